@@ -1,0 +1,1 @@
+"""Read study folders and write pages about them."""

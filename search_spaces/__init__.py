@@ -1,0 +1,1 @@
+"""What can be searched: configs, the networks they mean, and the spaces."""

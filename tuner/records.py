@@ -1,0 +1,372 @@
+"""What a study stores: frozen records, their JSON, and how they reach the disk.
+
+A study folder is the only thing that the search and the reports share:
+
+    study.json             StudyRecord
+    trials/0007.json       TrialRecord
+    trials/0007/predictions-0.npz   execution 0: arrays `validation` and `test`,
+                                    the class it chose for each image
+    trials/0007/state-0.npz         execution 0: the last state, where it was kept
+    labels.npz             arrays `validation` and `test`, the right classes
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Self, TypeVar
+
+SCHEMA = 1
+
+T = TypeVar("T")
+
+TRIAL_STATUSES = ("running", "completed", "failed")
+STUDY_STATES = ("running", "completed", "interrupted", "failed")
+
+
+class RecordError(ValueError):
+    """A record on disk, or one about to be written, is not what it must be."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One training of a trial's config, with one seed.
+
+    Accuracies are fractions in [0, 1] and losses mean cross-entropies in nats,
+    both in inference mode on the final weights; None where there is no such
+    split or the training has not ended.
+
+    Attributes:
+        execution: Which of the trial's executions, from 0.
+        seed: Seeds weights, shuffling and dropout, 0 to 2**31 - 1.
+        epochs: Epochs trained so far; equals the length of every history.
+        history: One value an epoch: `accuracy` and `loss` as `fit` shows them
+            (a running mean while the weights move, dropout on), `val_accuracy`
+            and `val_loss` after the epoch where there is a validation split.
+        train_accuracy: On a fixed sample of the images it trained on, as many
+            as the test set has (or all).
+        params: Parameters of the network, or None before it was built.
+        seconds: Wall time in the worker, all sessions together.
+        train_seconds: The part of `seconds` spent in training epochs.
+        continued_from: The epoch that the last session started at; 0 where it
+            trained from new weights.
+        device: What it ran on, for example "CPU, 2 threads".
+    """
+
+    execution: int
+    seed: int
+    epochs: int = 0
+    history: Mapping[str, list[float]] = field(default_factory=dict)
+    train_accuracy: float | None = None
+    train_loss: float | None = None
+    val_accuracy: float | None = None
+    val_loss: float | None = None
+    test_accuracy: float | None = None
+    test_loss: float | None = None
+    params: int | None = None
+    seconds: float = 0.0
+    train_seconds: float = 0.0
+    continued_from: int = 0
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        lengths = {name: len(values) for name, values in self.history.items()}
+        if set(lengths.values()) - {self.epochs}:
+            raise RecordError(
+                f"Every history must have one value an epoch, {self.epochs}, "
+                f"got {lengths} in execution {self.execution}."
+            )
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it was evaluated after its last epoch."""
+        return self.test_accuracy is not None
+
+
+@dataclass(frozen=True)
+class Rung:
+    """How far one promotion took a trial, and what the oracle was told.
+
+    Attributes:
+        epochs: Epochs the trial had at its end, all rungs together.
+        bracket: Hyperband's bracket, largest first, or 0.
+        proposed: The event number at which the oracle proposed it; with `told`
+            it orders every exchange with the oracle, so that the exchange can
+            be replayed.
+        told: The event number at which the oracle got its result, or None.
+        score: The objective's value that the oracle was told, or None.
+    """
+
+    epochs: int
+    bracket: int = 0
+    proposed: int = 0
+    told: int | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One config of a study, from its proposal to its result.
+
+    Attributes:
+        trial: Its number; 0 is the baseline.
+        status: "running" (or cut off), "completed" or "failed".
+        config: Every hyperparameter that is active, `CnnConfig.to_dict`.
+        values: The part of it that the oracle proposed, in the space's names;
+            empty for the baseline.
+        name: What the space calls it, or None. The baseline's is "baseline".
+        rungs: One a promotion; random search has one.
+        executions: One a seed, in order.
+        attempts: How often a worker started it and did not come back.
+        error: The first line of what went wrong, where it failed.
+    """
+
+    trial: int
+    status: str
+    config: Mapping[str, Any]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    name: str | None = None
+    rungs: tuple[Rung, ...] = ()
+    executions: tuple[Execution, ...] = ()
+    attempts: int = 0
+    error: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_member("status", self.status, TRIAL_STATUSES, f"trial {self.trial}")
+        if (self.status == "failed") != (self.error is not None):
+            raise RecordError(
+                f"A failed trial, and only that, must say its error, got "
+                f"status={self.status!r}, error={self.error!r} in trial {self.trial}."
+            )
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Rebuild a record from parsed JSON.
+
+        Raises:
+            RecordError: Another schema, or a field is missing, unknown or wrong.
+        """
+        data = dict(data)
+        data["rungs"] = tuple(_build(Rung, r) for r in data.get("rungs", ()))
+        data["executions"] = tuple(
+            _build(Execution, e) for e in data.get("executions", ())
+        )
+        return _build(cls, _without_schema(data))
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """What a study is; its trials are records of their own.
+
+    Attributes:
+        study: Its name, which is its folder's.
+        state: "running", "completed", "interrupted" or "failed". A study whose
+            driver was killed still says "running".
+        created: When it was created, ISO 8601 with the UTC offset.
+        command: The command that made it, to be typed again.
+        settings: `StudySettings.to_dict`: what was asked for.
+        space: `name`; `hyperparameters`, one dict each with `name`, `type`
+            ("int", "float", "choice", "boolean"), `default`, and either `min`,
+            `max`, `step` and `sampling` ("linear", "log") or `values`; `size`,
+            the number of distinct points or None; `source`, the SHA-256 of a
+            user's own file or None.
+        data: `name`, `fingerprint`, `split` (the fingerprint of images, split
+            and limit: studies are comparable where it is equal), `train`,
+            `validation`, `test` (numbers of images), `input_shape` and
+            `classes` (their names).
+        fingerprint: What a resume must find unchanged.
+        versions: Package name to version; `python` and `backend` among them.
+        hardware: `device`, `cpu`, `cores`, `memory_bytes`.
+        limits: `max_params` and `max_multiply_adds`, or None where there is none.
+        plan: `trials` (configs, the baseline not counted), `epochs` (all in all,
+            an upper bound where epochs are tuned) and, under Hyperband,
+            `brackets`: lists of [configs, epochs] a rung.
+        commit: The git commit it was run at, or None.
+        rejected: How many proposals were turned away, by reason.
+        notes: Sentences that a reader must know: a skipped baseline, a space
+            that was exhausted.
+        seconds: Wall time of its search, all sessions together.
+    """
+
+    study: str
+    state: str
+    created: str
+    command: str
+    settings: Mapping[str, Any]
+    space: Mapping[str, Any]
+    data: Mapping[str, Any]
+    fingerprint: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    hardware: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, int | None] = field(default_factory=dict)
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    commit: str | None = None
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_member("state", self.state, STUDY_STATES, f"study {self.study}")
+        object.__setattr__(self, "notes", tuple(self.notes))
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Rebuild a record from parsed JSON.
+
+        Raises:
+            RecordError: Another schema, or a field is missing, unknown or wrong.
+        """
+        return _build(cls, _without_schema(data))
+
+
+Record = TrialRecord | StudyRecord
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """Turn a record into what JSON can hold.
+
+    Raises:
+        RecordError: It holds a number that is not finite.
+    """
+    data = {"schema": SCHEMA, **dataclasses.asdict(record)}
+    _check_finite(data, type(record).__name__)
+    return data
+
+
+def read_study(folder: Path) -> StudyRecord:
+    """Read `study.json` of a study folder.
+
+    Raises:
+        FileNotFoundError: There is none.
+        RecordError: It is cut off, of another schema, or not a study's.
+    """
+    return StudyRecord.from_json(_read(folder / "study.json"))
+
+
+def read_trial(path: Path) -> TrialRecord:
+    """Read one trial's record.
+
+    Raises:
+        RecordError: It is cut off, of another schema, or not a trial's.
+    """
+    return TrialRecord.from_json(_read(path))
+
+
+def write_study(folder: Path, record: StudyRecord) -> None:
+    """Write `study.json` whole, or leave the old one."""
+    _write(folder / "study.json", record)
+
+
+def write_trial(folder: Path, record: TrialRecord) -> None:
+    """Write a trial's record whole, or leave the old one."""
+    _write(trial_path(folder, record.trial), record)
+
+
+def trial_path(folder: Path, trial: int) -> Path:
+    """Name a trial's record; without `.json` it is the trial's own folder."""
+    return folder / "trials" / f"{trial:04d}.json"
+
+
+def trial_paths(folder: Path) -> list[Path]:
+    """List a study's trial records by their number."""
+    paths = (folder / "trials").glob("*.json")
+    return sorted((p for p in paths if p.stem.isdigit()), key=lambda p: int(p.stem))
+
+
+@contextmanager
+def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a file that appears under `path` whole, on disk, or not at all.
+
+    Args:
+        path: Where it appears; the folder is made where it is missing.
+        mode: "w" for UTF-8 text, "wb" for bytes.
+
+    Raises:
+        OSError: The disk is full or read-only; `path` is then as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    encoding = None if "b" in mode else "utf-8"
+    with tempfile.NamedTemporaryFile(
+        mode, dir=path.parent, prefix=f".{path.name}.", encoding=encoding, delete=False
+    ) as file:
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            file.close()
+            Path(file.name).unlink(missing_ok=True)
+            raise
+    Path(file.name).replace(path)
+    if hasattr(os, "O_DIRECTORY"):  # Windows cannot sync a folder
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _write(path: Path, record: Record) -> None:
+    text = json.dumps(to_json(record), indent=1, allow_nan=False)
+    with atomic_file(path) as file:
+        file.write(text + "\n")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RecordError(
+            f"{path} must hold one JSON record, but it cannot be read: {error}. "
+            "It was cut off or edited; move it away to go on without it."
+        ) from error
+    if not isinstance(data, dict):
+        raise RecordError(f"{path} must hold one JSON object, got {type(data)}.")
+    try:
+        _without_schema(data)
+    except RecordError as error:
+        raise RecordError(f"{path}: {error}") from error
+    return data
+
+
+def _without_schema(data: Mapping[str, Any]) -> dict[str, Any]:
+    schema = data.get("schema")
+    if schema != SCHEMA:
+        raise RecordError(
+            f"This version reads records of schema {SCHEMA}, got schema={schema!r}. "
+            "Read the study with the version of tune that wrote it."
+        )
+    return {key: value for key, value in data.items() if key != "schema"}
+
+
+def _build(kind: type[T], data: Mapping[str, Any]) -> T:
+    try:
+        return kind(**data)
+    except TypeError as error:
+        raise RecordError(f"Not a whole {kind.__name__}: {error}.") from error
+
+
+def _check_member(name: str, value: str, known: tuple[str, ...], where: str) -> None:
+    if value not in known:
+        raise RecordError(
+            f"{name} must be one of {', '.join(known)}, got {value!r} in {where}."
+        )
+
+
+def _check_finite(value: Any, where: str) -> None:
+    match value:
+        case float() if not math.isfinite(value):
+            raise RecordError(f"{where} must be a finite number, got {value}.")
+        case dict():
+            for key, item in value.items():
+                _check_finite(item, f"{where}.{key}")
+        case list() | tuple():
+            for index, item in enumerate(value):
+                _check_finite(item, f"{where}[{index}]")
