@@ -184,7 +184,8 @@ class StudyRecord:
         fingerprint: What a resume must find unchanged.
         versions: Package name to version; `python` and `backend` among them.
         hardware: `device`, `cpu`, `cores`, `memory_bytes`.
-        limits: `max_params` and `max_multiply_adds`, or None where there is none.
+        limits: `max_params`, `max_multiply_adds` (of one image's forward pass) and
+            `max_bytes`: what is larger is not proposed; None is no limit.
         plan: `trials` (configs, the baseline not counted), `epochs` (all in all,
             an upper bound where epochs are tuned) and, under Hyperband,
             `brackets`: lists of [configs, epochs] a rung.

@@ -1,0 +1,80 @@
+"""Any space as an ordinary KerasTuner hypermodel."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import keras
+import keras_tuner as kt
+
+from search_spaces.layers import Shape, infeasibility
+from search_spaces.model import build_model
+from search_spaces.space import Space, load_space
+
+
+class SpaceHyperModel(kt.HyperModel):  # type: ignore[misc]
+    """A space that any KerasTuner tuner can search; see `hypermodel`."""
+
+    def __init__(self, space: Space, input_shape: Shape, classes: int) -> None:
+        super().__init__(name=space.name)
+        self.space = space
+        self.input_shape = input_shape
+        self.classes = classes
+
+    def build(self, hp: kt.HyperParameters) -> keras.Model:
+        """Build and compile the network that `hp` means.
+
+        Raises:
+            keras_tuner.errors.FailedTrialError: No such network exists for the
+                input shape; the tuner marks the trial failed and goes on.
+        """
+        config = self.space.sample(hp)
+        reason = infeasibility(config, self.input_shape)
+        if reason:
+            raise kt.errors.FailedTrialError(reason)
+        return build_model(config, self.input_shape, self.classes)
+
+    def fit(
+        self, hp: kt.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Train with the epochs and batch size that `hp` means.
+
+        What the space tunes overrides the arguments; the rest are passed on.
+        """
+        config = self.space.sample(hp)
+        for name in ("epochs", "batch_size"):
+            if name in hp or name not in kwargs:
+                kwargs[name] = getattr(config, name)
+        return model.fit(*args, **kwargs)
+
+
+def hypermodel(
+    space: str | Space | ModuleType, input_shape: Shape, classes: int
+) -> SpaceHyperModel:
+    """Wrap a space as a KerasTuner hypermodel.
+
+    Args:
+        space: A space, its name or file, or a module with `sample(hp, base)`.
+        input_shape: Height, width and channels of one image.
+        classes: How many classes the labels name.
+
+    Returns:
+        A `keras_tuner.HyperModel`: pixels 0 to 255 and integer labels go in.
+
+    Raises:
+        SpaceError: There is no such space.
+
+    Example:
+    >>> tuner = keras_tuner.RandomSearch(
+    ...     hypermodel("architecture", (32, 32, 3), 10),
+    ...     objective="val_accuracy",
+    ...     max_trials=10,
+    ... )
+    >>> tuner.search(x_train, y_train, validation_split=0.1)
+    """
+    if isinstance(space, ModuleType):
+        space = Space(space.__name__.rpartition(".")[2], space.sample)
+    elif isinstance(space, str):
+        space = load_space(space)
+    return SpaceHyperModel(space, input_shape, classes)

@@ -1,0 +1,173 @@
+"""Find a space by its name or file, and list what it declares."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import runpy
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras_tuner as kt
+
+from search_spaces.config import BASELINE, CnnConfig
+
+NAMES = ("architecture", "hyperparams", "combined", "published")
+_PROBES = 100  # samples that look for hyperparameters behind an `if`
+
+
+class SpaceError(ValueError):
+    """A space cannot be loaded, or does not do what a space must."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """What may vary.
+
+    Attributes:
+        name: "architecture", or the stem of a user's file.
+        draw: `sample(hp, base)`: reads or declares hyperparameters and returns
+            the config they mean, starting from `base`.
+        base: The config that everything undeclared keeps.
+        source: SHA-256 of a user's own file, or None.
+    """
+
+    name: str
+    draw: Callable[[kt.HyperParameters, CnnConfig], CnnConfig]
+    base: CnnConfig = BASELINE
+    source: str | None = None
+
+    def sample(self, hp: kt.HyperParameters) -> CnnConfig:
+        """Return the config of one point, declaring what is new to `hp`.
+
+        Raises:
+            SpaceError: The space's `sample` failed, or returned something else.
+        """
+        try:
+            config = self.draw(hp, self.base)
+        except Exception as error:
+            raise SpaceError(_blame(self.name, "sample", error)) from error
+        if not isinstance(config, CnnConfig):
+            raise SpaceError(
+                f"sample(hp) of space {self.name} must return a "
+                f"search_spaces.config.CnnConfig, got {type(config).__name__}. "
+                "Return CnnConfig(...) or dataclasses.replace(base, ...)."
+            )
+        return config
+
+    def config(self, values: Mapping[str, Any]) -> CnnConfig:
+        """Return the config that the oracle's `values` mean."""
+        hp = kt.HyperParameters()
+        hp.values = dict(values)
+        return self.sample(hp)
+
+    def declare(self, *, tune_epochs: bool = True) -> kt.HyperParameters:
+        """List every hyperparameter of the space, each with its conditions.
+
+        Args:
+            tune_epochs: False leaves `epochs` out: under Hyperband it is the
+                fidelity, not a choice.
+        """
+        hp = kt.HyperParameters()
+        self.sample(hp)
+        # A plain `if` hides what is behind it until its value comes up.
+        for probe in range(_PROBES):
+            hp.values = {h.name: h.random_sample(probe) for h in hp.space}
+            self.sample(hp)
+        declared = kt.HyperParameters()
+        declared.merge([h for h in hp.space if tune_epochs or h.name != "epochs"])
+        return declared
+
+
+def load_space(name: str, base: CnnConfig = BASELINE) -> Space:
+    """Find a space by its name, or in a Python file.
+
+    Args:
+        name: One of `NAMES`, or the path of a file with `sample(hp) -> CnnConfig`
+            or `sample(hp, base) -> CnnConfig`.
+        base: What the space leaves alone keeps the value it has here.
+
+    Raises:
+        SpaceError: There is no such space, or its file cannot be used.
+    """
+    if name in NAMES:
+        module = importlib.import_module(f"search_spaces.{name}")
+        return Space(name, module.sample, base)
+    path = Path(name)
+    if path.suffix != ".py":
+        raise SpaceError(
+            f"--space must be one of {', '.join(NAMES)}, or a Python file, "
+            f"got {name!r}. Write sample(hp) in a file and name that."
+        )
+    if not path.is_file():
+        raise SpaceError(f"--space must name a file that exists, got {name!r}.")
+    try:
+        sample = runpy.run_path(str(path)).get("sample")
+    except Exception as error:
+        raise SpaceError(_blame(name, "the file", error)) from error
+    if not callable(sample):
+        raise SpaceError(
+            f"{name} must define sample(hp) -> CnnConfig, and it defines none. "
+            "See search_spaces/architecture.py for an example."
+        )
+    takes_base = len(inspect.signature(sample).parameters) > 1
+    draw = sample if takes_base else lambda hp, _: sample(hp)
+    source = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Space(path.stem, draw, base, source)
+
+
+def describe(declared: kt.HyperParameters) -> list[dict[str, Any]]:
+    """List declared hyperparameters as plain values, one dict each, for a record.
+
+    Each has `name`, `type` ("int", "float", "choice", "boolean", "fixed"),
+    `default`, `conditions` (parent name to the values that switch it on), and
+    either `min`, `max`, `step`, `sampling` or `values`.
+    """
+    rows = []
+    for h in declared.space:
+        config = h.get_config()
+        kind = type(h).__name__.lower()
+        row = {"name": h.name, "type": kind, "default": h.default}
+        if kind in ("int", "float"):
+            row |= {"min": config["min_value"], "max": config["max_value"]}
+            row |= {"step": config["step"], "sampling": config["sampling"]}
+        else:
+            row["values"] = list(h.values)
+        row["conditions"] = {c.name: list(c.values) for c in h.conditions}
+        rows.append(row)
+    return rows
+
+
+def count_points(declared: kt.HyperParameters) -> int | None:
+    """Count the distinct points of a space, or None where it is continuous."""
+    if any(row.get("step", 0) is None for row in describe(declared)):
+        return None
+    parents = {c.name for h in declared.space for c in h.conditions}
+
+    def count(rest: list[Any], values: dict[str, Any]) -> int:
+        if not rest:
+            return 1
+        head, *tail = rest
+        if not all(c.is_active(values) for c in head.conditions):
+            return count(tail, values)
+        options = list(head.values)
+        if head.name in parents:
+            return sum(count(tail, {**values, head.name: v}) for v in options)
+        return len(options) * count(tail, values)
+
+    return count(list(declared.space), {})
+
+
+def _blame(name: str, what: str, error: Exception) -> str:
+    """Say what failed in a space, with the line of the user's own file."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if Path(f.filename).name == Path(name).name]
+    where = f" at line {own[-1].lineno}" if own else ""
+    return (
+        f"Space {name}: {what} must run without an error, but it raised{where}: "
+        f"{type(error).__name__}: {error}."
+    )

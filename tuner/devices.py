@@ -1,0 +1,66 @@
+"""What a worker runs on, on any backend."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+
+import keras
+
+from tuner.tasks import Ready
+
+
+class DeviceError(RuntimeError):
+    """The device that was asked for is not there."""
+
+
+def prepare(device: str) -> Ready:
+    """Choose the device of this process and say what it is.
+
+    Args:
+        device: "auto" takes a GPU where the backend sees one; "cpu" or "gpu".
+
+    Raises:
+        DeviceError: "gpu" was asked for and the backend sees none.
+    """
+    backend = keras.backend.backend()
+    gpus = {"tensorflow": _tensorflow_gpus, "jax": _jax_gpus, "torch": _torch_gpus}[
+        backend
+    ]()
+    if device == "gpu" and not gpus:
+        raise DeviceError(
+            f"--device gpu needs a GPU that {backend} can use, and it sees none. "
+            "Install the extra `cuda` (on Windows inside WSL2), or use --device cpu."
+        )
+    versions = {
+        "python": platform.python_version(),
+        "backend": backend,
+        **{name: version(name) for name in ("keras", "keras-tuner", "numpy", backend)},
+    }
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    cpu = f"CPU, {threads or os.cpu_count()} threads"
+    return Ready(gpus[0] if gpus else cpu, bool(gpus), versions)
+
+
+def _tensorflow_gpus() -> list[str]:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        # Otherwise one process takes all memory of the card.
+        tf.config.experimental.set_memory_growth(gpu, enable=True)
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    return [d.get("device_name", "GPU") for d in details]
+
+
+def _jax_gpus() -> list[str]:
+    import jax
+
+    return [d.device_kind for d in jax.devices() if d.platform == "gpu"]
+
+
+def _torch_gpus() -> list[str]:
+    import torch
+
+    return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

@@ -1,0 +1,204 @@
+"""KerasTuner's oracles, mended, and the one interface the search uses.
+
+All access to KerasTuner's private methods is here; a test holds each assumption.
+An oracle keeps nothing on disk: it is a function of its seed and of what it was
+told, so a resume replays the records to it.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import keras_tuner as kt
+from keras_tuner.engine.trial import TrialStatus
+
+from search_spaces.config import CnnConfig
+from search_spaces.space import Space
+from tuner.hyperband import FACTOR, Plan
+from tuner.screening import Screen
+
+_SEARCHER = "tune"
+_MAX_COLLISIONS = 2000  # rejected draws in a row that mean "exhausted"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial to train, or to train further.
+
+    Attributes:
+        trial: Its number; a promotion repeats it.
+        values: What the oracle chose, in the space's names, active ones only.
+        config: The config that they mean, with the epochs it shall have.
+        bracket: Hyperband's bracket, largest first, or 0.
+        name: What the space calls it, or None.
+    """
+
+    trial: int
+    values: Mapping[str, Any]
+    config: CnnConfig
+    bracket: int = 0
+    name: str | None = None
+
+
+class Wait:
+    """The oracle has nothing to propose before it is told more."""
+
+
+class Proposer(Protocol):
+    """What the search asks; not for several threads."""
+
+    def propose(self) -> Proposal | Wait | None:
+        """Give the next trial, `Wait`, or None when there is no more."""
+
+    def tell(self, trial: int, score: float | None) -> None:
+        """Report a proposal's objective value, or None where it failed."""
+
+
+class _Mended(kt.Oracle):  # type: ignore[misc]
+    """What both oracles share: screened draws, and nothing on disk.
+
+    Args:
+        space: Gives the config that values mean.
+        screen: Turns configs away before they are proposed.
+        declared: Every hyperparameter of the space, with its conditions.
+        objective: What to optimize, with its direction.
+        seed: From 1; KerasTuner reads 0 as "choose one".
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        screen: Screen,
+        declared: kt.HyperParameters,
+        objective: kt.Objective,
+        seed: int,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            objective=objective,
+            hyperparameters=declared,
+            # A declared space needs no model in this process to be known.
+            allow_new_entries=False,
+            tune_new_entries=False,
+            seed=seed,
+            # The search counts failures itself, and never asks for a retry.
+            max_consecutive_failed_trials=sys.maxsize,
+            **options,
+        )
+        self.verbose = 0
+        self.config_of = space.config
+        self.screen = screen
+        self._max_collisions = _MAX_COLLISIONS
+
+    def save(self) -> None:
+        """Store nothing: the records are the truth, and are replayed."""
+
+    def _save_trial(self, trial: kt.engine.trial.Trial) -> None:
+        """Store nothing."""
+
+    def _duplicate(self, values: dict[str, Any]) -> bool:
+        # KerasTuner asks this of every draw, and draws again where it is true.
+        return super()._duplicate(values) or not self.screen.admits(
+            self.config_of(values)
+        )
+
+
+class RandomSearch(_Mended, kt.oracles.RandomSearchOracle):  # type: ignore[misc]
+    """Random search; its proposals depend on the seed alone."""
+
+
+class Hyperband(_Mended, kt.oracles.HyperbandOracle):  # type: ignore[misc]
+    """Hyperband over a given plan, which may be smaller than KerasTuner's."""
+
+    def __init__(self, plan: Plan, *args: Any, **options: Any) -> None:
+        self._plan = plan
+        max_epochs = plan.brackets[0][-1].epochs
+        super().__init__(*args, max_epochs=max_epochs, factor=FACTOR, **options)
+
+    # KerasTuner counts brackets down to 0 and reads its plan through these four.
+
+    def _get_num_brackets(self) -> int:
+        return len(self._plan.brackets)
+
+    def _get_num_rounds(self, bracket_num: int) -> int:
+        return len(self._plan.brackets[-1 - bracket_num])
+
+    def _get_size(self, bracket_num: int, round_num: int) -> int:
+        return self._plan.brackets[-1 - bracket_num][round_num].configs
+
+    def _get_epochs(self, bracket_num: int, round_num: int) -> int:
+        return self._plan.brackets[-1 - bracket_num][round_num].epochs
+
+
+class ListProposer:
+    """Propose given trials in order."""
+
+    def __init__(self, proposals: Sequence[Proposal]) -> None:
+        self._rest = deque(proposals)
+
+    def propose(self) -> Proposal | Wait | None:
+        """Give the next trial of the list."""
+        return self._rest.popleft() if self._rest else None
+
+    def tell(self, trial: int, score: float | None) -> None:
+        """Learn nothing: a list does not depend on results."""
+
+
+class OracleProposer:
+    """Propose what a KerasTuner oracle proposes, from trial 1 on.
+
+    Args:
+        oracle: A `RandomSearch` or `Hyperband` of this module.
+        screen: The oracle's own; it learns what is proposed.
+    """
+
+    def __init__(self, oracle: RandomSearch | Hyperband, screen: Screen) -> None:
+        self._oracle = oracle
+        self._screen = screen
+        self._count = 0
+        self._trials: dict[str, int] = {}  # KerasTuner's id -> ours
+        self._running: dict[int, kt.engine.trial.Trial] = {}
+        self._failed: set[int] = set()
+
+    def propose(self) -> Proposal | Wait | None:
+        """Ask the oracle for the next trial or promotion."""
+        while True:
+            # One tuner id a trial in flight, or the oracle repeats itself.
+            asked = self._oracle.create_trial(f"{_SEARCHER}-{len(self._oracle.trials)}")
+            if asked.status == TrialStatus.STOPPED:
+                return Wait() if self._running else None
+            if asked.status == TrialStatus.IDLE:
+                return Wait()
+            chosen = dict(asked.hyperparameters.values)
+            parent = chosen.get("tuner/trial_id")
+            if parent is None:
+                self._count += 1
+            trial = self._trials[parent] if parent else self._count
+            self._trials[asked.trial_id] = trial
+            self._running[trial] = asked
+            if trial not in self._failed:
+                return self._proposal(trial, chosen)
+            self.tell(trial, None)  # a failed trial fills its place in the rung
+
+    def tell(self, trial: int, score: float | None) -> None:
+        """Tell the oracle a trial's score, the worst possible where it failed."""
+        asked = self._running.pop(trial)
+        if score is None:
+            self._failed.add(trial)
+            score = math.inf if self._oracle.objective.direction == "min" else -math.inf
+        self._oracle.update_trial(asked.trial_id, {self._oracle.objective.name: score})
+        asked.status = TrialStatus.COMPLETED
+        self._oracle.end_trial(asked)
+
+    def _proposal(self, trial: int, chosen: dict[str, Any]) -> Proposal:
+        fidelity = {k: chosen.pop(k) for k in list(chosen) if k.startswith("tuner/")}
+        config = self._oracle.config_of(chosen)
+        self._screen.add(config)
+        if "tuner/epochs" in fidelity:
+            config = replace(config, epochs=fidelity["tuner/epochs"])
+        return Proposal(trial, chosen, config, fidelity.get("tuner/bracket", 0))

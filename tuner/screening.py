@@ -1,0 +1,100 @@
+"""What is not proposed: configs that cannot, or need not, be trained."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from search_spaces.config import CnnConfig
+from search_spaces.layers import (
+    Shape,
+    count_multiply_adds,
+    count_params,
+    infeasibility,
+    network_key,
+)
+
+_CPU_COST = 8  # times the baseline's multiply-adds that a CPU is asked for at most
+_BYTES_A_PARAM = 16  # weight, gradient and Adam's two moments, float32
+_MEMORY_SHARE = 0.6
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large a network may be; None is no limit.
+
+    Attributes:
+        max_params: Weights and biases, a user's choice.
+        max_multiply_adds: Of one image's forward pass.
+        max_bytes: Memory that training it takes, as far as arithmetic can tell.
+    """
+
+    max_params: int | None = None
+    max_multiply_adds: int | None = None
+    max_bytes: int | None = None
+
+    def refusal(self, config: CnnConfig, shape: Shape, classes: int) -> str | None:
+        """Say why a config is not trained on images of `shape`, or None."""
+        if infeasibility(config, shape):
+            return "no such network for these images"
+        params = count_params(config, shape, classes)
+        if self.max_params and params > self.max_params:
+            return f"over {self.max_params:,} parameters"
+        if self.max_bytes and params * _BYTES_A_PARAM > self.max_bytes:
+            return "larger than memory"
+        multiply_adds = count_multiply_adds(config, shape, classes)
+        if self.max_multiply_adds and multiply_adds > self.max_multiply_adds:
+            return f"over {_CPU_COST} times the baseline's multiply-adds"
+        return None
+
+
+def limits_for(
+    baseline: CnnConfig,
+    shape: Shape,
+    classes: int,
+    *,
+    max_params: int | None,
+    on_gpu: bool,
+    memory_bytes: int | None,
+) -> Limits:
+    """Set the limits of a study on this machine."""
+    cost = None
+    if not on_gpu and not infeasibility(baseline, shape):
+        cost = _CPU_COST * count_multiply_adds(baseline, shape, classes)
+    share = int(memory_bytes * _MEMORY_SHARE) if memory_bytes else None
+    return Limits(max_params, cost, share)
+
+
+class Screen:
+    """Turn away configs that cannot or need not be trained, and count them.
+
+    Args:
+        limits: How large a network may be.
+        shape: Height, width and channels of one image.
+        classes: How many classes the labels name.
+    """
+
+    def __init__(self, limits: Limits, shape: Shape, classes: int) -> None:
+        self.counts: Counter[str] = Counter()
+        self._limits, self._shape, self._classes = limits, shape, classes
+        self._seen: set[tuple[object, ...]] = set()
+        self._refused: set[tuple[object, ...]] = set()
+
+    def admits(self, config: CnnConfig) -> bool:
+        """Whether to train this config; a refusal is counted once a config."""
+        key = network_key(config, self._classes)
+        if key in self._seen or key in self._refused:
+            return False
+        reason = self.refusal(config)
+        if reason:
+            self._refused.add(key)
+            self.counts[reason] += 1
+        return reason is None
+
+    def refusal(self, config: CnnConfig) -> str | None:
+        """Say why a config is not trained, or None."""
+        return self._limits.refusal(config, self._shape, self._classes)
+
+    def add(self, config: CnnConfig) -> None:
+        """Remember a config that is trained, so that none repeats it."""
+        self._seen.add(network_key(config, self._classes))

@@ -1,0 +1,389 @@
+"""The loop: the oracle proposes, workers train, records are written.
+
+Nothing flows back: a record is on disk before the oracle is told, and the
+oracle's exchange can be replayed from the records.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from tuner.oracles import Proposal, Proposer, Wait
+from tuner.ranking import best_first, score
+from tuner.records import Execution, Rung, TrialRecord
+from tuner.seeds import execution_seed
+from tuner.settings import StudySettings
+from tuner.study import Study, StudyError
+from tuner.tasks import (
+    EpochEnd,
+    Event,
+    TrainingFailure,
+    TrainingResult,
+    TrainingTask,
+    WorkerLoss,
+)
+
+_MAX_LOSSES = 2  # workers that a trial may take down with it
+
+
+class Workers(Protocol):
+    """Where trainings run."""
+
+    @property
+    def idle(self) -> int:
+        """How many more tasks can start now."""
+
+    def submit(self, task: TrainingTask) -> None:
+        """Start a task; there must be an idle worker."""
+
+    def wait(self, timeout: float | None = None) -> list[Event]:
+        """Wait for events."""
+
+
+class Listener(Protocol):
+    """Who is shown what happens."""
+
+    def trial_started(self, trial: TrialRecord) -> None:
+        """A trial, or a promotion of one, was handed to a worker."""
+
+    def epoch_ended(self, trial: TrialRecord, event: EpochEnd) -> None:
+        """An epoch's values are in."""
+
+    def trial_ended(self, trial: TrialRecord) -> None:
+        """A trial is completed or failed, and its record is on disk."""
+
+    def note(self, text: str) -> None:
+        """Something a user should know."""
+
+
+class HopelessError(RuntimeError):
+    """Too many trials failed one after another."""
+
+
+@dataclass
+class Search:
+    """One session of a study's search.
+
+    Attributes:
+        study: Open, and locked by this process.
+        settings: What the study was asked for.
+        proposer: Fresh from its seed; the records are replayed to it.
+        baseline: Trial 0, or None.
+        workers: Where to train.
+        listener: Who is shown what happens.
+        rejected: Counts the proposals turned away, by reason.
+    """
+
+    study: Study
+    settings: StudySettings
+    proposer: Proposer
+    baseline: Proposal | None
+    workers: Workers
+    listener: Listener
+    rejected: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._queue: deque[TrainingTask] = deque()
+        self._started = time.monotonic()
+        self._seconds_before = self.study.record.seconds
+        self._event = 0  # numbers every exchange with the oracle
+        self._in_flight = 0
+        self._failed_in_a_row = 0
+        self._exhausted = False
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the oracle has nothing left, rather than that time ran out."""
+        return self._exhausted and not self._queue and not self._in_flight
+
+    def run(self) -> None:
+        """Search until the oracle stops, the time is up, or all seems lost.
+
+        Raises:
+            HopelessError: Too many trials failed in a row.
+            StudyError: The records contradict the oracle.
+        """
+        self._replay()
+        while True:
+            self._hand_out()
+            if not self._in_flight:
+                break
+            for event in self.workers.wait():
+                self._take(event)
+        self._drop_states()
+        self._save_counts()
+
+    def _replay(self) -> None:
+        """Tell a fresh oracle all that the records say, and queue what was cut off."""
+        exchange = sorted(
+            (number, trial.trial, rung, is_told)
+            for trial in self.study.trials.values()
+            for rung, r in enumerate(trial.rungs)
+            for number, is_told in ((r.proposed, False), (r.told, True))
+            if number is not None
+        )
+        self._event = max((number for number, *_ in exchange), default=0)
+        if self.baseline and 0 not in self.study.trials:
+            self._start(self.baseline)
+        cut_off = []
+        lost = False
+        for _, number, rung, is_told in exchange:
+            record = self.study.trials[number]
+            if not is_told and record.rungs[rung].told is None:
+                cut_off.append(record)
+            if not record.values:  # the baseline: no oracle's idea
+                continue
+            if is_told:
+                self.proposer.tell(number, record.rungs[rung].score)
+                continue
+            proposal = self.proposer.propose()
+            # A record that could not be read leaves a gap: run its trial again.
+            while isinstance(proposal, Proposal) and proposal.trial < number:
+                lost = True
+                self._start(proposal)
+                proposal = self.proposer.propose()
+            if (
+                not isinstance(proposal, Proposal)
+                or proposal.trial != number
+                or dict(proposal.values) != dict(record.values)
+            ):
+                raise StudyError(self._contradiction(record, proposal, lost=lost))
+        for record in cut_off:
+            if _is_trained(record):  # killed between its result and its end
+                self._complete(record)
+            else:
+                self._enqueue(record, record.rungs[-1].epochs)
+
+    def _contradiction(self, record: TrialRecord, got: object, *, lost: bool) -> str:
+        cause = "a lost record changed what came after it" if lost else "edited records"
+        return (
+            f"The records must be what the oracle proposes, but trial {record.trial} "
+            f"has {dict(record.values)} and the oracle gives {got} ({cause}?). "
+            "Start anew with --overwrite, which keeps the old study aside."
+        )
+
+    def _hand_out(self) -> None:
+        """Give every idle worker a task."""
+        while self.workers.idle:
+            if not self._queue and not self._propose():
+                return
+            task = self._queue.popleft()
+            self.workers.submit(task)
+            self._in_flight += 1
+            self.listener.trial_started(self.study.trials[task.trial])
+
+    def _propose(self) -> bool:
+        limit = self.settings.time_limit_s
+        if limit is not None and time.monotonic() - self._started >= limit:
+            return False
+        proposal = self.proposer.propose()
+        if isinstance(proposal, Proposal):
+            self._start(proposal)
+            return True
+        if isinstance(proposal, Wait) and not self._in_flight:
+            raise StudyError("The oracle waits for a result, and nothing is training.")
+        self._exhausted = proposal is None
+        return False
+
+    def _start(self, proposal: Proposal) -> None:
+        """Write a trial's record, or a new rung in it, and queue its trainings."""
+        self._event += 1
+        rung = Rung(proposal.config.epochs, proposal.bracket, proposed=self._event)
+        config = proposal.config.to_dict()
+        record = self.study.trials.get(proposal.trial) or TrialRecord(
+            trial=proposal.trial,
+            status="running",
+            config=config,
+            values=proposal.values,
+            name=proposal.name,
+            executions=tuple(
+                Execution(i, execution_seed(self.settings.seed, config, i))
+                for i in range(self.settings.executions)
+            ),
+        )
+        record = replace(
+            record, status="running", config=config, rungs=(*record.rungs, rung)
+        )
+        self.study.put(record)
+        self._enqueue(record, rung.epochs)
+
+    def _enqueue(self, record: TrialRecord, epochs: int) -> None:
+        """Queue what a trial's executions lack, each from its last stored state."""
+        for execution in record.executions:
+            if execution.is_final and execution.epochs == epochs:
+                continue
+            self._queue.append(self._task(record, execution, epochs))
+
+    def _task(
+        self, record: TrialRecord, execution: Execution, epochs: int
+    ) -> TrainingTask:
+        state = None
+        if execution.epochs:
+            state = self.study.state(record.trial, execution.execution)
+            if state is None and execution.is_final:
+                self.listener.note(
+                    f"Trial {record.trial}'s state was not kept: its first "
+                    f"{execution.epochs} epochs are trained again from the seed."
+                )
+        reached = min(state.epoch, execution.epochs) if state else 0
+        if reached != execution.epochs:
+            history = {k: v[:reached] for k, v in execution.history.items()}
+            self._put_execution(
+                replace(execution, epochs=reached, history=history), record.trial
+            )
+        return TrainingTask(
+            trial=record.trial,
+            execution=execution.execution,
+            config=record.config,
+            seed=execution.seed,
+            epochs=epochs,
+            state=state if reached else None,
+            keep_state=self.settings.keep_models > 0 or self._is_short(epochs),
+        )
+
+    def _take(self, event: Event) -> None:
+        record = self.study.trials[event.trial]
+        if not isinstance(event, EpochEnd):
+            self._in_flight -= 1
+        match event:
+            case EpochEnd():
+                self._take_epoch(event)
+            case TrainingResult():
+                self._take_result(event)
+            case TrainingFailure():
+                self._fail(record, event.error)
+            case WorkerLoss():
+                self._retry_or_fail(record, event)
+
+    def _take_epoch(self, event: EpochEnd) -> None:
+        execution = self.study.trials[event.trial].executions[event.execution]
+        history = {
+            name: [*execution.history.get(name, []), value]
+            for name, value in event.metrics.items()
+        }
+        self._put_execution(
+            replace(
+                execution,
+                epochs=event.epoch,
+                history=history,
+                seconds=execution.seconds + event.seconds,
+                train_seconds=execution.train_seconds + event.train_seconds,
+                # An earlier rung's results are not those of these weights.
+                train_accuracy=None,
+                train_loss=None,
+                val_accuracy=None,
+                val_loss=None,
+                test_accuracy=None,
+                test_loss=None,
+            ),
+            event.trial,
+        )
+        if event.state:
+            self.study.put_state(event.trial, event.execution, event.state)
+        self.listener.epoch_ended(self.study.trials[event.trial], event)
+
+    def _take_result(self, event: TrainingResult) -> None:
+        execution = self.study.trials[event.trial].executions[event.execution]
+        self.study.put_predictions(
+            event.trial,
+            event.execution,
+            {"validation": event.validation, "test": event.test},
+        )
+        if event.state:
+            self.study.put_state(event.trial, event.execution, event.state)
+        validation = event.validation
+        execution = replace(
+            execution,
+            train_accuracy=event.train.accuracy,
+            train_loss=event.train.loss,
+            val_accuracy=validation.accuracy if validation else None,
+            val_loss=validation.loss if validation else None,
+            test_accuracy=event.test.accuracy,
+            test_loss=event.test.loss,
+            params=event.params,
+            seconds=execution.seconds + event.seconds,
+            continued_from=event.continued_from,
+            device=self.study.record.hardware.get("device"),
+        )
+        self._put_execution(execution, event.trial)
+        record = self.study.trials[event.trial]
+        if _is_trained(record):
+            self._complete(record)
+
+    def _complete(self, record: TrialRecord) -> None:
+        self._failed_in_a_row = 0
+        value = score(record, self.settings.objective)
+        self._end(replace(record, status="completed"), value)
+
+    def _retry_or_fail(self, record: TrialRecord, event: WorkerLoss) -> None:
+        record = replace(record, attempts=record.attempts + 1)
+        self.study.put(record)
+        if record.attempts >= _MAX_LOSSES:
+            self._fail(record, f"{event.error}, {record.attempts} times")
+            return
+        self.listener.note(f"Trial {record.trial}: {event.error}; trying it again.")
+        execution = record.executions[event.execution]
+        self._queue.appendleft(self._task(record, execution, record.rungs[-1].epochs))
+
+    def _fail(self, record: TrialRecord, error: str) -> None:
+        self._queue = deque(t for t in self._queue if t.trial != record.trial)
+        self._failed_in_a_row += 1
+        self._end(replace(record, status="failed", error=error), None)
+        if self._failed_in_a_row >= self.settings.max_consecutive_failed_trials:
+            raise HopelessError(
+                f"{self._failed_in_a_row} trials failed one after another, the last "
+                f"with: {error}. Look into {self.study.folder / 'search.log'}, mend "
+                "the cause, and run the same command again; or raise "
+                "--max-consecutive-failed-trials."
+            )
+
+    def _end(self, record: TrialRecord, score: float | None) -> None:
+        """Write a trial's end, then tell the oracle, then whoever watches."""
+        self._event += 1
+        rung = replace(record.rungs[-1], told=self._event, score=score)
+        record = replace(record, rungs=(*record.rungs[:-1], rung))
+        self.study.put(record)
+        if record.values:
+            self.proposer.tell(record.trial, score)
+        self._drop_states()
+        self._save_counts()
+        self.listener.trial_ended(record)
+
+    def _put_execution(self, execution: Execution, trial: int) -> None:
+        record = self.study.trials[trial]
+        executions = list(record.executions)
+        executions[execution.execution] = execution
+        self.study.put(replace(record, executions=tuple(executions)))
+
+    def _drop_states(self) -> None:
+        """Keep the best trials' states, and those that may still go on."""
+        ranked = best_first(self.study.trials.values(), self.study.record.settings)
+        keep = {t.trial for t in ranked[: self.settings.keep_models]}
+        for number in self.study.kept_states() - keep:
+            record = self.study.trials[number]
+            if self.is_finished or not self._may_go_on(record):
+                self.study.drop_states(number)
+
+    def _may_go_on(self, record: TrialRecord) -> bool:
+        if record.status != "completed":
+            return record.status == "running"
+        return self._is_short(record.rungs[-1].epochs)
+
+    def _is_short(self, epochs: int) -> bool:
+        """Whether Hyperband may promote a trial of so many epochs."""
+        last = self.settings.epochs or 0
+        return self.settings.algorithm == "hyperband" and epochs < last
+
+    def _save_counts(self) -> None:
+        seconds = self._seconds_before + time.monotonic() - self._started
+        self.study.update(rejected=dict(self.rejected), seconds=seconds)
+
+
+def _is_trained(record: TrialRecord) -> bool:
+    """Whether every execution is evaluated at the epochs of the last rung."""
+    wanted = record.rungs[-1].epochs
+    return all(e.is_final and e.epochs == wanted for e in record.executions)

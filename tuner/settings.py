@@ -1,0 +1,172 @@
+"""What a study was asked for: checked options, and what a resume may change."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.ranking import OBJECTIVES
+
+ALGORITHMS = ("random", "hyperband")
+DEVICES = ("auto", "cpu", "gpu")
+
+# These say how far and how patiently to search, not what a result is.
+_MAY_CHANGE = (
+    "max_trials",
+    "device",
+    "time_limit_s",
+    "trial_timeout_s",
+    "max_consecutive_failed_trials",
+    "keep_models",
+    "data",
+)
+
+
+class SettingsError(ValueError):
+    """An option is out of its range, or does not go with another."""
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """One study's options; the command's help says what each means.
+
+    Attributes:
+        space: A space's name, or the path of a file.
+        epochs: What trial 0 gets; None takes 5, or 10 under Hyperband.
+        max_trials: Configs to propose; None takes 20, or Hyperband's plan.
+        dataset: A named dataset, or None where `data` names a file or folder.
+        limit: Training images to use, or None for all.
+        time_limit_s: Seconds after which no trial starts, or None.
+        trial_timeout_s: Seconds after which a training has failed, or None.
+
+    Raises:
+        SettingsError: An option is out of its range or does not fit the others.
+    """
+
+    space: str
+    algorithm: str = "random"
+    max_trials: int | None = None
+    epochs: int | None = None
+    executions: int = 1
+    dataset: str | None = "cifar10"
+    data: str | None = None
+    limit: int | None = None
+    validation_split: float | None = None
+    test_split: float | None = None
+    image_size: int | None = None
+    device: str = "auto"
+    time_limit_s: float | None = None
+    max_params: int | None = None
+    seed: int = 0
+    baseline: bool = True
+    objective: str = "val_accuracy"
+    keep_models: int = 3
+    min_epochs: int = 1
+    trial_timeout_s: float | None = None
+    max_consecutive_failed_trials: int = 3
+
+    def __post_init__(self) -> None:
+        if self.space == "published":
+            self._refuse_for_published()
+        is_hyperband = self.algorithm == "hyperband"
+        self._default("epochs", 10 if is_hyperband else 5)
+        if not is_hyperband:
+            self._default("max_trials", 20)
+        self._default("validation_split", 0.0 if self.space == "published" else 0.1)
+        self._check()
+
+    def _default(self, name: str, value: Any) -> None:
+        if getattr(self, name) is None:
+            object.__setattr__(self, name, value)
+
+    def _refuse_for_published(self) -> None:
+        fixed = {
+            "--algorithm": self.algorithm != "random",
+            "--max-trials": self.max_trials is not None,
+            "--epochs": self.epochs is not None,
+            "--validation-split": self.validation_split is not None,
+            "--min-epochs": self.min_epochs != 1,
+        }
+        given = [option for option, is_given in fixed.items() if is_given]
+        if given:
+            raise SettingsError(
+                "The published experiments keep their own epochs, order and split, "
+                f"got {', '.join(given)}. Leave out {' and '.join(given)}; "
+                "--data, --limit, --executions and --seed apply."
+            )
+
+    def _check(self) -> None:
+        if self.algorithm not in ALGORITHMS:
+            raise SettingsError(
+                f"--algorithm must be one of {', '.join(ALGORITHMS)}, "
+                f"got {self.algorithm!r}."
+            )
+        if self.objective not in OBJECTIVES:
+            raise SettingsError(
+                f"--objective must be one of {', '.join(OBJECTIVES)}, "
+                f"got {self.objective!r}. The test set never chooses."
+            )
+        if self.validation_split == 0 and self.space != "published":
+            raise SettingsError(
+                "--validation-split must be above 0 and below 1: validation images "
+                "choose between trials, got 0. Leave it out for 0.1."
+            )
+        if self.min_epochs != 1 and self.algorithm != "hyperband":
+            raise SettingsError(
+                "--min-epochs sets Hyperband's first rung, got it with "
+                f"--algorithm {self.algorithm}. Leave it out, or use hyperband."
+            )
+        if self.test_split is not None and self.data is None:
+            raise SettingsError(
+                "--test-split is for an image folder without test/, got it without "
+                "--data. Leave it out."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give every option as a plain value, for a record."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> StudySettings:
+        """Read what `to_dict` wrote."""
+        settings = object.__new__(cls)
+        for field in dataclasses.fields(cls):
+            object.__setattr__(settings, field.name, stored.get(field.name))
+        return settings
+
+    def identity(self) -> dict[str, Any]:
+        """Give what a resume must find unchanged."""
+        fixed = dict(self.to_dict())
+        for name in _MAY_CHANGE:
+            # Under Hyperband the number of configs shapes every bracket.
+            if name != "max_trials" or self.algorithm != "hyperband":
+                del fixed[name]
+        return fixed
+
+
+def fingerprint(
+    settings: StudySettings, space: Mapping[str, Any], data_split: str
+) -> str:
+    """Hash what a result depends on: settings, declared space, images and split."""
+    parts = [settings.identity(), space, data_split]
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def parse_duration(text: str) -> float:
+    """Read "90", "45s", "30m", "1.5h" or "1h30m" as seconds.
+
+    Raises:
+        ValueError: It is none of these, or not above 0.
+    """
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0}
+    parts = re.findall(r"(\d+(?:\.\d+)?)([hms]?)", text)
+    seconds = sum(float(number) * units[unit] for number, unit in parts)
+    if "".join(n + u for n, u in parts) != text or seconds <= 0:
+        raise ValueError(f"A duration must read like 45s, 30m or 1h30m, got {text!r}.")
+    return seconds

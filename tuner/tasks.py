@@ -1,0 +1,141 @@
+"""What goes to a worker and what comes back: plain values and arrays.
+
+The search, the workers and the training share these and nothing else, so a
+worker may be a process here or on another machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a training is after `epoch` epochs; training goes on from it.
+
+    Attributes:
+        epoch: Epochs trained so far.
+        arrays: Weights, dropout's seeds, the optimizer's moments and step count,
+            in the order that the network's config builds them.
+    """
+
+    epoch: int
+    arrays: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """One execution to train, or to train further.
+
+    Attributes:
+        trial: The trial's number.
+        execution: Which of its executions.
+        config: `CnnConfig.to_dict`.
+        seed: Seeds weights, shuffling and dropout.
+        epochs: Epochs it shall have at the end, those of `state` included.
+        state: Where it goes on from; None starts with new weights.
+        keep_state: Whether the result shall carry its last state.
+        checkpoint_seconds: A state comes with an epoch's end at most this often.
+    """
+
+    trial: int
+    execution: int
+    config: Mapping[str, Any]
+    seed: int
+    epochs: int
+    state: State | None = None
+    keep_state: bool = True
+    checkpoint_seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A network measured on some images, in inference mode.
+
+    Attributes:
+        accuracy: Fraction of the images, 0 to 1.
+        loss: Mean cross-entropy in nats.
+        predictions: The class chosen for each image, uint16, shape (images,).
+    """
+
+    accuracy: float
+    loss: float
+    predictions: np.ndarray
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A worker has loaded its backend and the data."""
+
+    device: str
+    on_gpu: bool
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """An epoch ended.
+
+    Attributes:
+        epoch: Epochs trained so far.
+        metrics: This epoch's value of each metric.
+        seconds: Wall time since the last event of this task.
+        train_seconds: The part of it spent in `fit`.
+        state: Where the training stands, when a checkpoint is due.
+    """
+
+    trial: int
+    execution: int
+    epoch: int
+    metrics: Mapping[str, float]
+    seconds: float
+    train_seconds: float
+    state: State | None = None
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A training ended well.
+
+    Attributes:
+        train: On a sample of the training images; see `Execution`.
+        validation: None without a validation split.
+        continued_from: The epoch of the state it started from, or 0.
+        seconds: Wall time since the last event of this task.
+    """
+
+    trial: int
+    execution: int
+    epochs: int
+    train: Assessment
+    validation: Assessment | None
+    test: Assessment
+    params: int
+    continued_from: int
+    seconds: float
+    state: State | None = None
+
+
+@dataclass(frozen=True)
+class TrainingFailure:
+    """A training ended badly, and would again; `error` is its first line."""
+
+    trial: int
+    execution: int
+    error: str
+
+
+@dataclass(frozen=True)
+class WorkerLoss:
+    """A worker ended in the middle of a task, which may not be to blame."""
+
+    trial: int
+    execution: int
+    error: str
+
+
+Event = EpochEnd | TrainingResult | TrainingFailure | WorkerLoss

@@ -1,0 +1,225 @@
+"""Train one config with one seed, from new weights or from a stored state.
+
+A result depends on the task alone: neither on what the process trained before,
+nor on whether the epochs were trained in one session or in several.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+
+from search_spaces.config import CnnConfig
+from search_spaces.model import build_model
+from tuner.datasets import Dataset
+from tuner.seeds import derive_seed
+from tuner.tasks import Assessment, EpochEnd, State, TrainingResult, TrainingTask
+
+_EVALUATION_BATCH = 500
+
+
+class DivergedError(ArithmeticError):
+    """The loss is no longer a finite number."""
+
+
+def train(
+    task: TrainingTask, data: Dataset, report: Callable[[EpochEnd], None]
+) -> TrainingResult:
+    """Train to `task.epochs` and evaluate on train, validation and test images.
+
+    Args:
+        task: What to train, and the state to go on from, if any.
+        data: The images, uint8, and the split.
+        report: Called after every epoch.
+
+    Raises:
+        DivergedError: A loss became NaN or infinite.
+    """
+    clock = _Clock()
+    config = CnnConfig.from_dict(task.config)
+    model = _build(config, data, task.seed)
+    first = _restore(model, task.state) if task.state else 0
+    images = _ShuffledImages(data, config.batch_size, task.seed)
+
+    checkpoint_at = time.monotonic() + task.checkpoint_seconds
+    validation: Assessment | None = None
+    for epoch in range(first + 1, task.epochs + 1):
+        fit_clock = _Clock()
+        fitted = model.fit(images.epoch(epoch), epochs=1, shuffle=False, verbose=0)
+        train_seconds = fit_clock.lap()
+        metrics = {name: float(values[0]) for name, values in fitted.history.items()}
+        if len(data.validation):
+            validation = assess(model, data.x_train, data.y_train, data.validation)
+            metrics["val_accuracy"] = validation.accuracy
+            metrics["val_loss"] = validation.loss
+        if not all(math.isfinite(value) for value in metrics.values()):
+            raise DivergedError(f"loss became {metrics['loss']} in epoch {epoch}")
+        state = None
+        if epoch < task.epochs and time.monotonic() >= checkpoint_at:
+            state = _state(model, epoch)
+            checkpoint_at = time.monotonic() + task.checkpoint_seconds
+        at = (task.trial, task.execution, epoch)
+        report(EpochEnd(*at, metrics, clock.lap(), train_seconds, state))
+
+    if validation is None and len(data.validation):
+        validation = assess(model, data.x_train, data.y_train, data.validation)
+    everything = np.arange(len(data.y_test))
+    return TrainingResult(
+        trial=task.trial,
+        execution=task.execution,
+        epochs=task.epochs,
+        train=assess(model, data.x_train, data.y_train, _train_sample(data)),
+        validation=validation,
+        test=assess(model, data.x_test, data.y_test, everything),
+        params=model.count_params(),
+        continued_from=first,
+        seconds=clock.lap(),
+        state=_state(model, task.epochs) if task.keep_state else None,
+    )
+
+
+def assess(
+    model: keras.Model, images: np.ndarray, labels: np.ndarray, which: np.ndarray
+) -> Assessment:
+    """Measure a network in inference mode, as `evaluate` does, in one pass.
+
+    Args:
+        model: Returns logits, shape (batch, outputs).
+        images: uint8, shape (n, height, width, channels).
+        labels: Class ids, shape (n,).
+        which: Indices of the images to use, shape (m,), m >= 1.
+
+    Returns:
+        Accuracy, mean cross-entropy in nats and the chosen class of every image,
+        in the order of `which`.
+    """
+    chosen = np.empty(len(which), np.uint16)
+    losses = np.empty(len(which))
+    for start in range(0, len(which), _EVALUATION_BATCH):
+        part = slice(start, start + _EVALUATION_BATCH)
+        logits = np.asarray(model.predict_on_batch(images[which[part]]), np.float64)
+        logits -= logits.max(axis=1, keepdims=True)
+        right = np.take_along_axis(logits, labels[which[part], None].astype(int), 1)
+        losses[part] = np.log(np.exp(logits).sum(axis=1)) - right[:, 0]
+        chosen[part] = logits.argmax(axis=1)
+    accuracy = float(np.mean(chosen == labels[which]))
+    return Assessment(accuracy, float(losses.mean()), chosen)
+
+
+def restored_model(config: CnnConfig, data: Dataset, state: State) -> keras.Model:
+    """Build a config's network with the weights of a stored state."""
+    model = _build(config, data, seed=0)
+    _restore(model, state)
+    return model
+
+
+def _build(config: CnnConfig, data: Dataset, seed: int) -> keras.Model:
+    keras.utils.clear_session()
+    gc.collect()
+    keras.utils.set_random_seed(seed)
+    model = build_model(config, data.input_shape, len(data.classes))
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    """All that training changes: weights, dropout's seeds, optimizer, step count."""
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _state(model: keras.Model, epoch: int) -> State:
+    arrays = tuple(keras.ops.convert_to_numpy(v) for v in _variables(model))
+    return State(epoch, arrays)
+
+
+def _restore(model: keras.Model, state: State) -> int:
+    variables = _variables(model)
+    stored, built = [a.shape for a in state.arrays], [tuple(v.shape) for v in variables]
+    if stored != built:
+        raise ValueError(
+            f"A stored state must fit its network: stored shapes {stored}, "
+            f"network {built}. It was written for another config; delete it."
+        )
+    for variable, array in zip(variables, state.arrays, strict=True):
+        variable.assign(array)
+    return state.epoch
+
+
+def _train_sample(data: Dataset) -> np.ndarray:
+    """Choose the training images that `train_accuracy` is measured on.
+
+    As many as the test set has (or all), the same for every config and seed.
+    """
+    size = min(len(data.train), len(data.y_test))
+    rng = np.random.default_rng(derive_seed("train sample", data.split))
+    return np.sort(rng.choice(data.train, size, replace=False))
+
+
+class _Clock:
+    """Wall time since it was made, or since its last lap, in seconds."""
+
+    def __init__(self) -> None:
+        self._since = time.perf_counter()
+
+    def lap(self) -> float:
+        now = time.perf_counter()
+        seconds, self._since = now - self._since, now
+        return seconds
+
+
+@dataclass(frozen=True)
+class _ShuffledImages:
+    """The training images, in an order drawn from (seed, epoch) alone."""
+
+    data: Dataset
+    batch_size: int
+    seed: int
+    _tensors: dict[str, Any] = field(default_factory=dict)
+
+    def epoch(self, epoch: int) -> Any:
+        """Give `fit` the batches of epoch 1, 2, ..."""
+        rng = np.random.default_rng((self.seed, epoch))
+        order = rng.permutation(self.data.train)
+        if keras.backend.backend() == "tensorflow":
+            return self._tensorflow_batches(order)
+        return _ArrayBatches(self.data, order, self.batch_size)
+
+    def _tensorflow_batches(self, order: np.ndarray) -> Any:
+        import tensorflow as tf
+
+        if not self._tensors:
+            self._tensors["x"] = tf.convert_to_tensor(self.data.x_train)
+            self._tensors["y"] = tf.convert_to_tensor(self.data.y_train)
+        x, y = self._tensors["x"], self._tensors["y"]
+        batches = (
+            tf.data.Dataset.from_tensor_slices(order)
+            .batch(self.batch_size)
+            .map(lambda i: (tf.gather(x, i), tf.gather(y, i)))
+            .prefetch(2)
+        )
+        options = tf.data.Options()
+        # Its autotuner can hold up the end of an epoch by seconds.
+        options.autotune.enabled = False
+        return batches.with_options(options)
+
+
+class _ArrayBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of one epoch, for the backends that do not read tf.data."""
+
+    def __init__(self, data: Dataset, order: np.ndarray, batch_size: int) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self.data, self.order, self.batch_size = data, order, batch_size
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.order) / self.batch_size)
+
+    def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
+        which = self.order[batch * self.batch_size : (batch + 1) * self.batch_size]
+        return self.data.x_train[which], self.data.y_train[which]

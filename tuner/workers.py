@@ -1,0 +1,269 @@
+"""Where trainings run: warm processes on this machine.
+
+The search submits plain tasks and waits for plain events. A worker never sees
+the oracle, the records or the study folder, apart from the log that everything
+it prints goes to.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tuner.tasks import (
+    EpochEnd,
+    Event,
+    Ready,
+    TrainingFailure,
+    TrainingResult,
+    TrainingTask,
+    WorkerLoss,
+)
+
+DEVICES = ("auto", "cpu", "gpu")
+# A process that has trained many networks keeps some memory of each.
+_TASKS_A_PROCESS = 40
+
+
+class WorkerStartError(RuntimeError):
+    """A worker process cannot load its backend or the data."""
+
+
+class LocalWorkers:
+    """Worker processes on this machine, started when needed and kept warm.
+
+    Args:
+        data_folder: What `datasets.save_arrays` wrote.
+        log: The file that everything the libraries print is appended to.
+        device: "auto", "cpu" or "gpu".
+        count: How many trainings run side by side.
+        task_timeout: Seconds after which a training is stopped and has failed,
+            or None.
+
+    Raises:
+        WorkerStartError: A process could not load what it needs; the text ends
+            with the reason.
+    """
+
+    def __init__(
+        self,
+        data_folder: Path,
+        log: Path,
+        device: str = "auto",
+        count: int = 1,
+        task_timeout: float | None = None,
+    ) -> None:
+        self._where = (data_folder, log, device)
+        self._task_timeout = task_timeout
+        self._workers = [_Worker(*self._where) for _ in range(count)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def ready(self) -> Ready:
+        """Wait until the first worker can train, and say on what."""
+        return self._workers[0].ready()
+
+    @property
+    def idle(self) -> int:
+        """How many more tasks can start now."""
+        return sum(worker.task is None for worker in self._workers)
+
+    def submit(self, task: TrainingTask) -> None:
+        """Start a task on an idle worker; there must be one."""
+        index = next(i for i, w in enumerate(self._workers) if w.task is None)
+        if self._workers[index].is_spent:  # or has died while it waited
+            self._replace(index)
+        self._workers[index].submit(task)
+
+    def wait(self, timeout: float | None = None) -> list[Event]:
+        """Wait for at least one event, or `timeout` seconds.
+
+        A worker that ended is replaced, and its task reported as lost.
+        """
+        deadline = _earliest(timeout, self._seconds_left())
+        busy = [w for w in self._workers if w.task]
+        ready = wait([w.connection for w in busy], deadline)
+        events: list[Event] = []
+        for index, worker in enumerate(self._workers):
+            task = worker.task
+            if task is None:
+                continue
+            if worker.connection in ready:
+                try:
+                    events.append(worker.receive())
+                except (EOFError, OSError):
+                    reason = worker.how_it_ended()
+                    events.append(WorkerLoss(task.trial, task.execution, reason))
+                    self._replace(index)
+            elif self._task_timeout and worker.busy_s >= self._task_timeout:
+                reason = f"timed out after {self._task_timeout:g} s"
+                events.append(TrainingFailure(task.trial, task.execution, reason))
+                self._replace(index)
+        return events
+
+    def close(self) -> None:
+        """End every worker, whatever it is doing."""
+        for worker in self._workers:
+            worker.close()
+
+    def _replace(self, index: int) -> None:
+        self._workers[index].close()
+        self._workers[index] = _Worker(*self._where)
+
+    def _seconds_left(self) -> float | None:
+        if self._task_timeout is None:
+            return None
+        busy = [self._task_timeout - w.busy_s for w in self._workers if w.task]
+        return max(0.0, min(busy)) if busy else None
+
+
+class _Worker:
+    """One process and the pipe to it."""
+
+    def __init__(self, data_folder: Path, log: Path, device: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(
+            target=_work, args=(theirs, data_folder, log, device), daemon=True
+        )
+        self.process.start()
+        theirs.close()
+        self.task: TrainingTask | None = None
+        self.started = 0.0
+        self._ready: Ready | None = None
+        self._tasks_done = 0
+
+    def ready(self) -> Ready:
+        if self._ready is None:
+            try:
+                answer = self.connection.recv()
+            except (EOFError, OSError):
+                answer = self.how_it_ended()
+            if not isinstance(answer, Ready):
+                raise WorkerStartError(f"A worker process could not start: {answer}")
+            self._ready = answer
+        return self._ready
+
+    @property
+    def is_spent(self) -> bool:
+        return self._tasks_done >= _TASKS_A_PROCESS or not self.process.is_alive()
+
+    @property
+    def busy_s(self) -> float:
+        return time.monotonic() - self.started
+
+    def submit(self, task: TrainingTask) -> None:
+        self.ready()
+        self.task, self.started = task, time.monotonic()
+        self.connection.send(task)
+
+    def receive(self) -> Event:
+        event: Event = self.connection.recv()
+        if not isinstance(event, EpochEnd):
+            self.task = None
+            self._tasks_done += 1
+        return event
+
+    def how_it_ended(self) -> str:
+        self.process.join(5)
+        code = self.process.exitcode
+        if code is None:
+            return "it stopped answering"
+        if code == -getattr(signal, "SIGKILL", 9):
+            return "worker killed (SIGKILL: out of memory, or by hand)"
+        if code < 0:
+            return f"worker killed ({signal.Signals(-code).name})"
+        return f"worker ended with exit code {code}; see search.log"
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+
+def _work(connection: Connection, data_folder: Path, log: Path, device: str) -> None:
+    """Be a worker: train task after task until the driver ends."""
+    _print_to(log)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides on Ctrl-C
+    threading.Thread(target=_end_with_driver, daemon=True).start()
+    try:
+        train, ready = _load(data_folder, device)
+    except Exception as error:  # noqa: BLE001  the driver must hear of any
+        connection.send(f"{type(error).__name__}: {error}")
+        return
+    connection.send(ready)
+    while True:
+        task: TrainingTask = connection.recv()
+        try:
+            event: Event = train(task, connection.send)
+        except Exception as error:  # noqa: BLE001  a failed trial is a result
+            import traceback
+
+            traceback.print_exc()
+            event = TrainingFailure(task.trial, task.execution, _first_line(error))
+        connection.send(event)
+
+
+def _load(
+    data_folder: Path, device: str
+) -> tuple[Callable[[TrainingTask, Callable[[EpochEnd], Any]], TrainingResult], Ready]:
+    """Load the backend on the device, and the data."""
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        os.environ["JAX_PLATFORMS"] = "cpu"
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    from tuner import devices, training
+    from tuner.datasets import open_arrays
+
+    ready = devices.prepare(device)
+    data = open_arrays(data_folder)
+    return lambda task, report: training.train(task, data, report), ready
+
+
+def _print_to(log: Path) -> None:
+    """Send all that this process and its libraries print to the log."""
+    with log.open("ab") as file:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+
+
+def _end_with_driver() -> None:
+    driver = multiprocessing.parent_process()
+    if driver is not None:
+        wait([driver.sentinel])
+        os._exit(1)
+
+
+def _first_line(error: Exception) -> str:
+    """Say what went wrong in one line, in words where the cause is known."""
+    text = str(error).strip().splitlines()
+    line = text[0][:300] if text else ""
+    name = type(error).__name__
+    if isinstance(error, MemoryError) or "ResourceExhausted" in name:
+        return "out of memory" + (f": {line}" if line else "")
+    return f"{name}: {line}" if line else name
+
+
+def _earliest(*seconds: float | None) -> float | None:
+    known = [s for s in seconds if s is not None]
+    return min(known) if known else None
