@@ -187,7 +187,7 @@ def _decode(files: list[Path], image_size: int | None) -> np.ndarray:
 
 def _read_image(file: Path, image_size: int | None) -> np.ndarray:
     """Decode one file to uint8, shape (height, width) or (height, width, 3)."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         data = io.BytesIO(file.read_bytes())
@@ -202,8 +202,10 @@ def _read_image(file: Path, image_size: int | None) -> np.ndarray:
                 )
             return np.asarray(image)
     except Exception as error:  # Pillow raises SyntaxError, struct.error, EOFError, ...
+        unknown = isinstance(error, UnidentifiedImageError)  # its text names a buffer
+        reason = "its content is neither" if unknown else error
         raise DatasetError(
-            f"{file} must be a readable jpg or png image, but: {error}. "
+            f"{file} must be a readable jpg or png image, but: {reason}. "
             "Replace or remove it."
         ) from error
 
