@@ -475,8 +475,10 @@ def test_a_folder_without_test_is_split_when_asked(tmp_path, split):
 
 def test_the_test_split_follows_the_seed_and_shows_in_split(tmp_path):
     folder = write_folder(tmp_path, splits=[""], n=20)
-    one, other = (load(folder, test_split=0.5, seed=seed) for seed in (1, 2))
+    options = {"test_split": 0.5, "validation_split": 0}
+    one, other = (load(folder, seed=seed, **options) for seed in (1, 2))
 
+    assert one.train.tolist() == other.train.tolist()
     assert one.x_test.tolist() != other.x_test.tolist()
     assert one.fingerprint == other.fingerprint
     assert one.split != other.split
