@@ -15,12 +15,13 @@ from typing import Any
 import keras_tuner as kt
 
 from search_spaces.config import BASELINE, CnnConfig
+from search_spaces.errors import UsageError
 
 NAMES = ("architecture", "hyperparams", "combined", "published")
 _PROBES = 100  # samples that look for hyperparameters behind an `if`
 
 
-class SpaceError(ValueError):
+class SpaceError(UsageError):
     """A space cannot be loaded, or does not do what a space must."""
 
 

@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from search_spaces.errors import UsageError
+
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 Say = Callable[[str], None]
 
 
-class DatasetError(ValueError):
+class DatasetError(UsageError):
     """The images or labels, or an option that chooses among them, do not do."""
 
 

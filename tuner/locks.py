@@ -14,8 +14,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from search_spaces.errors import ExpectedError
 
-class StudyLockedError(RuntimeError):
+
+class StudyLockedError(ExpectedError):
     """Another process searches this study."""
 
 

@@ -16,12 +16,13 @@ import dataclasses
 import json
 import math
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self, TypeVar
+
+from search_spaces.errors import ExpectedError
 
 SCHEMA = 1
 
@@ -31,7 +32,7 @@ TRIAL_STATUSES = ("running", "completed", "failed")
 STUDY_STATES = ("running", "completed", "interrupted", "failed")
 
 
-class RecordError(ValueError):
+class RecordError(ExpectedError):
     """A record on disk, or one about to be written, is not what it must be."""
 
 
@@ -293,19 +294,17 @@ def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
         OSError: The disk is full or read-only; `path` is then as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    encoding = None if "b" in mode else "utf-8"
-    with tempfile.NamedTemporaryFile(
-        mode, dir=path.parent, prefix=f".{path.name}.", encoding=encoding, delete=False
-    ) as file:
-        try:
+    # Not tempfile: its files are for their owner alone, and studies are shared.
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open(mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        except BaseException:
-            file.close()
-            Path(file.name).unlink(missing_ok=True)
-            raise
-    Path(file.name).replace(path)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
     if hasattr(os, "O_DIRECTORY"):  # Windows cannot sync a folder
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:

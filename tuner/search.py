@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from search_spaces.errors import ExpectedError
 from tuner.oracles import Proposal, Proposer, Wait
 from tuner.ranking import best_first, score
 from tuner.records import Execution, Rung, TrialRecord
@@ -21,6 +22,7 @@ from tuner.study import Study, StudyError
 from tuner.tasks import (
     EpochEnd,
     Event,
+    Timing,
     TrainingFailure,
     TrainingResult,
     TrainingTask,
@@ -60,7 +62,7 @@ class Listener(Protocol):
         """Something a user should know."""
 
 
-class HopelessError(RuntimeError):
+class HopelessError(ExpectedError):
     """Too many trials failed one after another."""
 
 
@@ -246,6 +248,8 @@ class Search:
         )
 
     def _take(self, event: Event) -> None:
+        if isinstance(event, Timing):  # asked for by a dry run alone
+            return
         record = self.study.trials[event.trial]
         if not isinstance(event, EpochEnd):
             self._in_flight -= 1

@@ -6,9 +6,9 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from search_spaces.published import EXPERIMENTS
 from search_spaces.space import Space, count_points, describe, load_space
 from tuner import hyperband, locks
 from tuner.datasets import Dataset, load_dataset, save_arrays
+from tuner.estimate import Workload, workload
 from tuner.oracles import (
     Hyperband,
     ListProposer,
@@ -47,7 +48,9 @@ class SessionListener(Listener, Protocol):
     def data_loaded(self, data: Dataset) -> None:
         """The images are split."""
 
-    def study_opened(self, study: Study, ready: Ready, *, resumed: bool) -> None:
+    def study_opened(
+        self, study: Study, ready: Ready, work: Workload, *, resumed: bool
+    ) -> None:
         """The plan is known and a worker can train."""
 
 
@@ -160,32 +163,55 @@ def run_study(
         if overwrite and (folder / "study.json").exists():
             listener.note(f"The old study is now in {_replace(folder)}")
         _refuse_changed_settings(settings, folder)
-        data = load_dataset(
-            settings.dataset,
-            Path(settings.data) if settings.data else None,
-            limit=settings.limit,
-            validation_split=settings.validation_split or 0.0,
-            seed=settings.seed,
-            image_size=settings.image_size,
-            test_split=settings.test_split,
-            say=listener.note,
-        )
+        data = load_data(settings, listener.note)
         listener.data_loaded(data)
         log = folder / "search.log"
         with (
-            _mapped(data, folder / _DATA) as mapped,
+            mapped(data, folder / _DATA) as images,
             LocalWorkers(
-                mapped, log, settings.device, task_timeout=settings.trial_timeout_s
+                images, log, settings.device, task_timeout=settings.trial_timeout_s
             ) as workers,
         ):
             ready = workers.ready()
             study, resumed = _open(
                 settings, plan, folder, command=command, data=data, ready=ready
             )
-            search = _search(study, settings, plan, workers, listener)
-            listener.study_opened(study, ready, resumed=resumed)
-            _run(study, search)
+            work = _workload(study, settings, plan)
+            listener.study_opened(study, ready, work, resumed=resumed)
+            _run(study, _search(study, settings, plan, workers, listener))
     return study
+
+
+def load_data(settings: StudySettings, say: Callable[[str], None]) -> Dataset:
+    """Load the images that a study's settings name, and split them.
+
+    Raises:
+        DatasetError: They cannot be used.
+    """
+    return load_dataset(
+        settings.dataset,
+        Path(settings.data) if settings.data else None,
+        limit=settings.limit,
+        validation_split=settings.validation_split or 0.0,
+        seed=settings.seed,
+        image_size=settings.image_size,
+        test_split=settings.test_split,
+        say=say,
+    )
+
+
+def study_limits(
+    settings: StudySettings, plan: Plan, data: Dataset, ready: Ready
+) -> Limits:
+    """Set how large a network this study proposes on this machine."""
+    return limits_for(
+        plan.space.config({}),
+        data.input_shape,
+        len(data.classes),
+        max_params=settings.max_params,
+        on_gpu=ready.on_gpu,
+        memory_bytes=_memory_bytes(),
+    )
 
 
 def _search(
@@ -209,6 +235,27 @@ def _search(
             baseline = _admitted(first, study, screen, listener)
         proposer = OracleProposer(_oracle(settings, plan, screen), screen)
     return Search(study, settings, proposer, baseline, workers, listener, screen.counts)
+
+
+def planned_epochs(settings: StudySettings, plan: Plan) -> int | None:
+    """Count all epochs of a plan, or None where each config brings its own."""
+    if plan.space.name == "published" or "epochs" in plan.names:
+        return None
+    epochs = settings.epochs or BASELINE.epochs
+    return int(plan.to_dict(epochs, settings.executions)["epochs"])
+
+
+def _workload(study: Study, settings: StudySettings, plan: Plan) -> Workload:
+    data = study.record.data
+    return workload(
+        plan.space,
+        plan.declared,
+        Limits(**study.record.limits),
+        tuple(data["input_shape"]),
+        len(data["classes"]),
+        epochs=planned_epochs(settings, plan),
+        trainings=plan.trials * settings.executions,
+    )
 
 
 def _published(
@@ -288,15 +335,7 @@ def _open(
             raise StudyChangedError(_changed(study.record, space, data))
         study.update(settings=settings.to_dict(), plan=planned, command=command)
         return study, True
-    memory = _memory_bytes()
-    limits = limits_for(
-        plan.space.config({}),
-        data.input_shape,
-        len(data.classes),
-        max_params=settings.max_params,
-        on_gpu=ready.on_gpu,
-        memory_bytes=memory,
-    )
+    limits = study_limits(settings, plan, data, ready)
     record = StudyRecord(
         study=folder.name,
         state="running",
@@ -320,13 +359,9 @@ def _open(
             "device": ready.device,
             "cpu": platform.processor() or platform.machine(),
             "cores": os.cpu_count(),
-            "memory_bytes": memory,
+            "memory_bytes": _memory_bytes(),
         },
-        limits={
-            "max_params": limits.max_params,
-            "max_multiply_adds": limits.max_multiply_adds,
-            "max_bytes": limits.max_bytes,
-        },
+        limits=asdict(limits),
         plan=planned,
         commit=_commit(),
     )
@@ -394,7 +429,7 @@ def _held(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _mapped(data: Dataset, folder: Path) -> Iterator[Path]:
+def mapped(data: Dataset, folder: Path) -> Iterator[Path]:
     """Lay the images out for the workers, for the length of a session."""
     shutil.rmtree(folder, ignore_errors=True)  # of a session that was killed
     try:

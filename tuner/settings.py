@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from search_spaces.errors import UsageError
 from tuner.ranking import OBJECTIVES
 
 ALGORITHMS = ("random", "hyperband")
@@ -27,7 +28,7 @@ _MAY_CHANGE = (
 )
 
 
-class SettingsError(ValueError):
+class SettingsError(UsageError):
     """An option is out of its range, or does not go with another."""
 
 

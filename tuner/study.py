@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from search_spaces.errors import ExpectedError
 from tuner.records import (
     RecordError,
     StudyRecord,
@@ -26,12 +27,14 @@ from tuner.records import (
 from tuner.tasks import Assessment, State
 
 
-class StudyError(RuntimeError):
+class StudyError(ExpectedError):
     """There is no such study, or it cannot be gone on with."""
 
 
 class StudyChangedError(StudyError):
     """The study on disk was made with other settings."""
+
+    exit_code = 3
 
 
 @dataclass

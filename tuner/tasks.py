@@ -53,6 +53,36 @@ class TrainingTask:
 
 
 @dataclass(frozen=True)
+class TimingTask:
+    """A config to time for some steps, and not to train.
+
+    Attributes:
+        config: `CnnConfig.to_dict`.
+        seconds: About how long to measure.
+    """
+
+    config: Mapping[str, Any]
+    seconds: float
+    trial: int = 0
+    execution: int = 0
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a config's steps take, its compilation left out.
+
+    Attributes:
+        train_s: Seconds a training image.
+        evaluate_s: Seconds an image in inference mode.
+        start_s: Seconds to build and compile, once a training.
+    """
+
+    train_s: float
+    evaluate_s: float
+    start_s: float
+
+
+@dataclass(frozen=True)
 class Assessment:
     """A network measured on some images, in inference mode.
 
@@ -138,4 +168,5 @@ class WorkerLoss:
     error: str
 
 
-Event = EpochEnd | TrainingResult | TrainingFailure | WorkerLoss
+Task = TrainingTask | TimingTask
+Event = EpochEnd | TrainingResult | TrainingFailure | WorkerLoss | Timing

@@ -10,7 +10,7 @@ import gc
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -20,7 +20,15 @@ from search_spaces.config import CnnConfig
 from search_spaces.model import build_model
 from tuner.datasets import Dataset
 from tuner.seeds import derive_seed
-from tuner.tasks import Assessment, EpochEnd, State, TrainingResult, TrainingTask
+from tuner.tasks import (
+    Assessment,
+    EpochEnd,
+    State,
+    Timing,
+    TimingTask,
+    TrainingResult,
+    TrainingTask,
+)
 
 _EVALUATION_BATCH = 500
 
@@ -45,7 +53,7 @@ def train(
     clock = _Clock()
     config = CnnConfig.from_dict(task.config)
     model = _build(config, data, task.seed)
-    first = _restore(model, task.state) if task.state else 0
+    first = restore(model, task.state) if task.state else 0
     images = _ShuffledImages(data, config.batch_size, task.seed)
 
     checkpoint_at = time.monotonic() + task.checkpoint_seconds
@@ -85,6 +93,33 @@ def train(
     )
 
 
+def time_steps(task: TimingTask, data: Dataset) -> Timing:
+    """Time a config's training and evaluation, its compilation left out.
+
+    Args:
+        task: What to time, and for how long.
+        data: The images; a few hundred are used.
+    """
+    clock = _Clock()
+    config = CnnConfig.from_dict(task.config)
+    model = _build(config, data, seed=1)
+    some = data.train[: min(2 * config.batch_size, len(data.train))]
+    images = _ShuffledImages(replace(data, train=some), config.batch_size, seed=1)
+    model.fit(images.epoch(1), epochs=1, shuffle=False, verbose=0)
+    assess(model, data.x_train, data.y_train, some)
+    start_s = clock.lap()
+    model.fit(images.epoch(2), epochs=1, shuffle=False, verbose=0)
+    epochs = max(1, round(task.seconds / 2 / clock.lap()))
+    many = np.resize(data.train, min(epochs, 50) * len(some))
+    images = _ShuffledImages(replace(data, train=many), config.batch_size, seed=1)
+    clock.lap()
+    model.fit(images.epoch(3), epochs=1, shuffle=False, verbose=0)
+    train_s = clock.lap() / len(many)
+    evaluated = np.resize(data.train, _EVALUATION_BATCH)
+    assess(model, data.x_train, data.y_train, evaluated)
+    return Timing(train_s, clock.lap() / _EVALUATION_BATCH, start_s)
+
+
 def assess(
     model: keras.Model, images: np.ndarray, labels: np.ndarray, which: np.ndarray
 ) -> Assessment:
@@ -104,7 +139,10 @@ def assess(
     losses = np.empty(len(which))
     for start in range(0, len(which), _EVALUATION_BATCH):
         part = slice(start, start + _EVALUATION_BATCH)
-        logits = np.asarray(model.predict_on_batch(images[which[part]]), np.float64)
+        # Always one shape: another would compile the network once more.
+        batch = np.resize(which[part], _EVALUATION_BATCH)
+        logits = np.asarray(model.predict_on_batch(images[batch]), np.float64)
+        logits = logits[: len(which[part])]
         logits -= logits.max(axis=1, keepdims=True)
         right = np.take_along_axis(logits, labels[which[part], None].astype(int), 1)
         losses[part] = np.log(np.exp(logits).sum(axis=1)) - right[:, 0]
@@ -113,11 +151,30 @@ def assess(
     return Assessment(accuracy, float(losses.mean()), chosen)
 
 
-def restored_model(config: CnnConfig, data: Dataset, state: State) -> keras.Model:
-    """Build a config's network with the weights of a stored state."""
-    model = _build(config, data, seed=0)
-    _restore(model, state)
-    return model
+def restore(model: keras.Model, state: State) -> int:
+    """Put a stored state into a network of the same config.
+
+    Args:
+        model: Compiled; new from `build_model`.
+        state: What `train` brought of the same config.
+
+    Returns:
+        The epoch that the state was taken after.
+
+    Raises:
+        ValueError: The state is of another config.
+    """
+    model.optimizer.build(model.trainable_variables)
+    variables = _variables(model)
+    stored, built = [a.shape for a in state.arrays], [tuple(v.shape) for v in variables]
+    if stored != built:
+        raise ValueError(
+            f"A stored state must fit its network: stored shapes {stored}, "
+            f"network {built}. It was written for another config; delete it."
+        )
+    for variable, array in zip(variables, state.arrays, strict=True):
+        variable.assign(array)
+    return state.epoch
 
 
 def _build(config: CnnConfig, data: Dataset, seed: int) -> keras.Model:
@@ -137,19 +194,6 @@ def _variables(model: keras.Model) -> list[Any]:
 def _state(model: keras.Model, epoch: int) -> State:
     arrays = tuple(keras.ops.convert_to_numpy(v) for v in _variables(model))
     return State(epoch, arrays)
-
-
-def _restore(model: keras.Model, state: State) -> int:
-    variables = _variables(model)
-    stored, built = [a.shape for a in state.arrays], [tuple(v.shape) for v in variables]
-    if stored != built:
-        raise ValueError(
-            f"A stored state must fit its network: stored shapes {stored}, "
-            f"network {built}. It was written for another config; delete it."
-        )
-    for variable, array in zip(variables, state.arrays, strict=True):
-        variable.assign(array)
-    return state.epoch
 
 
 def _train_sample(data: Dataset) -> np.ndarray:

@@ -19,13 +19,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from search_spaces.errors import ExpectedError
 from tuner.tasks import (
     EpochEnd,
     Event,
     Ready,
+    Task,
+    TimingTask,
     TrainingFailure,
-    TrainingResult,
-    TrainingTask,
     WorkerLoss,
 )
 
@@ -34,7 +35,7 @@ DEVICES = ("auto", "cpu", "gpu")
 _TASKS_A_PROCESS = 40
 
 
-class WorkerStartError(RuntimeError):
+class WorkerStartError(ExpectedError):
     """A worker process cannot load its backend or the data."""
 
 
@@ -86,7 +87,7 @@ class LocalWorkers:
         """How many more tasks can start now."""
         return sum(worker.task is None for worker in self._workers)
 
-    def submit(self, task: TrainingTask) -> None:
+    def submit(self, task: Task) -> None:
         """Start a task on an idle worker; there must be one."""
         index = next(i for i, w in enumerate(self._workers) if w.task is None)
         if self._workers[index].is_spent:  # or has died while it waited
@@ -146,7 +147,7 @@ class _Worker:
         )
         self.process.start()
         theirs.close()
-        self.task: TrainingTask | None = None
+        self.task: Task | None = None
         self.started = 0.0
         self._ready: Ready | None = None
         self._tasks_done = 0
@@ -170,7 +171,7 @@ class _Worker:
     def busy_s(self) -> float:
         return time.monotonic() - self.started
 
-    def submit(self, task: TrainingTask) -> None:
+    def submit(self, task: Task) -> None:
         self.ready()
         self.task, self.started = task, time.monotonic()
         self.connection.send(task)
@@ -205,15 +206,15 @@ def _work(connection: Connection, data_folder: Path, log: Path, device: str) -> 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides on Ctrl-C
     threading.Thread(target=_end_with_driver, daemon=True).start()
     try:
-        train, ready = _load(data_folder, device)
+        run, ready = _load(data_folder, device)
     except Exception as error:  # noqa: BLE001  the driver must hear of any
         connection.send(f"{type(error).__name__}: {error}")
         return
     connection.send(ready)
     while True:
-        task: TrainingTask = connection.recv()
+        task: Task = connection.recv()
         try:
-            event: Event = train(task, connection.send)
+            event = run(task, connection.send)
         except Exception as error:  # noqa: BLE001  a failed trial is a result
             import traceback
 
@@ -224,7 +225,7 @@ def _work(connection: Connection, data_folder: Path, log: Path, device: str) -> 
 
 def _load(
     data_folder: Path, device: str
-) -> tuple[Callable[[TrainingTask, Callable[[EpochEnd], Any]], TrainingResult], Ready]:
+) -> tuple[Callable[[Task, Callable[[EpochEnd], Any]], Event], Ready]:
     """Load the backend on the device, and the data."""
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -235,7 +236,13 @@ def _load(
 
     ready = devices.prepare(device)
     data = open_arrays(data_folder)
-    return lambda task, report: training.train(task, data, report), ready
+
+    def run(task: Task, report: Callable[[EpochEnd], Any]) -> Event:
+        if isinstance(task, TimingTask):
+            return training.time_steps(task, data)
+        return training.train(task, data, report)
+
+    return run, ready
 
 
 def _print_to(log: Path) -> None:

@@ -1,0 +1,107 @@
+"""Say what a search will do and about how long it takes, and store nothing."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from search_spaces.config import CnnConfig
+from tuner import session, wording
+from tuner.datasets import Dataset
+from tuner.estimate import sample_configs, workload
+from tuner.settings import StudySettings
+from tuner.tasks import Timing, TimingTask, TrainingFailure, WorkerLoss
+from tuner.workers import LocalWorkers
+
+_BUDGET_S = 20.0
+_CONFIGS = 5
+
+
+def plan_and_time(
+    settings: StudySettings, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Plan a study and time a few steps of a few of its configs.
+
+    Args:
+        settings: What would be searched.
+        say: Gets notes while it works, which takes about half a minute.
+
+    Returns:
+        Plain values: `trials`, `epochs` and `brackets` as in a study's plan,
+        `points` of the space (None where it is continuous), `device`, `seconds`
+        that the whole study will take, and `timed` configs.
+    """
+    plan = session.plan_study(settings)
+    data = session.load_data(settings, say)
+    say("Timing a few steps of a few configs...")
+    shape, classes = data.input_shape, len(data.classes)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        session.mapped(data, Path(folder) / "data") as images,
+        LocalWorkers(images, Path(folder) / "log", settings.device) as workers,
+    ):
+        ready = workers.ready()
+        limits = session.study_limits(settings, plan, data, ready)
+        drawn = (plan.space, plan.declared, limits, shape, classes)
+        configs = sample_configs(*drawn, wanted=_CONFIGS)
+        timings = [_time(workers, config) for config in configs]
+    work = workload(
+        *drawn,
+        epochs=session.planned_epochs(settings, plan),
+        trainings=plan.trials * settings.executions,
+    )
+    timed = [t for t in zip(configs, timings, strict=True) if t[1]]
+    epochs = settings.epochs or 1
+    seconds = sum(_seconds(t, data, c.epochs) for c, t in timed if t)
+    done = sum(work.of(c, c.epochs) for c, _ in timed)
+    total = work.total + work.of(plan.space.config({}), epochs)
+    return {
+        **plan.to_dict(epochs, settings.executions),
+        "points": plan.points,
+        "device": ready.device,
+        "seconds": total * seconds / done if done else None,
+        "timed": len(timed),
+    }
+
+
+def lines(plan: dict[str, Any], settings: StudySettings) -> list[str]:
+    """Say a plan in words."""
+    points = plan["points"]
+    size = "continuous" if points is None else f"{points:,} points"
+    most = f"{plan['trials']} trials, {plan['epochs']:,} epochs at most"
+    out = [
+        f"Space     {settings.space}, {size}",
+        f"Plan      {settings.algorithm}, {most}",
+    ]
+    for number, rungs in enumerate(plan.get("brackets", ()), 1):
+        steps = " -> ".join(f"{configs} to epoch {epochs}" for configs, epochs in rungs)
+        out.append(f"          bracket {number}: {steps}")
+    out.append(f"Device    {plan['device']}")
+    if plan["seconds"] is None:
+        out.append("Estimate  none: no config of this space could be timed here")
+    else:
+        out.append(
+            f"Estimate  about {wording.about(plan['seconds'])}, from steps of "
+            f"{plan['timed']} configs"
+        )
+    return out
+
+
+def _time(workers: LocalWorkers, config: CnnConfig) -> Timing | None:
+    workers.submit(TimingTask(config.to_dict(), _BUDGET_S / _CONFIGS))
+    while True:
+        for event in workers.wait():
+            if isinstance(event, Timing):
+                return event
+            if isinstance(event, TrainingFailure | WorkerLoss):
+                return None
+
+
+def _seconds(timing: Timing, data: Dataset, epochs: int) -> float:
+    """Give what a whole training takes, its evaluations included."""
+    images = epochs * len(data.train)
+    test = len(data.y_test)
+    evaluated = epochs * len(data.validation) + test + min(test, len(data.train))
+    return timing.start_s + images * timing.train_s + evaluated * timing.evaluate_s

@@ -1,0 +1,116 @@
+"""How much work a study is, before it is done: arithmetic, then measured speed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import keras_tuner as kt
+
+from search_spaces.config import CnnConfig
+from search_spaces.layers import Shape, count_multiply_adds
+from search_spaces.space import Space
+from tuner.records import TrialRecord
+from tuner.screening import Limits
+
+_DRAWS = 200
+_WANTED = 40
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A study's work in multiply-adds of a forward pass, times epochs.
+
+    Its seconds follow from what the finished trials took; networks differ in how
+    fast a multiply-add is, so an estimate is good to about a factor of two until
+    several trials are in.
+
+    Attributes:
+        total: All trials but the baseline.
+        shape: Height, width and channels of one image.
+        classes: How many classes the labels name.
+    """
+
+    total: float
+    shape: Shape
+    classes: int
+
+    def of(self, config: CnnConfig, epochs: int) -> float:
+        """Give the work of one training."""
+        return epochs * count_multiply_adds(config, self.shape, self.classes)
+
+    def seconds_left(self, trials: Iterable[TrialRecord]) -> float | None:
+        """Estimate what the rest will take, or None before a trial has ended."""
+        seconds = done = of_plan = 0.0
+        for trial in trials:
+            config = CnnConfig.from_dict(trial.config)
+            work = sum(self.of(config, e.epochs) for e in trial.executions)
+            of_plan += work if trial.values else 0.0
+            if trial.status == "completed":
+                seconds += sum(e.seconds for e in trial.executions)
+                done += work
+        if not done:
+            return None
+        return max(0.0, self.total - of_plan) * seconds / done
+
+
+def workload(
+    space: Space,
+    declared: kt.HyperParameters,
+    limits: Limits,
+    shape: Shape,
+    classes: int,
+    *,
+    epochs: int | None,
+    trainings: int,
+) -> Workload:
+    """Average the work of random configs.
+
+    Args:
+        space: What is searched.
+        declared: Its hyperparameters.
+        limits: What is not proposed does not count.
+        shape: Height, width and channels of one image.
+        classes: How many classes the labels name.
+        epochs: Epochs of the whole plan; None where each config brings its own.
+        trainings: Trainings of the whole plan, executions included.
+    """
+    nothing = Workload(0.0, shape, classes)
+    works = [
+        nothing.of(config, 1 if epochs else config.epochs)
+        for config in sample_configs(
+            space, declared, limits, shape, classes, wanted=_WANTED
+        )
+    ]
+    mean = sum(works) / len(works) if works else 0.0
+    return Workload(mean * (epochs or trainings), shape, classes)
+
+
+def sample_configs(
+    space: Space,
+    declared: kt.HyperParameters,
+    limits: Limits,
+    shape: Shape,
+    classes: int,
+    *,
+    wanted: int,
+) -> list[CnnConfig]:
+    """Draw configs that the limits admit, as many as wanted where there are."""
+    configs: list[CnnConfig] = []
+    for draw in range(_DRAWS):
+        config = space.config(_random_values(declared, draw))
+        if limits.refusal(config, shape, classes) is None:
+            configs.append(config)
+        if len(configs) == wanted:
+            break
+    return configs
+
+
+def _random_values(declared: kt.HyperParameters, seed: int) -> dict[str, object]:
+    """Draw one point of a declared space, active hyperparameters only."""
+    point = kt.HyperParameters()
+    for number, h in enumerate(declared.space):
+        point.merge([h])
+        if point.is_active(h):
+            point.values[h.name] = h.random_sample(seed * 1000 + number)
+    return dict(point.values)

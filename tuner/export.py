@@ -1,0 +1,150 @@
+"""Take a trained network out of a study, as a Keras file of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from search_spaces.config import CnnConfig
+from tuner.ranking import best_first
+from tuner.records import TrialRecord
+from tuner.study import Study, StudyError
+from tuner.tasks import (
+    EpochEnd,
+    State,
+    TrainingFailure,
+    TrainingResult,
+    TrainingTask,
+    WorkerLoss,
+)
+
+_SNIPPET = """\
+import keras
+import numpy as np
+
+model = keras.saving.load_model({path!r})
+images = np.zeros((1, {shape}), "uint8")  # your images, pixels 0 to 255
+probabilities = model.predict(images)     # shape (images, {outputs})
+print({classes!r}[probabilities[0].argmax()])
+"""
+
+
+def choose_trial(study: Study, number: int | None) -> TrialRecord:
+    """Find the trial to export: the one named, or the best by validation.
+
+    Raises:
+        StudyError: There is no such finished trial, or none can be called best.
+    """
+    ranked = best_first(study.trials.values(), study.record.settings)
+    if number is None:
+        if not ranked:
+            raise StudyError(
+                f"Study {study.name} has no trial that validation ranks, so name "
+                f"one: tune export {study.name} TRIAL. See tune show {study.name}."
+            )
+        return ranked[0]
+    trial = study.trials.get(number)
+    if trial is None or trial.status != "completed":
+        finished = sorted(
+            t.trial for t in study.trials.values() if t.status == "completed"
+        )
+        raise StudyError(
+            f"TRIAL must be a completed trial of {study.name}, got {number}. "
+            f"Completed: {', '.join(map(str, finished)) or 'none'}."
+        )
+    return trial
+
+
+def write_model(
+    study: Study,
+    trial: TrialRecord,
+    path: Path,
+    retrain: Callable[[TrainingTask], State],
+) -> str:
+    """Write a trial's first execution as a `.keras` file, and say how to load it.
+
+    The file takes pixels 0 to 255 and gives probabilities. It needs Keras alone.
+
+    Args:
+        study: The trial's.
+        trial: A completed one.
+        path: Where to write; its name ends in `.keras`.
+        retrain: Trains a state that was not kept.
+
+    Returns:
+        A Python snippet that loads and uses the file.
+    """
+    import keras
+
+    from search_spaces.model import build_model
+    from tuner.training import restore
+
+    execution = trial.executions[0]
+    state = study.state(trial.trial, execution.execution)
+    if state is None or state.epoch != execution.epochs:
+        state = retrain(
+            TrainingTask(
+                trial=trial.trial,
+                execution=execution.execution,
+                config=trial.config,
+                seed=execution.seed,
+                epochs=execution.epochs,
+            )
+        )
+    data = study.record.data
+    config = CnnConfig.from_dict(trial.config)
+    model = build_model(config, tuple(data["input_shape"]), len(data["classes"]))
+    restore(model, state)
+    probabilities = keras.layers.Softmax(name="probabilities")(model.output)
+    exported = keras.Model(model.input, probabilities, name=f"trial_{trial.trial}")
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        whole = Path(folder) / path.name
+        exported.save(whole)
+        whole.replace(path)
+    return _SNIPPET.format(
+        path=str(path),
+        shape=", ".join(map(str, data["input_shape"])),
+        outputs=exported.output_shape[-1],
+        classes=list(data["classes"]),
+    )
+
+
+def train_again(
+    study: Study, say: Callable[[str], None]
+) -> Callable[[TrainingTask], State]:
+    """Make the function that trains a state again from its seed."""
+
+    def retrain(task: TrainingTask) -> State:
+        from tuner.session import load_data, mapped
+        from tuner.settings import StudySettings
+        from tuner.workers import LocalWorkers
+
+        say(
+            f"Trial {task.trial}'s network was not kept: its {task.epochs} epochs are "
+            "trained again from the seed."
+        )
+        settings = StudySettings.from_dict(study.record.settings)
+        data = load_data(settings, say)
+        if data.split != study.record.data["split"]:
+            raise StudyError(
+                f"The data must be those of study {study.name}, but they have "
+                "changed. Put them back where the study's command found them."
+            )
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            mapped(data, Path(folder) / "data") as images,
+            LocalWorkers(images, study.folder / "search.log", settings.device) as pool,
+        ):
+            pool.submit(task)
+            while True:
+                for event in pool.wait():
+                    match event:
+                        case EpochEnd():
+                            say(f"epoch {event.epoch}/{task.epochs}")
+                        case TrainingResult(state=State() as state):
+                            return state
+                        case TrainingFailure() | WorkerLoss():
+                            raise StudyError(f"Training failed: {event.error}")
+
+    return retrain

@@ -1,0 +1,231 @@
+"""The terminal: one live line, and one permanent line a finished trial."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from typing import TextIO
+
+from tuner import wording
+from tuner.datasets import Dataset
+from tuner.estimate import Workload
+from tuner.ranking import best_first, score
+from tuner.records import TrialRecord
+from tuner.study import Study
+from tuner.tasks import EpochEnd, Ready
+
+_WIDTH = 80
+_QUARTER_OF_AN_HOUR = 900.0
+
+
+class Terminal:
+    """Show a session on stderr.
+
+    On a terminal the running trial has a line that changes; in a log every line
+    is permanent and has the time.
+
+    Args:
+        verbosity: 0 for the trials alone, -1 for nothing but what is wrong, 1 for
+            every epoch too.
+        on_trial_end: Called after each trial, for the page; None without one.
+        stream: Where to write.
+    """
+
+    def __init__(
+        self,
+        verbosity: int = 0,
+        on_trial_end: Callable[[], None] | None = None,
+        stream: TextIO | None = None,
+    ) -> None:
+        self._stream = stream or sys.stderr
+        self._live = self._stream.isatty() and verbosity >= 0
+        self._verbosity = verbosity
+        self._on_trial_end = on_trial_end
+        self._data_line = ""
+        self._study: Study | None = None
+        self._work: Workload | None = None
+        self._names: set[str] = set()
+
+    def data_loaded(self, data: Dataset) -> None:
+        """Keep what the second line says."""
+        self._data_line = (
+            f"Data  {data.name}  {len(data.train):,} train / "
+            f"{len(data.validation):,} validation / {len(data.y_test):,} test"
+        )
+        self._show_live("loading the backend")
+
+    def study_opened(
+        self, study: Study, ready: Ready, work: Workload, *, resumed: bool
+    ) -> None:
+        """Say what will happen, on what, and how to stop it."""
+        self._study, self._work = study, work
+        self._names = {h["name"] for h in study.record.space["hyperparameters"]}
+        self._say(f"Study {study.name}   {_plan(study)}")
+        self._say(f"{self._data_line}   Device  {ready.device}")
+        for line in _brackets(study):
+            self._say(line)
+        if resumed:
+            done = sum(t.status != "running" for t in study.trials.values())
+            self._say(f"Goes on after {done} finished trials.")
+        for path in study.quarantined:
+            self._warn(
+                f"{path.name} could not be read and is kept as .broken; "
+                "its trial runs again."
+            )
+        self._say("Ctrl-C stops safely; the same command resumes.")
+        if self._on_trial_end:
+            self._say(f"Watch {study.folder / 'report.html'}")
+        self._say("")
+
+    def trial_started(self, trial: TrialRecord) -> None:
+        """Show the trial's live line."""
+        self._show_live(f"{self._label(trial)} starts   {self._outlook()}")
+
+    def epoch_ended(self, trial: TrialRecord, event: EpochEnd) -> None:
+        """Change the live line."""
+        value = event.metrics.get("val_accuracy", event.metrics.get("accuracy"))
+        kind = "val" if "val_accuracy" in event.metrics else "train"
+        text = (
+            f"{self._label(trial)} epoch {event.epoch}/{trial.rungs[-1].epochs}  "
+            f"{kind} {wording.points(value)}   {self._outlook()}"
+        )
+        if self._verbosity > 0:
+            self._say("   " + text)
+        else:
+            self._show_live(text)
+
+    def trial_ended(self, trial: TrialRecord) -> None:
+        """Write the trial's permanent line."""
+        study = self._opened()
+        if trial.status == "failed":
+            self._say(f"  {self._label(trial)} failed: {trial.error}")
+        else:
+            ranked = best_first(study.trials.values(), study.record.settings)
+            is_best = len(ranked) > 1 and ranked[0].trial == trial.trial
+            mark = "  * best" if is_best else ""
+            self._say(f"  {self._label(trial)} {self._result(trial)}", mark)
+        if not trial.values and self._work:
+            self._say_what_the_rest_takes()
+        if self._on_trial_end:
+            self._on_trial_end()
+
+    def note(self, text: str) -> None:
+        """Say something a user should know."""
+        self._say(text)
+
+    def finish(self) -> None:
+        """Leave no live line behind."""
+        self._clear()
+
+    def _result(self, trial: TrialRecord) -> str:
+        seconds = sum(e.seconds for e in trial.executions)
+        train, test = score(trial, "train_accuracy"), score(trial, "test_accuracy")
+        gap = train - test if train is not None and test is not None else None
+        validation = score(trial, "val_accuracy")
+        shown = ("test", test) if validation is None else ("val", validation)
+        return (
+            f"{shown[0]} {wording.points(shown[1]):>4}"
+            f"  gap {wording.points(gap, signed=True):>5}"
+            f"  {wording.duration(seconds):>6}"
+            f"   {trial.name if not self._names & set(trial.config) else ''}"
+            f"{wording.config(trial.config, self._names & set(trial.config))}"
+        )
+
+    def _label(self, trial: TrialRecord) -> str:
+        if not trial.values:
+            return " base"
+        record = self._opened().record
+        number = trial.trial + (record.space["name"] == "published")  # first is 1
+        return f"{number:>2}/{record.plan['trials']}"
+
+    def _outlook(self) -> str:
+        study = self._opened()
+        parts = []
+        ranked = best_first(study.trials.values(), study.record.settings)
+        if ranked:
+            best = wording.points(score(ranked[0], "val_accuracy"))
+            parts.append(f"best {best} (trial {ranked[0].trial})")
+        left = self._work and self._work.seconds_left(study.trials.values())
+        if left:
+            parts.append(f"about {wording.about(left)} left")
+        return "   ".join(parts)
+
+    def _say_what_the_rest_takes(self) -> None:
+        study = self._opened()
+        left = self._work and self._work.seconds_left(study.trials.values())
+        if not left:
+            return
+        text = f"  The rest will take about {wording.about(left)}."
+        if left > _QUARTER_OF_AN_HOUR:
+            text += (
+                " For a first look: Ctrl-C, then the same command with"
+                "\n  --time-limit 15m; without it, it goes on."
+            )
+        self._say(text)
+
+    def _opened(self) -> Study:
+        assert self._study is not None, "study_opened comes first"  # noqa: S101
+        return self._study
+
+    def _say(self, text: str, ending: str = "") -> None:
+        if self._verbosity < 0:
+            return
+        self._clear()
+        if self._stream.isatty():
+            self._stream.write(_fit(text, _WIDTH - len(ending)) + ending + "\n")
+        else:
+            now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S  ")
+            for line in (text + ending).splitlines():
+                self._stream.write(now + line + "\n")
+        self._stream.flush()
+
+    def _warn(self, text: str) -> None:
+        self._clear()
+        self._stream.write(text + "\n")
+
+    def _show_live(self, text: str) -> None:
+        if self._live:
+            self._stream.write("\r\x1b[2K > " + _fit(text, _WIDTH - 4))
+            self._stream.flush()
+
+    def _clear(self) -> None:
+        if self._live:
+            self._stream.write("\r\x1b[2K")
+            self._stream.flush()
+
+
+def _fit(text: str, width: int) -> str:
+    """Cut each line to a width, and say so with a dot."""
+    return "\n".join(
+        line if len(line) <= width else line[: width - 1] + "…"
+        for line in text.split("\n")
+    )
+
+
+def _plan(study: Study) -> str:
+    """Say in one line what will be searched."""
+    record = study.record
+    settings, plan = record.settings, record.plan
+    if record.space["name"] == "published":
+        return f"the {plan['trials']} published experiments"
+    if "brackets" in plan:
+        return (
+            f"Hyperband, {plan['trials']} configs, {plan['epochs']:,} epochs in "
+            f"{len(plan['brackets'])} brackets"
+        )
+    names = {h["name"] for h in record.space["hyperparameters"]}
+    epochs = settings["epochs"]
+    each = f"1 to {2 * epochs} epochs" if "epochs" in names else f"{epochs} epochs"
+    return f"random search, up to {plan['trials']} trials of {each}"
+
+
+def _brackets(study: Study) -> list[str]:
+    """Spell Hyperband's plan out, a line a bracket."""
+    lines = []
+    for number, rungs in enumerate(study.record.plan.get("brackets", ()), 1):
+        steps = " -> ".join(f"{configs} to epoch {epochs}" for configs, epochs in rungs)
+        lines.append(f"  bracket {number}: {steps}")
+    if lines:
+        lines.append("  Epochs are Hyperband's fidelity, so the space leaves them out.")
+    return lines

@@ -1,0 +1,193 @@
+"""A study in plain values and in lines for the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from tuner import locks, wording
+from tuner.ranking import best_first, score
+from tuner.records import SCHEMA, TrialRecord
+from tuner.study import Study
+
+_MEASURES = ("train_accuracy", "val_accuracy", "test_accuracy", "val_loss", "test_loss")
+_Row = tuple[str, ...]
+_COLUMNS = ("trial", "val %", "test %", "gap", "params", "time", "config")
+
+
+def state(study: Study) -> str:
+    """Say how a study stands; one whose driver was killed is interrupted."""
+    stored = study.record.state
+    if stored == "running" and not locks.is_held(study.folder):
+        return "interrupted"
+    return stored
+
+
+def trial_object(trial: TrialRecord) -> dict[str, Any]:
+    """Give a trial as plain values, means over its executions.
+
+    `gap` is train_accuracy - test_accuracy; accuracies and gap are fractions.
+    """
+    means = {name: score(trial, name) for name in _MEASURES}
+    train, test = means["train_accuracy"], means["test_accuracy"]
+    return {
+        "trial": trial.trial,
+        "name": trial.name,
+        "status": trial.status,
+        "config": dict(trial.config),
+        **means,
+        "gap": train - test if train is not None and test is not None else None,
+        "epochs": trial.rungs[-1].epochs if trial.rungs else None,
+        "params": trial.executions[0].params if trial.executions else None,
+        "seconds": sum(e.seconds for e in trial.executions),
+        "seeds": [e.seed for e in trial.executions],
+        "error": trial.error,
+    }
+
+
+def study_object(study: Study) -> dict[str, Any]:
+    """Give a study as plain values, its best trial by validation or None."""
+    ranked = best_first(study.trials.values(), study.record.settings)
+    page = study.folder / "report.html"
+    return {
+        "schema": SCHEMA,
+        "study": study.name,
+        "status": state(study),
+        "trials": [trial_object(t) for _, t in sorted(study.trials.items())],
+        "best": trial_object(ranked[0]) if ranked else None,
+        "rejected": dict(study.record.rejected),
+        "notes": list(study.record.notes),
+        "seconds": study.record.seconds,
+        "report": str(page) if page.exists() else None,
+    }
+
+
+def ending(study: Study) -> list[str]:
+    """Sum a search up when it ends."""
+    trials = study.trials.values()
+    statuses = Counter(t.status for t in trials)
+    failures = Counter((t.error or "").split(":")[0] for t in trials if t.error)
+    parts = [f"{statuses['completed']} ok"]
+    if failures:
+        reasons = ", ".join(f"{reason} x{n}" for reason, n in failures.most_common(3))
+        parts.append(f"{statuses['failed']} failed: {reasons}")
+    if statuses["running"]:
+        parts.append(f"{statuses['running']} to go on with")
+    took = wording.duration(study.record.seconds)
+    lines = [f"{len(study.trials)} trials in {took} ({', '.join(parts)})"]
+    if study.record.rejected:
+        reasons = ", ".join(f"{n} {why}" for why, n in study.record.rejected.items())
+        lines.append(f"Not proposed: {reasons}")
+    ranked = best_first(trials, study.record.settings)
+    if ranked:
+        lines.append(f"Best  {_one_line(ranked[0])}")
+        if len(ranked) > 1:
+            lines.append(f"      {_margin(study, ranked)}")
+    return lines
+
+
+def list_lines(studies: list[Study]) -> list[str]:
+    """Give a table of studies."""
+    rows: list[_Row] = [("study", "status", "trials", "best val %", "test %")]
+    for study in studies:
+        ranked = best_first(study.trials.values(), study.record.settings)
+        done = sum(t.status != "running" for t in study.trials.values())
+        rows.append(
+            (
+                study.name,
+                state(study),
+                str(done),
+                wording.points(score(ranked[0], "val_accuracy") if ranked else None),
+                wording.points(score(ranked[0], "test_accuracy") if ranked else None),
+            )
+        )
+    return _table(rows)
+
+
+def study_lines(study: Study) -> list[str]:
+    """Give a study's trials, best first, then those that are not ranked."""
+    record = study.record
+    names = {h["name"] for h in record.space["hyperparameters"]}
+    ranked = best_first(study.trials.values(), record.settings)
+    rest = [t for _, t in sorted(study.trials.items()) if t not in ranked]
+    rows: list[_Row] = [_COLUMNS]
+    rows += [_trial_row(trial, names) for trial in ranked + rest]
+    unranked = len(study.trials) - len(ranked)
+    lines = [f"Study {study.name}, {state(study)}", *_table(rows)]
+    if unranked:
+        lines.append(
+            f"{unranked} trials are not ranked: failed, unfinished or cut short."
+        )
+    return lines
+
+
+def trial_lines(study: Study, trial: TrialRecord) -> list[str]:
+    """Give one trial in full."""
+    lines = [f"Trial {trial.trial} of {study.name}, {trial.status}"]
+    if trial.error:
+        lines.append(f"error  {trial.error}")
+    lines += [f"{name:<14} {value}" for name, value in trial.config.items()]
+    for e in trial.executions:
+        rows: list[_Row] = [("epoch", *e.history)]
+        rows += [
+            (str(i + 1), *(f"{values[i]:.4f}" for values in e.history.values()))
+            for i in range(e.epochs)
+        ]
+        lines += ["", f"execution {e.execution}, seed {e.seed}", *_table(rows)]
+        if e.is_final:
+            lines.append(
+                f"final: train {wording.points(e.train_accuracy)} %, "
+                f"validation {wording.points(e.val_accuracy)} %, "
+                f"test {wording.points(e.test_accuracy)} %, "
+                f"{wording.count(e.params)} parameters, {wording.duration(e.seconds)}"
+            )
+    return lines
+
+
+def _one_line(trial: TrialRecord) -> str:
+    facts = trial_object(trial)
+    return (
+        f"trial {trial.trial}   val {wording.points(facts['val_accuracy'])} %"
+        f"   test {wording.points(facts['test_accuracy'])} %"
+        f"   gap {wording.points(facts['gap'], signed=True)}"
+        f"   {wording.count(facts['params'])} parameters"
+    )
+
+
+def _margin(study: Study, ranked: list[TrialRecord]) -> str:
+    objective = study.record.settings["objective"]
+    first, second = (score(t, objective) or 0.0 for t in ranked[:2])
+    if objective == "val_accuracy":
+        ahead = f"{wording.points(first - second)} points"
+    else:
+        ahead = f"{second - first:.3f}"
+    runs = study.record.settings["executions"]
+    trained = "once" if runs == 1 else f"{runs} times"
+    second_best = f"trial {ranked[1].trial}"
+    return f"{ahead} ahead of {second_best} in {objective}, each trained {trained}"
+
+
+def _trial_row(trial: TrialRecord, names: set[str]) -> _Row:
+    facts = trial_object(trial)
+    what = trial.error or wording.config(trial.config, names & set(trial.config))
+    return (
+        str(trial.trial),
+        wording.points(facts["val_accuracy"]),
+        wording.points(facts["test_accuracy"]),
+        wording.points(facts["gap"], signed=True),
+        wording.count(facts["params"]),
+        wording.duration(facts["seconds"]),
+        what if trial.status != "running" else f"({trial.status}) {what}",
+    )
+
+
+def _table(rows: list[_Row]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    last = len(widths) - 1
+    return [
+        "  ".join(
+            cell.ljust(widths[i]) if i in (0, last) else cell.rjust(widths[i])
+            for i, cell in enumerate(row)
+        ).rstrip()
+        for row in rows
+    ]

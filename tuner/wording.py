@@ -1,0 +1,95 @@
+"""Short words for configs, numbers and times on an 80-column line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from search_spaces.config import BASELINE, CnnConfig
+
+_TRAINING = (
+    "epochs",
+    "batch_size",
+    "optimizer",
+    "learning_rate",
+    "dropout",
+    "weight_decay",
+)
+_POOLINGS = {"max": "max", "average": "avg"}
+
+
+def points(fraction: float | None, *, signed: bool = False) -> str:
+    """Give a fraction in percent or points: 0.5814 is "58.1"."""
+    if fraction is None:
+        return "-"
+    return f"{100 * fraction:+.1f}" if signed else f"{100 * fraction:.1f}"
+
+
+def duration(seconds: float) -> str:
+    """Give seconds as "58s", "1m12s" or "2h05m"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def about(seconds: float) -> str:
+    """Give an estimate no more exactly than it deserves."""
+    if seconds < 90:
+        return f"{max(10, round(seconds, -1)):.0f}s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)}m"
+    return f"{seconds / 3600:.1f}h"
+
+
+def count(number: int | None) -> str:
+    """Give a large count as "3.7 M", "420 k" or "96"."""
+    if number is None:
+        return "-"
+    if number >= 999_500:
+        return f"{number / 1e6:.1f} M"
+    return f"{number / 1e3:.0f} k" if number >= 1000 else str(number)
+
+
+def config(flat: Mapping[str, Any], names: set[str]) -> str:
+    """Describe a config by what the space varies.
+
+    Args:
+        flat: `CnnConfig.to_dict`.
+        names: Hyperparameters of interest; architecture, training or both.
+    """
+    c = CnnConfig.from_dict(flat)
+    parts = []
+    if names - set(_TRAINING):
+        parts.append(_architecture(c))
+    if names & set(_TRAINING) or c.epochs != BASELINE.epochs:
+        parts.append(_training(c, names))
+    return "  ".join(part for part in parts if part)
+
+
+def _architecture(c: CnnConfig) -> str:
+    words = ["-".join(map(str, c.filters)), f"k{c.kernel_size}"]
+    if c.padding != "valid":
+        words.append(c.padding)
+    if c.batch_norm:
+        words.append("bn")
+    if c.pooling != "none":
+        words.append(f"{_POOLINGS[c.pooling]}{c.pool_size}/{c.pool_every}")
+    words.append("fc " + ("-".join(map(str, c.units)) or "none"))
+    if c.outputs:
+        words.append(f"out {c.outputs}")
+    return " ".join(words)
+
+
+def _training(c: CnnConfig, names: set[str]) -> str:
+    words = {
+        "epochs": f"{c.epochs}ep",
+        "batch_size": f"b{c.batch_size}",
+        "optimizer": c.optimizer,
+        "learning_rate": f"{c.learning_rate:.1e}".replace("e-0", "e-"),
+        "dropout": f"drop{c.dropout:.1f}",
+        "weight_decay": f"wd{c.weight_decay:g}",
+    }
+    return " ".join(w for name, w in words.items() if name in names)
