@@ -1,0 +1,333 @@
+"""Every study of a folder, side by side, where they can be compared at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from reports import views, wording
+from reports.frames import Objective, Study, read_study
+from reports.ranking import Ranking, rank
+from reports.views import BASELINE
+from tuner.records import RecordError
+
+DRAWN = 6  # studies that a figure can hold apart
+
+
+class Entry(NamedTuple):
+    """One readable study, ranked."""
+
+    study: Study
+    ranking: Ranking
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.study.name
+
+    @property
+    def leader(self) -> pd.Series[Any]:
+        """Its first trial by validation."""
+        return self.ranking.ranked.iloc[0]
+
+    @property
+    def searched(self) -> pd.DataFrame:
+        """Its ranked trials without the baseline, which no search chose."""
+        return self.ranking.ranked[self.ranking.ranked["trial"] != BASELINE]
+
+
+class Studies(NamedTuple):
+    """What a folder holds.
+
+    Attributes:
+        entries: Readable studies, by name.
+        unread: One sentence for what is no study or cannot be read.
+    """
+
+    entries: tuple[Entry, ...]
+    unread: tuple[str, ...]
+
+
+class Apart(NamedTuple):
+    """A study that is not overlaid, and why."""
+
+    entry: Entry
+    reason: str
+
+
+class Baseline(NamedTuple):
+    """One training of the baseline, and the studies that share it.
+
+    Attributes:
+        row: Its trial's row.
+        studies: Their names.
+        spread: How far their scores lie apart although config and seeds are
+            equal; 0 where it is the same number.
+    """
+
+    row: pd.Series[Any]
+    studies: tuple[str, ...]
+    spread: float
+
+
+class Group(NamedTuple):
+    """The studies that are overlaid: equal images, split and objective.
+
+    Attributes:
+        entries: The one with the highest leader first.
+        apart: The rest.
+        baselines: One each config and seeds of trial 0.
+    """
+
+    entries: tuple[Entry, ...]
+    apart: tuple[Apart, ...]
+    baselines: tuple[Baseline, ...]
+
+    @property
+    def objective(self) -> Objective:
+        """What all of them were ranked by."""
+        return self.entries[0].study.objective
+
+
+def read_studies(runs: Path) -> Studies:
+    """Read every study of a folder; what cannot be read is named, not raised.
+
+    Raises:
+        OSError: The folder itself cannot be listed.
+    """
+    entries, unread, foreign = [], [], []
+    for folder in sorted(p for p in runs.iterdir() if p.is_dir()):
+        if folder.name.startswith("."):
+            continue
+        if not (folder / "study.json").exists():
+            foreign.append(folder.name)
+            continue
+        try:
+            study = read_study(folder)
+            entries.append(Entry(study, rank(study)))
+        except (RecordError, OSError, ValueError, TypeError, AttributeError) as error:
+            text = str(error).replace(f"{folder.resolve()}/", "")
+            said = " ".join(text.replace(f"{folder}/", "").split())
+            unread.append(f"{folder.name} was left out: {said[:240]}")
+    if foreign:
+        names = wording.listing(foreign[:5])
+        more = f" and {len(foreign) - 5} more" if len(foreign) > 5 else ""
+        unread.append(f"No study: {names}{more} (no study.json there).")
+    return Studies(tuple(entries), tuple(unread))
+
+
+def group(entries: tuple[Entry, ...]) -> Group:
+    """Take the largest set of comparable studies, of equal ones the newest.
+
+    Under Hyperband only full-length trials stand for their study.
+    """
+    rankable = [entry for entry in entries if len(entry.ranking.ranked)]
+    if not rankable:
+        return Group((), tuple(Apart(e, _why_unranked(e)) for e in entries), ())
+    sizes = Counter(_key(entry) for entry in rankable)
+    newest = {_key(e): e.study.record.created for e in sorted(rankable, key=_created)}
+    main = max(sizes, key=lambda key: (sizes[key], newest[key], key))
+    together = [entry for entry in rankable if _key(entry) == main]
+    sign = -1 if together[0].study.objective.higher_is_better else 1
+    together.sort(key=lambda e: (sign * e.leader["objective"], e.name))
+    apart = [
+        Apart(e, _why_apart(e, together[0]) if e in rankable else _why_unranked(e))
+        for e in entries
+        if all(e is not other for other in together)
+    ]
+    return Group(tuple(together), tuple(apart), _baselines(together))
+
+
+def distribution(group_: Group) -> pd.DataFrame:
+    """Take every searched trial: study, score (in the axis's unit), gap (points)."""
+    unit = views.unit_of(group_.objective)
+    parts = [
+        pd.DataFrame(
+            {
+                "study": entry.name,
+                "score": unit * entry.searched["objective"],
+                "gap": 100 * entry.searched["gap"],
+            }
+        )
+        for entry in group_.entries
+        if len(entry.searched)
+    ]
+    empty = pd.DataFrame(columns=["study", "score", "gap"])
+    return pd.concat(parts, ignore_index=True) if parts else empty
+
+
+def best_of_each(group_: Group) -> pd.DataFrame:
+    """Take each study's leader and each baseline, highest first.
+
+    Columns: label, score, low, high, test, is_baseline; accuracies in percent.
+    """
+    unit = views.unit_of(group_.objective)
+    rows = [(e.leader, _leader_label(e), False) for e in group_.entries]
+    rows += [(b.row, baseline_label(group_, b), True) for b in group_.baselines]
+    frame = pd.DataFrame(
+        [
+            {
+                "label": label,
+                "score": unit * row["objective"],
+                "low": unit * row["objective_low"],
+                "high": unit * row["objective_high"],
+                "test": 100 * row["test_accuracy"],
+                "train": 100 * row["train_accuracy"],
+                "is_baseline": is_baseline,
+            }
+            for row, label, is_baseline in rows
+        ]
+    )
+    ascending = not group_.objective.higher_is_better
+    return frame.sort_values("score", ascending=ascending, ignore_index=True)
+
+
+def best_against_time(group_: Group) -> pd.DataFrame:
+    """Follow each study's best so far: study, hours (of training, all in all), best."""
+    parts = []
+    for entry in group_.entries:
+        view = views.progress(entry.study, entry.ranking).frame
+        hours = view["train_seconds"].cumsum() / 3600
+        parts.append(
+            pd.DataFrame({"study": entry.name, "hours": hours, "best": view["best"]})
+        )
+    return pd.concat(parts, ignore_index=True).dropna()
+
+
+def ranges(group_: Group) -> tuple[tuple[str, ...], ...]:
+    """List each knob that differs: its name, then what each study did with it."""
+    names = dict.fromkeys(k.name for e in group_.entries for k in e.study.knobs)
+    return tuple(
+        (name, *(_range(entry.study, name) for entry in group_.entries))
+        for name in names
+    )
+
+
+def baseline_label(group_: Group, baseline: Baseline) -> str:
+    """Name a baseline: shared by all, by some, or one study's own."""
+    if len(group_.entries) == 1:
+        return "baseline"
+    if len(baseline.studies) == len(group_.entries):
+        return "shared baseline"
+    return (
+        f"baseline of {wording.listing([_clip(n) for n in baseline.studies[:2]])}"
+        + (
+            f" and {len(baseline.studies) - 2} more"
+            if len(baseline.studies) > 2
+            else ""
+        )
+    )
+
+
+def _baselines(entries: list[Entry]) -> tuple[Baseline, ...]:
+    found: dict[Any, list[Entry]] = {}
+    for entry in entries:
+        if (entry.ranking.ranked["trial"] == BASELINE).any():
+            found.setdefault(_baseline_key(entry.study), []).append(entry)
+    baselines = []
+    for sharing in found.values():
+        rows = [_baseline_row(entry) for entry in sharing]
+        scores = [float(row["objective"]) for row in rows]
+        oldest = min(range(len(sharing)), key=lambda i: _created(sharing[i]))
+        baselines.append(
+            Baseline(
+                rows[oldest],
+                tuple(entry.name for entry in sharing),
+                max(scores) - min(scores),
+            )
+        )
+    return tuple(baselines)
+
+
+def _baseline_row(entry: Entry) -> pd.Series[Any]:
+    ranked = entry.ranking.ranked
+    return ranked[ranked["trial"] == BASELINE].iloc[0]
+
+
+def _baseline_key(study: Study) -> Any:
+    config = study.configs.loc[BASELINE].dropna()
+    runs = study.executions[study.executions["trial"] == BASELINE]
+    return (
+        tuple(sorted((str(k), repr(v)) for k, v in config.items())),
+        # Under Hyperband it gets the last rung's epochs, whatever its config says.
+        tuple(sorted(zip(runs["seed"], runs["epochs"], strict=True))),
+    )
+
+
+def _key(entry: Entry) -> tuple[str, str]:
+    return str(entry.study.record.data.get("split")), entry.study.objective.name
+
+
+def _created(entry: Entry) -> str:
+    return str(entry.study.record.created)
+
+
+def _why_unranked(entry: Entry) -> str:
+    study = entry.study
+    if not study.has_validation:
+        return "It trained on all training images, so it has no validation to rank by."
+    if not len(study.trials):
+        return "No trial has started."
+    if (study.trials["status"] == "failed").all():
+        return f"All of its {wording.several(len(study.trials), 'trial')} failed."
+    return "No trial has finished with a validation score."
+
+
+def _why_apart(entry: Entry, main: Entry) -> str:
+    ours, theirs = entry.study.record, main.study.record
+    if entry.study.objective.name != main.study.objective.name:
+        return (
+            f"It was ranked by {wording.metric(entry.study.objective.name)}, not "
+            f"{wording.metric(main.study.objective.name)}."
+        )
+    if ours.data.get("name") != theirs.data.get("name"):
+        return f"Its data are {ours.data.get('name')}, not {theirs.data.get('name')}."
+    limits = [r.settings.get("limit") for r in (ours, theirs)]
+    if limits[0] != limits[1]:
+        said = ["all" if limit is None else wording.count(limit) for limit in limits]
+        return f"It used {said[0]} training images, not {said[1]} (--limit)."
+    for split in ("train", "validation", "test"):
+        mine, other = ours.data.get(split), theirs.data.get(split)
+        if mine != other:
+            return (
+                f"It has {wording.count(mine or 0)} {split} images, not "
+                f"{wording.count(other or 0)}."
+            )
+    return (
+        f"Its {ours.data.get('name')} images are split otherwise: seed "
+        f"{ours.settings.get('seed')}, not {theirs.settings.get('seed')}, or other "
+        "image files."
+    )
+
+
+def _range(study: Study, name: str) -> str:
+    """Say what a study did with a knob: its range, its choices, or one value."""
+    knob = next((k for k in study.knobs if k.name == name), None)
+    if knob is None:
+        if name not in study.configs:
+            return "not in any config"
+        values = study.configs[name].dropna().unique()
+        if len(values) == 1:
+            return f"fixed at {wording.value(values[0])}"
+        return wording.MISSING
+    if knob.choices:
+        return ", ".join(wording.value(value) for value in knob.choices)
+    if knob.low is None or knob.high is None:
+        values = study.configs[name].dropna().unique()
+        return f"{len(values)} values"
+    log = ", log" if knob.log else ""
+    return f"{wording.value(knob.low)} to {wording.value(knob.high)}{log}"
+
+
+def _leader_label(entry: Entry) -> str:
+    trial = int(entry.leader["trial"])
+    return (
+        f"{_clip(entry.name)}: {'baseline' if trial == BASELINE else f'trial {trial}'}"
+    )
+
+
+def _clip(name: str) -> str:
+    return name if len(name) <= 30 else name[:29] + "…"

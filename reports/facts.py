@@ -1,0 +1,158 @@
+"""What a study is and how to use it again: label and value, in words."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shlex
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from reports import wording
+from reports.frames import Study
+from reports.ranking import Ranking
+
+
+class Use(NamedTuple):
+    """How the page says to take a trial out of a study.
+
+    Attributes:
+        trial: Its number.
+        who: For example "trial 7, the highest".
+        export: The command.
+        snippet: Python that loads what the command wrote.
+        config: Hyperparameter and value, as text.
+    """
+
+    trial: int
+    who: str
+    export: str
+    snippet: str
+    config: tuple[tuple[str, str], ...]
+
+
+def status(study: Study) -> str:
+    """Say how far the study came: "interrupted, 23 of 40 trials"."""
+    done = int(study.trials["status"].isin(["completed", "failed"]).sum())
+    failed = int((study.trials["status"] == "failed").sum())
+    plan = study.record.plan.get("trials")
+    base = int((study.trials["trial"] == 0).any())
+    if isinstance(plan, int) and not study.is_hyperband:
+        progress = (
+            f"{wording.count(max(done - base, 0))} of {wording.several(plan, 'trial')}"
+        )
+        progress += " and the baseline" if base else ""
+    else:
+        progress = wording.several(done, "trial")
+    return f"{study.state}, {progress}" + (f", {failed} failed" if failed else "")
+
+
+def about(study: Study) -> tuple[tuple[str, str], ...]:
+    """List what the study is: space, data, seed, device, versions, times."""
+    record, data, settings = study.record, study.record.data, study.record.settings
+    seconds = float(study.trials["seconds"].fillna(0).sum())
+    epochs = record.plan.get("epochs")
+    clock = wording.duration(record.seconds)
+    rows = [
+        ("Space", _space(study)),
+        ("Algorithm", str(settings.get("algorithm", "random"))),
+        (
+            "Ranked by",
+            wording.metric(study.objective.name)
+            if study.has_validation
+            else "nothing: listed in declared order",
+        ),
+        ("Data", _data(data)),
+        ("Epochs", _epochs(settings, epochs)),
+        ("Seeds a trial", str(settings.get("executions", 1))),
+        ("Study seed", str(settings.get("seed", wording.MISSING))),
+        ("Device", str(record.hardware.get("device", wording.MISSING))),
+        ("Time", f"{clock} on the clock, {wording.duration(seconds)} in trials"),
+        ("Started", _when(record.created)),
+    ]
+    if record.rejected:
+        turned = [f"{reason}: {n}" for reason, n in record.rejected.items()]
+        rows.append(("Proposals turned away", ", ".join(turned)))
+    return tuple(rows)
+
+
+def environment(study: Study) -> tuple[tuple[str, str], ...]:
+    """List versions, hardware and commit, for who runs it again."""
+    hardware = study.record.hardware
+    rows = [(name, str(version)) for name, version in study.record.versions.items()]
+    rows += [
+        (name, str(hardware[name])) for name in ("cpu", "cores") if hardware.get(name)
+    ]
+    memory = hardware.get("memory_bytes")
+    if isinstance(memory, int | float):
+        rows.append(("memory", f"{wording.number(memory / 1024**3, 1)} GiB"))
+    if study.record.commit:
+        rows.append(("commit", study.record.commit[:12]))
+    rows.append(("data", str(study.record.data.get("fingerprint", wording.MISSING))))
+    return tuple(rows)
+
+
+def use(study: Study, ranking: Ranking) -> Use | None:
+    """Say how to take the first trial out; None where there is none."""
+    first = ranking.ranked.head(1)
+    what = "first by validation"
+    if not len(first):
+        done = ranking.listed[ranking.listed["status"] == "completed"]
+        first, what = done.head(1), "as an example"
+    if not len(first):
+        return None
+    trial = int(first["trial"].iloc[0])
+    config = study.configs.loc[trial].dropna()
+    name = shlex.quote(study.name)
+    return Use(
+        trial=trial,
+        who=f"{'the baseline' if trial == 0 else f'trial {trial}'}, {what}",
+        export=f"tune export {name} {trial} -o model.keras",
+        snippet=_snippet(study),
+        config=tuple((str(key), wording.value(value)) for key, value in config.items()),
+    )
+
+
+def _snippet(study: Study) -> str:
+    data = study.record.data
+    shape = data.get("input_shape") or ("height", "width", "channels")
+    size = ", ".join(str(n) for n in (1, *shape))
+    classes = [str(name) for name in data.get("classes") or ()]
+    names = f"{classes!r}" if 0 < len(classes) <= 10 else "class_names"
+    return "\n".join(
+        [
+            "import keras",
+            "import numpy as np",
+            'model = keras.saving.load_model("model.keras")',
+            f'images = np.zeros(({size}), "uint8")  # yours, pixels 0 to 255',
+            f"print({names}[model.predict(images)[0].argmax()])",
+        ]
+    )
+
+
+def _space(study: Study) -> str:
+    space = study.record.space
+    size = space.get("size")
+    reach = f", {wording.count(size)} distinct configs" if size else ""
+    return f"{space.get('name', wording.MISSING)}{reach}"
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    splits = [
+        f"{wording.count(data.get(split) or 0) if data.get(split) else 'no'} {split}"
+        for split in ("train", "validation", "test")
+    ]
+    return f"{data.get('name', wording.MISSING)}: {' / '.join(splits)} images"
+
+
+def _epochs(settings: Mapping[str, Any], planned: object) -> str:
+    text = str(settings.get("epochs", wording.MISSING))
+    if isinstance(planned, int):
+        text += f" (baseline), up to {wording.count(planned)} in all"
+    return text
+
+
+def _when(created: str) -> str:
+    try:
+        return f"{dt.datetime.fromisoformat(created):%Y-%m-%d %H:%M %Z}".strip()
+    except (TypeError, ValueError):
+        return str(created)

@@ -1,0 +1,358 @@
+"""The figures of a study's page: a frame of `reports.views` and an ax -> the ax."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from reports import wording
+from reports.drawing import (
+    FAINT,
+    HALO,
+    INK,
+    MARKS,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    density,
+    duration_axis,
+    log_axis,
+    whole_axis,
+)
+from reports.frames import Knob
+
+_PANEL_MARKS = MARKS // 3  # there are several panels
+
+
+def leaders(frame: pd.DataFrame, ax: Axes, axis: str) -> Axes:
+    """Draw scores with their intervals, the highest on top."""
+    y = np.arange(len(frame))
+    for i, low, high in zip(y, frame["low"], frame["high"], strict=True):
+        ax.plot([low, high], [i, i], color=VALIDATION, linewidth=1.3, zorder=2)
+    colors = np.where(frame["is_baseline"], "white", INK).tolist()
+    ax.scatter(frame["score"], y, s=30, c=colors, edgecolors=INK, zorder=3)
+    _baseline_line(ax, frame, "score")
+    _rows(ax, frame)
+    ax.set_xlabel(axis)
+    return ax
+
+
+def dumbbell(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw train, validation and test of each trial on one line, gap at the right."""
+    y = np.arange(len(frame))
+    ax.hlines(y, frame["test"], frame["train"], color="#b9bfc6", linewidth=2, zorder=2)
+    ax.scatter(frame["test"], y, s=40, color=TEST, zorder=4)
+    ax.scatter(
+        frame["train"], y, s=36, facecolors="white", edgecolors=TRAIN,
+        linewidths=1.6, zorder=4,
+    )  # fmt: skip
+    ax.scatter(
+        frame["validation"], y, s=90, marker="|", color=VALIDATION, linewidths=2,
+        zorder=5,
+    )  # fmt: skip
+    has_validation = frame["validation"].notna().any()
+    _baseline_line(ax, frame, "validation" if has_validation else "test")
+    _rows(ax, frame)
+    for i, gap, half in zip(y, frame["gap"], frame["gap_half"], strict=True):
+        text = wording.gap(gap)
+        if not np.isnan(half):
+            text += f" ± {wording.number(100 * half, 1)}"
+        ax.annotate(
+            text, (1.0, i), xycoords=("axes fraction", "data"), xytext=(8, 0),
+            textcoords="offset points", va="center", annotation_clip=False,
+        )  # fmt: skip
+    ax.annotate(
+        wording.GAP, (1.0, -0.9), xycoords=("axes fraction", "data"),
+        xytext=(8, 0), textcoords="offset points", va="bottom", fontweight="bold",
+        annotation_clip=False,
+    )  # fmt: skip
+    ax.set_xlabel("Accuracy (%)")
+    handles = [
+        Line2D([], [], marker="o", color=TEST, linestyle="", label="test"),
+        Line2D(
+            [], [], marker="o", markerfacecolor="white", markeredgewidth=1.6,
+            color=TRAIN, linestyle="", label="train",
+        ),
+    ]  # fmt: skip
+    if has_validation:
+        handles.insert(1, Line2D(
+            [], [], marker="|", markersize=10, markeredgewidth=2, color=VALIDATION,
+            linestyle="", label="validation",
+        ))  # fmt: skip
+    ax.legend(
+        handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=3,
+        borderaxespad=0.2,
+    )  # fmt: skip
+    return ax
+
+
+def gap_by_params(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw the gap against the number of parameters, in log."""
+    ax.axhline(0, color=FAINT, zorder=1)
+    if len(frame) > MARKS:
+        density(ax, frame["params"], frame["gap"], log_x=True)
+    else:
+        sns.scatterplot(
+            frame, x="params", y="gap", ax=ax, color=INK, linewidth=0,
+            alpha=0.65 if len(frame) <= 200 else 0.4, s=28 if len(frame) <= 200 else 16,
+            legend=False,
+        )  # fmt: skip
+    for column, name in (("is_leader", "leader"), ("is_baseline", "baseline")):
+        row = frame[frame[column]]
+        _ring(ax, row["params"], row["gap"], name)
+    log_axis(ax.xaxis, wording.params)
+    ax.set(xlabel="Parameters (log)", ylabel=f"{wording.GAP} (points)")
+    return ax
+
+
+def learning_curves(
+    frame: pd.DataFrame, axes: Sequence[Axes], band: pd.DataFrame
+) -> Sequence[Axes]:
+    """Draw one panel a trial: train dashed, validation solid, test at the end."""
+    low, high = _limits(frame[["train", "validation", "test"]])
+    last = int(frame["epoch"].max())
+    panels = list(frame.groupby("place", sort=True))
+    for ax, (_, rows) in zip(axes, panels, strict=False):
+        learning_curve(rows, ax, band)
+        ax.set_ylim(low, high)
+        ax.set_xlim(0.8, last + max(0.3, 0.05 * last))
+        whole_axis(ax.xaxis, 6)
+        ax.label_outer()
+    for ax in axes[len(panels) :]:
+        ax.set_axis_off()
+    axes[0].legend(loc="lower right")
+    return axes
+
+
+def learning_curve(frame: pd.DataFrame, ax: Axes, band: pd.DataFrame) -> Axes:
+    """Draw the learning curve of one trial, over the band of all trials."""
+    marker = "o" if len(frame) == 1 else ""
+    if len(band):
+        ax.fill_between(
+            band["epoch"], band["low"], band["high"], color="#eceff1", zorder=0,
+            label="middle 80 % of all",
+        )  # fmt: skip
+    ax.plot(
+        frame["epoch"], frame["train"], "--", marker=marker, color=TRAIN, label="train"
+    )
+    if frame["validation"].notna().any():
+        ax.plot(
+            frame["epoch"], frame["validation"], marker=marker, color=VALIDATION,
+            label="validation",
+        )  # fmt: skip
+    ax.plot(
+        frame["epoch"].tail(1), frame["test"].tail(1), "o", color=TEST, label="test",
+        clip_on=False, zorder=5,
+    )  # fmt: skip
+    ax.set_title(str(frame["label"].iloc[0]))
+    ax.set(xlabel="Epoch", ylabel="Accuracy (%)")
+    return ax
+
+
+def knob_panels(
+    panels: Sequence[pd.DataFrame], axes: Sequence[Axes], knobs: Sequence[Knob],
+    axis: str,
+) -> Sequence[Axes]:  # fmt: skip
+    """Draw one panel a knob, all with one scale of the score."""
+    low, high = _limits(pd.concat([panel[["score"]] for panel in panels]))
+    grid = axes[0].get_gridspec()
+    columns = grid.ncols if grid else 1
+    for i, ax in enumerate(axes):
+        if i >= len(panels):
+            ax.set_axis_off()
+            continue
+        knob_panel(panels[i], ax, knobs[i])
+        ax.set_ylim(low, high)
+        if i % columns:
+            ax.tick_params(labelleft=False)
+        else:
+            ax.set_ylabel(axis)
+    return axes
+
+
+def knob_panel(frame: pd.DataFrame, ax: Axes, knob: Knob) -> Axes:
+    """Draw scores against one knob: a strip with medians, or a scatter."""
+    if _is_scale(frame["value"], knob):
+        _knob_scatter(frame, ax, knob)
+    else:
+        _knob_strip(frame, ax, knob)
+    ax.set_xlabel(knob.name.replace("_", " ").capitalize()[:40])
+    return ax
+
+
+def progress(frame: pd.DataFrame, ax: Axes, axis: str) -> Axes:
+    """Draw the trials in the order they ended, and the best so far as a step."""
+    ranked = frame[frame["kind"] == "ranked"]
+    shorter = frame[frame["kind"] == "shorter"]
+    if len(ranked) > MARKS:
+        density(ax, ranked["order"], ranked["score"])
+    else:
+        ax.scatter(
+            ranked["order"], ranked["score"], s=20, color=VALIDATION, alpha=0.7,
+            linewidths=0, label="trial",
+        )  # fmt: skip
+    if len(shorter):
+        ax.scatter(
+            shorter["order"], shorter["score"], s=18, facecolors="none",
+            edgecolors="#8c959f", label="fewer epochs",
+        )  # fmt: skip
+    ax.step(
+        frame["order"], frame["best"], where="post", color=TEST, linewidth=2,
+        label="best so far",
+    )  # fmt: skip
+    failed = frame[frame["kind"] == "failed"]
+    if len(failed):
+        ax.plot(
+            failed["order"], np.full(len(failed), 0.02), "x", color=TRAIN,
+            markersize=6, transform=ax.get_xaxis_transform(), label="failed",
+        )  # fmt: skip
+    whole_axis(ax.xaxis)
+    ax.set(xlabel="Trials in the order they ended", ylabel=axis)
+    ax.margins(y=0.1)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
+    return ax
+
+
+def cost(frame: pd.DataFrame, ax: Axes, axis: str) -> Axes:
+    """Draw score against seconds, with the Pareto front labelled."""
+    if len(frame) > MARKS:
+        density(ax, frame["seconds"], frame["score"], log_x=True)
+    else:
+        ax.scatter(
+            frame["seconds"], frame["score"], s=22, color=VALIDATION, alpha=0.6,
+            linewidths=0,
+        )  # fmt: skip
+    front = frame[frame["on_front"]].sort_values("seconds")
+    ax.plot(
+        front["seconds"], front["score"], "o-", color=TEST, markersize=5,
+        linewidth=1.2, drawstyle="steps-post",
+    )  # fmt: skip
+    duration_axis(ax.xaxis)
+    _front_labels(ax, front)
+    ax.set(xlabel="Time a trial (log)", ylabel=axis)
+    ax.margins(x=0.08, y=0.12)
+    return ax
+
+
+def _front_labels(ax: Axes, front: pd.DataFrame) -> None:
+    """Label points of the front that lie far enough apart, the best one first."""
+    placed: list[tuple[float, float]] = []
+    to_pixels = ax.transData.transform
+    for _, row in front.iloc[::-1].iterrows():
+        x, y = to_pixels((row["seconds"], row["score"]))
+        if any(abs(x - a) < 34 and abs(y - b) < 14 for a, b in placed):
+            continue
+        placed.append((x, y))
+        ax.annotate(
+            f"{row['trial']:.0f}", (row["seconds"], row["score"]), xytext=(-3, 5),
+            textcoords="offset points", ha="right", color=TEST, fontweight="bold",
+            bbox=HALO,
+        )  # fmt: skip
+
+
+def _is_scale(values: pd.Series[Any], knob: Knob) -> bool:
+    """Whether a knob's values are a scale rather than a few categories."""
+    if knob.choices or not pd.api.types.is_numeric_dtype(values.infer_objects()):
+        return False
+    if pd.api.types.is_bool_dtype(values.infer_objects()):
+        return False
+    if knob.low is None or knob.high is None:
+        return values.nunique() > 8
+    whole = bool((values.astype("float64") % 1 == 0).all())
+    return not whole or knob.high - knob.low > 12
+
+
+def _knob_scatter(frame: pd.DataFrame, ax: Axes, knob: Knob) -> None:
+    values = frame["value"].astype("float64")
+    if len(frame) > _PANEL_MARKS:
+        density(ax, values, frame["score"], log_x=knob.log)
+    else:
+        ax.scatter(
+            values, frame["score"], s=18, color=VALIDATION, alpha=0.6, linewidths=0
+        )
+    if knob.log and (values > 0).all():
+        log_axis(ax.xaxis, wording.value)
+    leader = frame[frame["is_leader"]]
+    _ring(ax, leader["value"], leader["score"])
+
+
+def _knob_strip(frame: pd.DataFrame, ax: Axes, knob: Knob) -> None:
+    order = _ordered(frame["value"], knob)
+    text = [wording.value(v)[:14] for v in order]
+    position = frame["value"].map({value: i for i, value in enumerate(order)})
+    jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(frame))
+    if len(frame) > _PANEL_MARKS:
+        thin = {"color": "#6e7781", "linewidth": 0.9}
+        ax.boxplot(
+            [frame["score"][position == i] for i in range(len(order))],
+            positions=range(len(order)), widths=0.6, showfliers=False,
+            patch_artist=True, boxprops={"facecolor": "#cfe3f1", "edgecolor": "#6e7781"},
+            whiskerprops=thin, capprops=thin,
+            medianprops={"color": TEST, "linewidth": 2.2},
+        )  # fmt: skip
+        jitter *= 0
+    else:
+        ax.scatter(
+            position + jitter, frame["score"], s=16, color=VALIDATION, alpha=0.6,
+            linewidths=0,
+        )  # fmt: skip
+        medians = frame["score"].groupby(position).median()
+        ax.hlines(
+            medians, medians.index - 0.3, medians.index + 0.3, color=TEST, linewidth=2.2
+        )
+    leader = frame["is_leader"].to_numpy()
+    _ring(ax, (position + jitter)[leader], frame["score"][leader])
+    crowded = sum(len(t) for t in text) > 30
+    ax.set_xticks(range(len(order)), text, rotation=35 if crowded else 0,
+                  ha="right" if crowded else "center")  # fmt: skip
+    ax.set_xlim(-0.6, len(order) - 0.4)
+
+
+def _ordered(values: pd.Series[Any], knob: Knob) -> list[object]:
+    """Order categories as the space declares them, else by value."""
+    distinct = list(values.unique())
+    if set(distinct) <= set(knob.choices):
+        return [choice for choice in knob.choices if choice in distinct]
+    try:
+        return sorted(distinct)
+    except TypeError:
+        return sorted(distinct, key=str)
+
+
+def _ring(ax: Axes, x: object, y: object, name: str = "") -> None:
+    ax.scatter(x, y, s=95, facecolors="none", edgecolors=TEST, linewidths=1.8, zorder=6)  # type: ignore[arg-type]
+    if name:
+        for a, b in zip(x, y, strict=True):  # type: ignore[call-overload]
+            ax.annotate(
+                name, (a, b), xytext=(0, 8), textcoords="offset points", ha="center",
+                color=TEST, zorder=7, bbox=HALO,
+            )  # fmt: skip
+
+
+def _rows(ax: Axes, frame: pd.DataFrame) -> None:
+    ax.set_yticks(np.arange(len(frame)), list(frame["label"]))
+    ax.set_ylim(len(frame) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.grid(axis="x")
+
+
+def _baseline_line(ax: Axes, frame: pd.DataFrame, column: str) -> None:
+    baseline = frame.loc[frame["is_baseline"], column].dropna()
+    if len(baseline) and len(frame) > 1:
+        ax.axvline(
+            baseline.iloc[0], color="#6e7781", linestyle=(0, (4, 3)), linewidth=1,
+            zorder=1,
+        )  # fmt: skip
+
+
+def _limits(values: pd.DataFrame) -> tuple[float, float]:
+    low, high = np.nanmin(values.to_numpy()), np.nanmax(values.to_numpy())
+    margin = max(0.06 * (high - low), 0.5)
+    return float(low - margin), float(high + margin)

@@ -1,0 +1,355 @@
+"""What a study's page says: frames in, sentences and small tables out.
+
+A sentence here never says "better": one training each cannot show it. It says
+which is higher, by how much, and how wide the intervals are.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from reports import wording
+from reports.frames import Knob, Study
+from reports.ranking import Ranking
+from reports.views import BASELINE
+
+
+class Verdict(NamedTuple):
+    """The page's first words.
+
+    Attributes:
+        lead: One sentence: who is ahead, and by how much.
+        support: Sentences that say how much that means.
+    """
+
+    lead: str
+    support: tuple[str, ...]
+
+
+class Reason(NamedTuple):
+    """Failed trials that share a first error line."""
+
+    error: str
+    trials: int
+    which: str
+    lost: str
+
+
+class Step(NamedTuple):
+    """One suggestion, and the numbers it rests on."""
+
+    what: str
+    evidence: str
+
+
+def verdict(study: Study, ranking: Ranking) -> Verdict:
+    """Say which trial has the highest validation score, and by which margin."""
+    if not ranking.by_validation:
+        return _listing(study, ranking)
+    if not len(ranking.ranked):
+        return Verdict(_nothing(study, ranking), ())
+    objective = study.objective
+    superlative = "highest" if objective.higher_is_better else "lowest"
+    ranked = ranking.ranked
+    first = ranked.iloc[0]
+    value = _with_interval(study, first)
+    name = f"{superlative} {wording.metric(objective.name)}, {value}"
+    if len(ranked) == 1:
+        who = _capital(_who(first))
+        lead = (
+            f"{who} is the only trial to rank so far: "
+            f"{wording.metric(objective.name)} {value}."
+        )
+        return Verdict(lead, _caveats(study, ranking))
+    margin = abs(float(first["objective"] - ranked.iloc[1]["objective"]))
+    if margin == 0:
+        tied = ranked[ranked["objective"] == first["objective"]]
+        names = wording.listing([_who(row) for _, row in tied.head(4).iterrows()])
+        more = f" and {len(tied) - 4} more" if len(tied) > 4 else ""
+        lead = f"{_capital(names)}{more} share the {name}"
+    else:
+        side = "above" if objective.higher_is_better else "below"
+        distance = (
+            wording.points(margin)
+            if objective.is_accuracy
+            else wording.number(margin, 3)
+        )
+        lead = (
+            f"{_capital(_who(first))} has the {name}, {distance} {side} the next, "
+            f"{_who(ranked.iloc[1])}"
+        )
+    baseline = ranked[ranked["trial"] == BASELINE]
+    named = {int(first["trial"]), int(ranked.iloc[1]["trial"])}
+    if len(baseline) and BASELINE not in named:
+        score = wording.score(objective, float(baseline["objective"].iloc[0]))
+        lead += f"; the baseline has {score}"
+    return Verdict(f"{lead}.", _caveats(study, ranking))
+
+
+def overlapping(ranking: Ranking) -> pd.DataFrame:
+    """Find the trials whose intervals reach into the leader's, itself left out."""
+    ranked = ranking.ranked
+    if not len(ranked):
+        return ranked
+    first = ranked.iloc[0]
+    near = (ranked["objective_high"] >= first["objective_low"]) & (
+        ranked["objective_low"] <= first["objective_high"]
+    )
+    chosen: pd.DataFrame = ranked[near & (ranked["place"] > 1)]
+    return chosen
+
+
+def peaked_earlier(ranking: Ranking) -> tuple[int, int]:
+    """Count ranked trials whose curve was at its best before the last epoch."""
+    known = ranking.ranked[ranking.ranked["peak_epoch"].notna()]
+    return int((known["peak_epoch"] < known["epochs"]).sum()), len(known)
+
+
+def peaked_words(ranking: Ranking) -> str:
+    """Write that count: "8 of 1,024", or nothing where no curve is known."""
+    early, known = peaked_earlier(ranking)
+    return f"{wording.count(early)} of {wording.count(known)}" if known else ""
+
+
+def failures(study: Study) -> tuple[Reason, ...]:
+    """Group the failed trials by their error's first line, most frequent first."""
+    failed = study.trials[study.trials["status"] == "failed"]
+    groups = []
+    for error, rows in failed.groupby(failed["error"].map(_kind), sort=True):
+        numbers = [str(t) for t in rows["trial"].head(8)]
+        more = f" and {len(rows) - 8} more" if len(rows) > 8 else ""
+        first = str(rows["error"].iloc[0])
+        text = str(error) if len(rows) > 1 else first
+        spent = wording.duration(float(rows["seconds"].fillna(0).sum()))
+        groups.append(Reason(text, len(rows), ", ".join(numbers) + more, spent))
+    return tuple(sorted(groups, key=lambda g: -g.trials))
+
+
+def lost(study: Study) -> str:
+    """Say what the failed trials cost, or nothing."""
+    failed = study.trials[study.trials["status"] == "failed"]
+    spent = float(failed["seconds"].fillna(0).sum())
+    whole = float(study.trials["seconds"].fillna(0).sum())
+    if not spent:
+        return ""
+    return (
+        f"{wording.duration(spent)} of {wording.duration(whole)} in trials went to "
+        f"{wording.several(len(failed), 'failed trial')}."
+    )
+
+
+def next_steps(study: Study, ranking: Ranking) -> tuple[Step, ...]:
+    """Suggest at most four things, each only where the numbers ask for it."""
+    steps = [
+        *_many_failures(study),
+        *_overlap(ranking),
+        *_edges(study, ranking),
+        *_no_gain(study, ranking),
+    ]
+    return tuple(steps[:4])
+
+
+def notes(study: Study, ranking: Ranking) -> tuple[str, ...]:
+    """Say what a reader must know before the numbers: the study's own, ours."""
+    own = [str(note) for note in study.record.notes]
+    if ranking.unscored:
+        own.append(
+            f"{wording.several(ranking.unscored, 'trial')} ended without a finite "
+            f"{wording.metric(study.objective.name)} and "
+            f"{'has' if ranking.unscored == 1 else 'have'} no place."
+        )
+    return (*own, *study.unread)
+
+
+def _caveats(study: Study, ranking: Ranking) -> tuple[str, ...]:
+    said = []
+    if ranking.epochs is not None:
+        said.append(_rung_sentence(ranking))
+    near = overlapping(ranking)
+    if study.objective.is_accuracy and len(ranking.ranked) > 1:
+        said.append(_overlap_sentence(ranking, near))
+    said.append(_seeds_sentence(ranking))
+    return tuple(sentence for sentence in said if sentence)
+
+
+def _rung_sentence(ranking: Ranking) -> str:
+    epochs = f"{ranking.epochs} epochs"
+    if not ranking.shorter:
+        return f"All finished trials had {epochs}."
+    have = "trial that had" if ranking.shorter == 1 else "trials that had"
+    return (
+        f"Only trials with {epochs} are ranked; {ranking.shorter} {have} fewer "
+        f"{'is' if ranking.shorter == 1 else 'are'} left out."
+    )
+
+
+def _overlap_sentence(ranking: Ranking, near: pd.DataFrame) -> str:
+    others = len(ranking.ranked) - 1
+    if not len(near):
+        return f"No other trial's interval overlaps its interval ({others} ranked)."
+    said = f"{len(near)} of the {others} other intervals overlap its interval"
+    if others == 1:
+        said = "The other trial's interval overlaps its interval"
+    elif len(near) == 1:
+        said = f"1 of the {others} other intervals overlaps its interval"
+    leader = ranking.ranked.iloc[0]
+    smallest = near.sort_values(["params", "trial"]).iloc[0]
+    if smallest["params"] < leader["params"]:
+        return (
+            f"{said}; the smallest network among them is {_who(smallest)}, "
+            f"{wording.params(smallest['params'])} parameters against "
+            f"{wording.params(leader['params'])}."
+        )
+    return f"{said}; none of them has fewer parameters."
+
+
+def _seeds_sentence(ranking: Ranking) -> str:
+    most = int(ranking.ranked["executions"].max())
+    n = len(ranking.ranked)
+    if n < 2:
+        return "It was trained once." if most == 1 else f"It was trained {most} times."
+    if most == 1:
+        return (
+            "Each was trained once, so a difference of this size can be noise; "
+            f"and the first of {n} is partly first by luck."
+        )
+    return (
+        f"Each score is the mean of up to {most} trainings; the intervals cover "
+        f"the choice of images only, and the first of {n} is partly first by luck."
+    )
+
+
+def _listing(study: Study, ranking: Ranking) -> Verdict:
+    done = ranking.listed[ranking.listed["status"] == "completed"]
+    if not len(done):
+        return Verdict(_nothing(study, ranking), ())
+    total = wording.several(len(done), "trial")
+    tested = done[done["test_accuracy"].notna()]["test_accuracy"]
+    reach = ""
+    if len(tested):
+        low, high = wording.percent(tested.min()), wording.percent(tested.max())
+        reach = f"; test accuracies lie between {low} and {high}"
+    return Verdict(
+        f"{total}, in the order they were declared{reach}. No winner is chosen.",
+        (
+            "All training images were used, so there is no validation split.",
+            "A choice by test accuracy would make test accuracy worthless.",
+        ),
+    )
+
+
+def _nothing(study: Study, ranking: Ranking) -> str:
+    status = study.trials["status"]
+    failed = int((status == "failed").sum())
+    if failed and failed == len(status):
+        reasons = failures(study)
+        most = f"{reasons[0].error} ({reasons[0].trials})"
+        every = "The only trial" if failed == 1 else f"All {failed} trials"
+        return f"{every} failed; the most frequent reason: {most}."
+    if ranking.unscored:
+        name = wording.metric(study.objective.name)
+        return (
+            f"{wording.several(ranking.unscored, 'trial')} finished, and none has "
+            f"a finite {name}."
+        )
+    if study.state == "running":
+        return "No trial has finished yet."
+    return "No trial finished before this study ended."
+
+
+def _many_failures(study: Study) -> list[Step]:
+    failed, total = int((study.trials["status"] == "failed").sum()), len(study.trials)
+    if failed < 2 or failed < 0.2 * total:
+        return []
+    worst = failures(study)[0]
+    what = "Find out what fails first: search.log has the whole story."
+    if "memory" in worst.error.lower():
+        what = "Keep large networks out with --max-params, or search fewer layers."
+    evidence = (
+        f"{failed} of {total} trials failed, {worst.trials} of them: {worst.error}."
+    )
+    return [Step(what, evidence)]
+
+
+def _overlap(ranking: Ranking) -> list[Step]:
+    near = overlapping(ranking)
+    if not len(near) or ranking.ranked["executions"].max() > 2:
+        return []
+    return [
+        Step(
+            "Train the first few again on several seeds before choosing one.",
+            f"{wording.several(len(near), 'interval')} "
+            f"{'overlaps' if len(near) == 1 else 'overlap'} the leader's, and each "
+            "score is from one or two trainings.",
+        )
+    ]
+
+
+def _edges(study: Study, ranking: Ranking) -> list[Step]:
+    """Find ranges whose end holds the leader and most of the top five."""
+    if len(ranking.ranked) < 10:
+        return []
+    top = ranking.ranked["trial"].head(5)
+    steps = []
+    for knob in study.knobs:
+        values = top.map(study.configs[knob.name])
+        for end, word in ((knob.low, "lower"), (knob.high, "upper")):
+            if end is None or not pd.api.types.is_number(values.iloc[0]):
+                continue
+            at = pd.Series([_at_end(v, end, knob) for v in values])
+            if bool(at.iloc[0]) and int(at.sum()) >= 3:
+                steps.append(
+                    Step(
+                        f"Widen the range of {knob.name}.",
+                        f"{_capital(_who(ranking.ranked.iloc[0]))} lies at its {word} "
+                        f"end, {wording.value(end)}, as do {int(at.sum())} of the "
+                        f"first {len(top)}.",
+                    )
+                )
+    return steps[:2]
+
+
+def _at_end(value: Any, end: float, knob: Knob) -> bool:
+    if not isinstance(value, int | float) or knob.low is None or knob.high is None:
+        return False
+    return abs(value - end) <= 0.01 * (knob.high - knob.low) and knob.low < knob.high
+
+
+def _no_gain(study: Study, ranking: Ranking) -> list[Step]:
+    ranked = ranking.ranked
+    if len(ranked) < 15 or study.is_hyperband:
+        return []
+    third = len(ranked) // 3
+    leader_order = int(ranked["order"].rank().iloc[0])
+    if leader_order > len(ranked) - third:
+        return []
+    return [
+        Step(
+            "Change the space rather than adding trials to this one.",
+            f"The last {third} of {len(ranked)} trials, a third, brought nothing "
+            f"above {_who(ranked.iloc[0])}.",
+        )
+    ]
+
+
+def _with_interval(study: Study, row: pd.Series[Any]) -> str:
+    text = wording.score(study.objective, float(row["objective"]))
+    if pd.isna(row["objective_low"]):
+        return text
+    interval = wording.interval(row["objective_low"], row["objective_high"])
+    return f"{text} (interval {interval})"
+
+
+def _who(row: pd.Series[Any]) -> str:
+    return "the baseline" if row["trial"] == BASELINE else f"trial {int(row['trial'])}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _kind(error: object) -> str:
+    """Take the part of an error that trials share: what stands before a colon."""
+    return " ".join(str(error).split(":")[0].split())[:120]

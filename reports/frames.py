@@ -1,0 +1,382 @@
+"""A study folder as tidy pandas frames; nothing here needs Keras.
+
+A record that cannot be read is left out and named: one broken file must not
+take the report of a finished search down.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tuner import locks, records
+from tuner.records import Execution, StudyRecord, TrialRecord
+
+METRICS = tuple(
+    f"{split}_{metric}"
+    for split in ("train", "val", "test")
+    for metric in ("accuracy", "loss")
+)
+HISTORY = ("accuracy", "loss", "val_accuracy", "val_loss")
+TRIAL_COLUMNS = (
+    "trial", "name", "status", "rung", "epochs", "executions", *METRICS,
+    "gap", "gap_variance", "params", "seconds", "train_seconds", "objective",
+    "peak_epoch", "order", "error",
+)  # fmt: skip
+_EXECUTION_COLUMNS = (
+    "trial", "execution", "seed", "epochs", "final", *METRICS,
+    "params", "seconds", "train_seconds", "device",
+)  # fmt: skip
+
+# Whole JSON may still hold the wrong types, which shows only where it is used.
+_UNREADABLE = (records.RecordError, OSError, TypeError, ValueError, AttributeError)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What ranks the trials: a validation metric and its direction.
+
+    Attributes:
+        name: For example "val_accuracy".
+        higher_is_better: False for losses.
+    """
+
+    name: str
+    higher_is_better: bool
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether it is a fraction of images, which has a Wilson interval."""
+        return self.name == "val_accuracy"
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One hyperparameter that varies over a study's trials.
+
+    Attributes:
+        name: Its column in `Study.configs`.
+        low: Lower end of the searched range, or None for a choice.
+        high: Upper end of the searched range, or None for a choice.
+        log: Whether it was sampled in log.
+        choices: What a choice could be; empty for a range.
+    """
+
+    name: str
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study folder, read.
+
+    Attributes:
+        folder: Where it lies.
+        record: What `study.json` says.
+        state: The record's, but "interrupted" where it says "running" and no
+            process holds the study.
+        trials: One row a trial, columns `TRIAL_COLUMNS`: each metric is the mean
+            over the trial's finished executions and missing where any lacks it;
+            `gap` is train_accuracy - test_accuracy, `gap_variance` its variance
+            between executions; `rung` counts Hyperband's promotions from 1;
+            `order` is the order in which they ended, from 1.
+        executions: One row an execution.
+        epochs: One row an epoch: trial, execution, epoch from 1, the histories.
+        configs: One row a trial, indexed by it; one column a hyperparameter.
+        knobs: The hyperparameters of the space that vary over the trials.
+        unread: One sentence a record that was left out.
+    """
+
+    folder: Path
+    record: StudyRecord
+    state: str
+    trials: pd.DataFrame
+    executions: pd.DataFrame
+    epochs: pd.DataFrame
+    configs: pd.DataFrame
+    knobs: tuple[Knob, ...]
+    unread: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Its folder's name, which is what every command takes."""
+        return self.folder.name
+
+    @property
+    def objective(self) -> Objective:
+        """What ranks its trials; validation, whatever the settings hold."""
+        name = str(self.record.settings.get("objective") or "val_accuracy")
+        if not name.startswith("val_"):
+            name = "val_accuracy"
+        given = self.record.settings.get("direction")
+        lower = given == "min" if given else name.endswith(("loss", "error"))
+        return Objective(name, higher_is_better=not lower)
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether anything may be chosen: published trains on all its images."""
+        return self.record.space.get("name") != "published" and bool(
+            self.record.data.get("validation")
+        )
+
+    @property
+    def is_hyperband(self) -> bool:
+        """Whether trials had unequal numbers of epochs by design."""
+        return self.record.settings.get("algorithm") == "hyperband"
+
+    def images(self, split: str) -> int:
+        """Count the images behind an accuracy of `train`, `validation` or `test`.
+
+        Train accuracy is measured on as many images as the test set has.
+        """
+        n = int(self.record.data.get(split) or 0)
+        return min(n, self.images("test") or n) if split == "train" else n
+
+
+def read_study(folder: Path) -> Study:
+    """Read a study folder, whatever state it is in.
+
+    Raises:
+        FileNotFoundError: There is no study.json.
+        RecordError: study.json is cut off, of another schema, or not a study's.
+    """
+    folder = folder.resolve()
+    record = records.read_study(folder)
+    for field in ("settings", "space", "data"):
+        if not isinstance(getattr(record, field), Mapping):
+            raise records.RecordError(
+                f"{folder / 'study.json'} must hold an object under {field!r}, "
+                f"got {getattr(record, field)!r}. Move the folder away."
+            )
+    state = record.state
+    if state == "running" and not locks.is_held(folder):
+        state = "interrupted"
+    trials: list[TrialRecord] = []
+    unread: list[str] = []
+    for path in records.trial_paths(folder):
+        try:
+            trial = records.read_trial(path)
+            _check_plain(trial)
+        except FileNotFoundError:  # removed since it was listed
+            continue
+        except _UNREADABLE as error:
+            unread.append(f"{path.name} was left out: {_short(error, path)}")
+        else:
+            trials.append(trial)
+    executions = _executions_frame(trials)
+    epochs = _epochs_frame(trials)
+    configs = _configs_frame(record, trials)
+    study = Study(
+        folder=folder,
+        record=record,
+        state=state,
+        trials=pd.DataFrame(columns=list(TRIAL_COLUMNS)),
+        executions=executions,
+        epochs=epochs,
+        configs=configs,
+        knobs=_knobs(record, configs),
+        unread=tuple(unread),
+    )
+    frame = _trials_frame(trials, executions, epochs, study.objective)
+    return dataclasses.replace(study, trials=frame)
+
+
+def _trials_frame(
+    trials: Sequence[TrialRecord],
+    executions: pd.DataFrame,
+    epochs: pd.DataFrame,
+    objective: Objective,
+) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {
+            "trial": pd.Series([t.trial for t in trials], dtype="int64"),
+            "name": pd.Series([t.name for t in trials], dtype="object"),
+            "status": pd.Series([t.status for t in trials], dtype="object"),
+            "rung": pd.Series([len(t.rungs) for t in trials], dtype="int64"),
+            "error": pd.Series([t.error for t in trials], dtype="object"),
+        }
+    )
+    key = pd.Series([_event(t) for t in trials], dtype="float64")
+    ended = pd.DataFrame({"event": key, "trial": frame["trial"]})
+    frame["order"] = 0
+    order = ended.sort_values(["event", "trial"]).index
+    frame.loc[order, "order"] = np.arange(1, len(trials) + 1)
+
+    by_trial = executions.groupby("trial")
+    frame["executions"] = _aligned(by_trial["execution"].count(), frame).fillna(0)
+    frame["epochs"] = _aligned(by_trial["epochs"].max(), frame)
+    for name in ("seconds", "train_seconds"):
+        frame[name] = _aligned(by_trial[name].sum(), frame)
+    frame["params"] = _aligned(by_trial["params"].max(), frame)
+
+    final = executions[executions["final"]]
+    gaps = final["train_accuracy"] - final["test_accuracy"]
+    for name in METRICS:
+        frame[name] = _aligned(_whole_mean(final, final[name]), frame)
+    frame["gap"] = frame["train_accuracy"] - frame["test_accuracy"]
+    frame["gap_variance"] = _aligned(gaps.groupby(final["trial"]).var(), frame)
+    frame["objective"] = _aligned(_objective(final, epochs, objective), frame)
+    frame["peak_epoch"] = _aligned(_peak_epoch(epochs, objective), frame)
+    return frame[list(TRIAL_COLUMNS)]
+
+
+def _objective(
+    final: pd.DataFrame, epochs: pd.DataFrame, objective: Objective
+) -> pd.Series[float]:
+    """Take the objective as evaluated, or a metric of the user's last epoch."""
+    if objective.name in METRICS:
+        return _whole_mean(final, final[objective.name])
+    if objective.name not in epochs:
+        return pd.Series(dtype="float64")
+    last = epochs.groupby(["trial", "execution"])[objective.name].last()
+    return last.groupby("trial").mean()
+
+
+def _peak_epoch(epochs: pd.DataFrame, objective: Objective) -> pd.Series[float]:
+    """Find the epoch at which a trial's mean curve was at its best."""
+    if objective.name not in epochs or epochs.empty:
+        return pd.Series(dtype="float64")
+    mean = epochs.groupby(["trial", "epoch"])[objective.name].mean().dropna()
+    if mean.empty:
+        return pd.Series(dtype="float64")
+    signed = mean if objective.higher_is_better else -mean
+    best = signed.groupby("trial").idxmax()
+    return best.map(lambda key: float(key[1]))
+
+
+def _whole_mean(final: pd.DataFrame, values: pd.Series[float]) -> pd.Series[float]:
+    """Average over executions; missing where one of them lacks the value."""
+    grouped = values.groupby(final["trial"])
+    whole = grouped.count() == grouped.size()
+    return grouped.mean().where(whole)
+
+
+def _aligned(values: pd.Series[Any], frame: pd.DataFrame) -> pd.Series[float]:
+    return frame["trial"].map(values).astype("float64")
+
+
+def _executions_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
+    rows = [
+        {
+            "trial": trial.trial,
+            "final": execution.is_final,
+            **{
+                name: getattr(execution, name)
+                for name in _EXECUTION_COLUMNS
+                if name not in ("trial", "final")
+            },
+        }
+        for trial in trials
+        for execution in trial.executions
+    ]
+    frame = pd.DataFrame(rows, columns=list(_EXECUTION_COLUMNS))
+    numbers = [*METRICS, "params", "seconds", "train_seconds", "epochs"]
+    frame[numbers] = frame[numbers].astype("float64")
+    return frame.astype({"trial": "int64", "execution": "int64", "final": "bool"})
+
+
+def _epochs_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
+    parts = [
+        pd.DataFrame(
+            {
+                "trial": trial.trial,
+                "execution": execution.execution,
+                "epoch": np.arange(1, execution.epochs + 1),
+                **{
+                    name: np.asarray(values, dtype="float64")
+                    for name, values in execution.history.items()
+                },
+            }
+        )
+        for trial in trials
+        for execution in trial.executions
+        if execution.epochs
+    ]
+    columns = ["trial", "execution", "epoch", *HISTORY]
+    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    rest = [name for name in frame.columns if name not in columns]
+    return frame.reindex(columns=[*columns, *rest])
+
+
+def _configs_frame(record: StudyRecord, trials: Sequence[TrialRecord]) -> pd.DataFrame:
+    """Take what is active in each config, and what only the space has a name for."""
+    known = {key for trial in trials for key in trial.config}
+    rows = []
+    for trial in trials:
+        proposed = dict(trial.values)
+        only = {k: v for k, v in proposed.items() if k not in known}
+        rows.append({**only, **trial.config})
+    declared = [h.get("name") for h in _declared(record)]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    columns.sort(key=lambda k: declared.index(k) if k in declared else len(declared))
+    index = pd.Index([t.trial for t in trials], name="trial", dtype="int64")
+    return pd.DataFrame(rows, index=index, columns=columns)
+
+
+def _knobs(record: StudyRecord, configs: pd.DataFrame) -> tuple[Knob, ...]:
+    declared = {str(h.get("name")): h for h in _declared(record)}
+    names = list(declared) or list(configs.columns)
+    varying = [name for name in names if name in configs and _varies(configs[name])]
+    return tuple(_knob(name, declared.get(name, {})) for name in varying)
+
+
+def _varies(column: pd.Series[Any]) -> bool:
+    return len({repr(value) for value in column.dropna()}) > 1
+
+
+def _knob(name: str, declared: Mapping[str, Any]) -> Knob:
+    low, high = declared.get("min"), declared.get("max")
+    return Knob(
+        name=name,
+        low=None if low is None else float(low),
+        high=None if high is None else float(high),
+        log=declared.get("sampling") == "log",
+        choices=tuple(declared.get("values") or ()),
+    )
+
+
+def _declared(record: StudyRecord) -> list[Mapping[str, Any]]:
+    declared = record.space.get("hyperparameters") or ()
+    return [h for h in declared if isinstance(h, Mapping) and h.get("name")]
+
+
+def _event(trial: TrialRecord) -> float:
+    """Say when a trial ended, in events of the search; unknown sorts last."""
+    if not trial.rungs:
+        return float("inf")
+    last = trial.rungs[-1]
+    return float(last.proposed if last.told is None else last.told)
+
+
+def _check_plain(trial: TrialRecord) -> None:
+    """Refuse a record whose JSON was whole and whose types were not."""
+    if not isinstance(trial.config, Mapping) or not isinstance(trial.values, Mapping):
+        raise TypeError("its config must be an object")
+    int(trial.trial)
+    for execution in trial.executions:
+        for name in (*METRICS, "params", "seconds", "train_seconds", "epochs"):
+            value = getattr(execution, name)
+            if value is not None and not isinstance(value, int | float):
+                raise TypeError(f"{name} must be a number, got {value!r}")
+        _check_history(execution)
+
+
+def _check_history(execution: Execution) -> None:
+    for name, values in execution.history.items():
+        if not all(v is None or isinstance(v, int | float) for v in values):
+            raise TypeError(f"history {name!r} must hold numbers")
+
+
+def _short(error: Exception, path: Path) -> str:
+    """Say it in one line, without this machine's folders."""
+    text = str(error).replace(f"{path}: ", "").replace(str(path), path.name)
+    return " ".join(text.split())[:240]

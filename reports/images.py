@@ -1,0 +1,174 @@
+"""A study's figures, rendered: gather, draw, and the words above and below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from reports import figures, titles, views, wording
+from reports.drawing import Image, render
+from reports.frames import Study
+from reports.ranking import Ranking
+
+FULL, HALF = 1040, 508  # CSS pixels: the page's column, and half of it
+
+
+def study_images(study: Study, ranking: Ranking) -> dict[str, Image]:
+    """Draw every figure that the study's data support, by the figure's name."""
+    return dict(_images(study, ranking))
+
+
+def _images(study: Study, ranking: Ranking) -> Iterator[tuple[str, Image]]:
+    axis = views.axis_of(study.objective)
+    if len(ranking.ranked):
+        yield "leaders", _leaders(study, ranking, axis)
+    rows = views.dumbbell(ranking)
+    if len(rows.frame):
+        yield "dumbbell", _dumbbell(rows, ranking)
+        if rows.total > 1:
+            yield "gaps", _gaps(ranking)
+    lines = views.curves(study, ranking)
+    if len(lines.frame):
+        yield "curves", _curves(study, ranking, lines)
+    panels = views.knobs(study, ranking)
+    if panels.knobs:
+        yield "knobs", _knobs(ranking, panels, axis)
+    if ranking.by_validation:
+        ended = views.progress(study, ranking)
+        if len(ended.frame) > 1 and ended.frame["score"].notna().any():
+            yield "progress", _progress(ranking, ended, axis)
+        spent = views.cost(study, ranking)
+        if len(spent.frame) > 1:
+            yield "cost", _cost(ranking, spent, axis)
+
+
+def _leaders(study: Study, ranking: Ranking, axis: str) -> Image:
+    view = views.leaders(study, ranking)
+    width, height = HALF, 64 + 22 * max(len(view.frame), 2)
+    uri = render(
+        lambda ax: figures.leaders(view.frame, ax, axis), width=width, height=height
+    )
+    title = titles.leaders(study, ranking)
+    top = [
+        f"{row['label']} {wording.number(row['score'], 1)}"
+        if study.objective.is_accuracy
+        else f"{row['label']} {wording.number(row['score'], 3)}"
+        for _, row in view.frame.head(3).iterrows()
+    ]
+    alt = f"Dot plot of {axis.lower()}. {wording.listing(top)}."
+    note = titles.showing(len(view.frame), view.total)
+    return Image(title, alt, note, uri, width, height)
+
+
+def _dumbbell(view: views.View, ranking: Ranking) -> Image:
+    width, height = FULL, 84 + 23 * max(len(view.frame), 2)
+    uri = render(
+        lambda ax: figures.dumbbell(view.frame, ax), width=width, height=height
+    )
+    first = view.frame.iloc[0]
+    alt = (
+        f"Train, validation and test accuracy of {len(view.frame)} trials. "
+        f"First row, {first['label']}: train {wording.number(first['train'], 1)}, "
+        f"test {wording.number(first['test'], 1)} percent, "
+        f"gap {wording.gap(first['gap'])} points."
+    )
+    order = "Sorted by validation" if ranking.by_validation else "In declared order"
+    note = (
+        f"{order}. Behind ±, half of the gap's 95 % interval for the choice "
+        "of images. The dashed line is the baseline. "
+    )
+    return Image(
+        titles.dumbbell(view),
+        alt,
+        note + titles.showing(len(view.frame), view.total),
+        uri,
+        width,
+        height,
+    )
+
+
+def _gaps(ranking: Ranking) -> Image:
+    view = views.gaps(ranking)
+    uri = render(
+        lambda ax: figures.gap_by_params(view.frame, ax), width=HALF, height=320
+    )
+    alt = f"Gap against parameters of {wording.several(view.total, 'trial')}."
+    return Image(titles.gaps(view), alt, "", uri, HALF, 320)
+
+
+def _curves(study: Study, ranking: Ranking, view: views.View) -> Image:
+    n = view.frame["trial"].nunique()
+    columns = min(n, 3)
+    rows = -(-n // columns)
+    width = FULL if columns == 3 else HALF if columns == 1 else 760
+    height = 40 + 200 * rows
+    band = views.curve_band(study, ranking)
+
+    def draw(axes: Any) -> None:
+        flat = axes if isinstance(axes, list) else [axes]
+        figures.learning_curves(view.frame, flat, band)
+
+    uri = render(draw, width=width, height=height, rows=rows, columns=columns)
+    alt = f"Learning curves of {wording.several(n, 'trial')}: accuracy by epoch."
+    note = (
+        "Train is what fit shows: a running mean while the weights move, dropout on. "
+        "The network after its last epoch is the one that counts. "
+    )
+    return Image(
+        titles.curves(ranking, view),
+        alt,
+        note + titles.showing(n, view.total),
+        uri,
+        width,
+        height,
+    )
+
+
+def _knobs(ranking: Ranking, view: views.Knobs, axis: str) -> Image:
+    n = len(view.knobs)
+    columns = min(n, 3)
+    rows = -(-n // columns)
+    width = {1: HALF, 2: 760}.get(columns, FULL)
+    height = 20 + 215 * rows
+
+    def draw(axes: Any) -> None:
+        flat = axes if isinstance(axes, list) else [axes]
+        figures.knob_panels(view.panels, flat, view.knobs, axis)
+
+    uri = render(draw, width=width, height=height, rows=rows, columns=columns)
+    names = wording.listing([knob.name for knob in view.knobs])
+    alt = f"{axis} against {wording.several(n, 'hyperparameter')}: {names}."
+    note = "A bar is a median, the ring the leader. " if ranking.by_validation else ""
+    note += "All other knobs vary too, within the ranges searched. "
+    if n < view.total:
+        note += f"Showing {n} of {view.total} knobs; all are in the table. "
+    return Image(
+        titles.knobs(view), alt, note + titles.clipped(view.clipped), uri, width, height
+    )
+
+
+def _progress(ranking: Ranking, view: views.View, axis: str) -> Image:
+    uri = render(
+        lambda ax: figures.progress(view.frame, ax, axis), width=HALF, height=330
+    )
+    alt = f"{axis} of {wording.several(view.total, 'trial')} in the order they ended."
+    title = titles.progress(ranking, view)
+    return Image(title, alt, titles.clipped(view.clipped), uri, HALF, 330)
+
+
+def _cost(ranking: Ranking, view: views.View, axis: str) -> Image:
+    uri = render(lambda ax: figures.cost(view.frame, ax, axis), width=HALF, height=330)
+    front = int(view.frame["on_front"].sum())
+    alt = (
+        f"{axis} against seconds of {wording.several(view.total, 'trial')}; "
+        f"{front} on the front."
+    )
+    note = "On the blue line nothing quicker scored as high; numbers are trials. "
+    return Image(
+        titles.cost(ranking, view),
+        alt,
+        note + titles.clipped(view.clipped),
+        uri,
+        HALF,
+        330,
+    )

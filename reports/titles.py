@@ -1,0 +1,165 @@
+"""The finding that stands above each figure, and the note below it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from reports import findings, wording
+from reports.frames import Study
+from reports.ranking import Ranking
+from reports.views import BASELINE, Knobs, View
+
+_GAP = wording.GAP.capitalize()
+
+
+def leaders(study: Study, ranking: Ranking) -> str:
+    """Say by how much the first is ahead, and how many intervals overlap."""
+    ranked = ranking.ranked
+    first = f"trial {int(ranked['trial'].iloc[0])}"
+    if ranked["trial"].iloc[0] == BASELINE:
+        first = "the baseline"
+    score = wording.score(study.objective, float(ranked["objective"].iloc[0]))
+    if len(ranked) == 1:
+        return f"One trial to rank: {first}, {score}"
+    near = len(findings.overlapping(ranking))
+    word = "Highest" if study.objective.higher_is_better else "Lowest"
+    if not study.objective.is_accuracy:
+        return f"{word}: {first}, {score}, of {len(ranked)} trials"
+    others = len(ranked) - 1
+    return f"{word}: {first}, {score}; {near} of {others} other intervals overlap its"
+
+
+def dumbbell(view: View) -> str:
+    """Say how far train lies above test at the top, and in the baseline."""
+    rows = view.frame
+    if len(rows) == 1:
+        label = str(rows["label"].iloc[0])
+        return f"{_GAP}: {wording.gap(rows['gap'].iloc[0])} points in {label}"
+    widest = rows.sort_values("gap").iloc[-1]
+    first, baseline = rows.iloc[0], rows[rows["is_baseline"]]
+    said = [f"{wording.gap(first['gap'])} in {first['label']}"]
+    if len(baseline) and not first["is_baseline"]:
+        said.append(f"{wording.gap(baseline['gap'].iloc[0])} in the baseline")
+    if widest["label"] != first["label"] and not widest["is_baseline"]:
+        said.append(f"at most {wording.gap(widest['gap'])}, in {widest['label']}")
+    return f"{_GAP}, in points: {wording.listing(said)}"
+
+
+def gaps(view: View) -> str:
+    """Say which range the gap spans, and its rank correlation with size."""
+    frame = view.frame
+    low = wording.gap(frame["gap"].min() / 100)
+    high = wording.gap(frame["gap"].max() / 100)
+    if len(frame) < 2:
+        return f"The gap is {low} points"
+    said = f"The gap spans {low} to {high} points"
+    if len(frame) < 10 or frame["params"].nunique() < 3 or frame["gap"].nunique() < 2:
+        return said
+    rho = float(frame["gap"].corr(frame["params"], method="spearman"))
+    sign = "+" if rho > 0 else wording.MINUS
+    return (
+        f"{said}; rank correlation with parameters {sign}{wording.number(abs(rho), 2)}"
+    )
+
+
+def curves(ranking: Ranking, view: View) -> str:
+    """Say how many of the trials were at their best before the last epoch."""
+    shown = view.frame["trial"].nunique()
+    if not ranking.by_validation:
+        last = view.frame.groupby("trial")[["train", "test"]].last()
+        low, high = (wording.number(v, 1) for v in (last.min().train, last.max().train))
+        return f"Train accuracy ends between {low} and {high} % in {shown} trials"
+    early, known = findings.peaked_earlier(ranking)
+    if not known:
+        return f"Learning curves of the first {shown}"
+    return (
+        f"{early} of {wording.several(known, 'ranked trial')} had "
+        f"{'their' if known > 1 else 'its'} best epoch before the last"
+    )
+
+
+def knobs(view: Knobs) -> str:
+    """Say what all of the five highest share, where anything else was tried."""
+    shared = []
+    for knob, panel in zip(view.knobs, view.panels, strict=True):
+        top = _top(panel)
+        if len(panel) >= 10 and len(top) == 5 and len(set(top)) == 1:
+            shared.append(f"{knob.name} {wording.value(top.iloc[0])}")
+    if shared:
+        return f"The five highest share {wording.listing(shared)}"
+    n = max(len(panel) for panel in view.panels)
+    return (
+        f"{wording.several(len(view.panels), 'knob')} over "
+        f"{wording.several(n, 'ranked trial')}, one at a time"
+    )
+
+
+def progress(ranking: Ranking, view: View) -> str:
+    """Say when the best trial came."""
+    ended = len(view.frame)
+    if not len(ranking.ranked):
+        return f"{wording.several(ended, 'trial')} ended, none of them with a place"
+    leader = ranking.ranked["trial"].iloc[0]
+    at = int(view.frame.loc[view.frame["trial"] == leader, "order"].iloc[0])
+    if ended == 1:
+        return "One trial has ended"
+    return f"The highest so far came {_ordinal(at)} of {ended}"
+
+
+def cost(ranking: Ranking, view: View) -> str:
+    """Say what the leader took, and which quicker trial comes near it."""
+    frame = view.frame
+    leader = frame[frame["trial"] == ranking.ranked["trial"].iloc[0]]
+    if not len(leader):
+        return f"Time of {wording.several(len(frame), 'trial')}"
+    took = float(leader["seconds"].iloc[0])
+    who = _name(int(leader["trial"].iloc[0]))
+    said = f"{who} took {wording.duration(took)}"
+    front = frame[frame["on_front"] & (frame["seconds"] < took)]
+    near = front.sort_values("seconds").tail(1)
+    if not len(near):
+        return f"{said}, and no quicker trial is on the front"
+    name, seconds = int(near["trial"].iloc[0]), float(near["seconds"].iloc[0])
+    score = ranking.ranked.set_index("trial")["objective"]
+    away = abs(float(score.iloc[0] - score[name]))
+    unit = wording.points(away) if away < 1 else wording.number(away, 3)
+    return (
+        f"{said}; {_name(name).lower()} took {wording.duration(seconds)} "
+        f"and is {unit} away"
+    )
+
+
+def showing(shown: int, total: int) -> str:
+    """Say that a figure holds a part: "Showing 30 of 500; all in the table"."""
+    if shown >= total:
+        return ""
+    return f"Showing {shown} of {wording.count(total)}; all are in the table."
+
+
+def clipped(n: int) -> str:
+    """Say how many marks lie beyond the axis."""
+    if not n:
+        return ""
+    lie = "trial lies" if n == 1 else "trials lie"
+    drawn = "is drawn" if n == 1 else "are drawn"
+    return f"{n} {lie} far outside the rest and {drawn} at the edge."
+
+
+def _top(panel: pd.DataFrame) -> pd.Series[Any]:
+    """Take the values of the first five; panels keep the ranking's order."""
+    return panel["value"].head(5)
+
+
+def _name(trial: int) -> str:
+    return "The baseline" if trial == BASELINE else f"Trial {trial}"
+
+
+def _ordinal(n: int) -> str:
+    ending = (
+        "th"
+        if n % 100 in (11, 12, 13)
+        else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    )
+    return f"{n}{ending}"
