@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from reports import wording
-from reports.drawing import INK, TEST, TRAIN, VALIDATION
+from reports.drawing import GREY, INK, TEST, TRAIN, VALIDATION
 
 # Each reaches 3:1 on white; lines and marks differ in shape too.
 COLORS = (TEST, TRAIN, "#00795C", "#7A3E9D", VALIDATION, "#A3195B")
@@ -37,8 +37,8 @@ def best_of_each(frame: pd.DataFrame, ax: Axes, axis: str, *, accuracy: bool) ->
             Line2D([], [], marker="o", color=TEST, linestyle="", label="test")
         )
     baseline = frame.loc[frame["is_baseline"], "score"]
-    if len(baseline):
-        ax.axvline(baseline.iloc[0], color="#6e7781", linestyle=(0, (4, 3)),
+    if len(baseline) == 1:
+        ax.axvline(baseline.iloc[0], color=GREY, linestyle=(0, (4, 3)),
                    linewidth=1, zorder=1)  # fmt: skip
     ax.set_yticks(y, list(frame["label"]))
     ax.set_ylim(len(frame) - 0.4, -0.6)
@@ -111,7 +111,7 @@ def gap_by_study(
         ax.annotate(wording.gap(gaps.median() / 100), (gaps.median(), i - 0.36),
                     ha="center", va="bottom", fontweight="bold")  # fmt: skip
     if baseline is not None:
-        ax.axvline(baseline, color="#6e7781", linestyle=(0, (4, 3)), linewidth=1,
+        ax.axvline(baseline, color=GREY, linestyle=(0, (4, 3)), linewidth=1,
                    zorder=1)  # fmt: skip
     ax.set_yticks(range(len(studies)), [_clip(name) for name in studies])
     ax.set_ylim(len(studies) - 0.5, -0.7)

@@ -194,8 +194,9 @@ def _best(group: Group, axis: str) -> Image:
         height=height,
     )
     digits = 1 if accuracy else 3
+    percent = " %" if accuracy else ""
     said = [
-        f"{label} {wording.number(score, digits)}"
+        f"{wording.number(score, digits)}{percent} in {label.replace(': ', ' ')}"
         for label, score in zip(frame["label"], frame["score"], strict=True)
     ]
     title = f"By {wording.metric(group.objective.name)}: {wording.listing(said[:4])}"

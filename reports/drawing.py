@@ -27,6 +27,7 @@ TEST = "#0072B2"
 TRAIN = "#B84E00"
 VALIDATION = "#595959"
 INK = "#1f2328"
+GREY = "#6e7781"
 FAINT = "#d8dce0"
 MARKS = 1_000  # above this many marks, aggregate
 

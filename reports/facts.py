@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -87,7 +88,9 @@ def environment(study: Study) -> tuple[tuple[str, str], ...]:
         rows.append(("memory", f"{wording.number(memory / 1024**3, 1)} GiB"))
     if study.record.commit:
         rows.append(("commit", study.record.commit[:12]))
-    rows.append(("data", str(study.record.data.get("fingerprint", wording.MISSING))))
+    rows.append(
+        ("data", str(study.record.data.get("fingerprint", wording.MISSING))[:12])
+    )
     return tuple(rows)
 
 
@@ -102,14 +105,28 @@ def use(study: Study, ranking: Ranking) -> Use | None:
         return None
     trial = int(first["trial"].iloc[0])
     config = study.configs.loc[trial].dropna()
-    name = shlex.quote(study.name)
     return Use(
         trial=trial,
         who=f"{'the baseline' if trial == 0 else f'trial {trial}'}, {what}",
-        export=f"tune export {name} {trial} -o model.keras",
+        export=_export(study, trial),
         snippet=_snippet(study),
         config=tuple((str(key), wording.value(value)) for key, value in config.items()),
     )
+
+
+def _export(study: Study, trial: int) -> str:
+    """Write the command, with the --directory that the search was given."""
+    command = f"tune export {shlex.quote(study.name)} {trial} -o model.keras"
+    try:
+        words = shlex.split(study.record.command)
+    except ValueError:
+        return command
+    for word, value in itertools.pairwise([*words, ""]):
+        if word == "--directory" and value:
+            return f"{command} --directory {shlex.quote(value)}"
+        if word.startswith("--directory="):
+            return f"{command} --directory {shlex.quote(word.partition('=')[2])}"
+    return command
 
 
 def _snippet(study: Study) -> str:

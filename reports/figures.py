@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from reports import wording
 from reports.drawing import (
     FAINT,
+    GREY,
     HALO,
     INK,
     MARKS,
@@ -288,11 +289,11 @@ def _knob_strip(frame: pd.DataFrame, ax: Axes, knob: Knob) -> None:
     position = frame["value"].map({value: i for i, value in enumerate(order)})
     jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(frame))
     if len(frame) > _PANEL_MARKS:
-        thin = {"color": "#6e7781", "linewidth": 0.9}
+        thin = {"color": GREY, "linewidth": 0.9}
         ax.boxplot(
             [frame["score"][position == i] for i in range(len(order))],
             positions=range(len(order)), widths=0.6, showfliers=False,
-            patch_artist=True, boxprops={"facecolor": "#cfe3f1", "edgecolor": "#6e7781"},
+            patch_artist=True, boxprops={"facecolor": "#cfe3f1", "edgecolor": GREY},
             whiskerprops=thin, capprops=thin,
             medianprops={"color": TEST, "linewidth": 2.2},
         )  # fmt: skip
@@ -347,7 +348,7 @@ def _baseline_line(ax: Axes, frame: pd.DataFrame, column: str) -> None:
     baseline = frame.loc[frame["is_baseline"], column].dropna()
     if len(baseline) and len(frame) > 1:
         ax.axvline(
-            baseline.iloc[0], color="#6e7781", linestyle=(0, (4, 3)), linewidth=1,
+            baseline.iloc[0], color=GREY, linestyle=(0, (4, 3)), linewidth=1,
             zorder=1,
         )  # fmt: skip
 

@@ -122,8 +122,9 @@ def failures(study: Study) -> tuple[Reason, ...]:
         more = f" and {len(rows) - 8} more" if len(rows) > 8 else ""
         first = str(rows["error"].iloc[0])
         text = str(error) if len(rows) > 1 else first
-        spent = wording.duration(float(rows["seconds"].fillna(0).sum()))
-        groups.append(Reason(text, len(rows), ", ".join(numbers) + more, spent))
+        spent = float(rows["seconds"].fillna(0).sum())
+        lost_ = wording.duration(spent or None)
+        groups.append(Reason(text, len(rows), ", ".join(numbers) + more, lost_))
     return tuple(sorted(groups, key=lambda g: -g.trials))
 
 

@@ -319,7 +319,8 @@ def _configs_frame(record: StudyRecord, trials: Sequence[TrialRecord]) -> pd.Dat
     columns = list(dict.fromkeys(key for row in rows for key in row))
     columns.sort(key=lambda k: declared.index(k) if k in declared else len(declared))
     index = pd.Index([t.trial for t in trials], name="trial", dtype="int64")
-    return pd.DataFrame(rows, index=index, columns=columns)
+    # As objects, so that a depth of 2 does not turn into 2.0 beside a gap.
+    return pd.DataFrame(rows, index=index, columns=columns, dtype="object")
 
 
 def _knobs(record: StudyRecord, configs: pd.DataFrame) -> tuple[Knob, ...]:

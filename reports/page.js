@@ -39,14 +39,10 @@
   };
   const pad = (n) => String(n).padStart(2, "0");
   const duration = (s) => {
-    if (s < 9.95) return fixed(s, 1) + "s";
     const whole = Math.floor(s + 0.5);
     if (whole < 60) return whole + "s";
     if (whole < 3600) return Math.floor(whole / 60) + "m" + pad(whole % 60) + "s";
-    const minutes = Math.floor(s / 60 + 0.5);
-    if (minutes < 2880) return Math.floor(minutes / 60) + "h" + pad(minutes % 60) + "m";
-    const hours = Math.floor(s / 3600 + 0.5);
-    return Math.floor(hours / 24) + "d" + pad(hours % 24) + "h";
+    return Math.floor(whole / 3600) + "h" + pad(Math.floor(whole % 3600 / 60)) + "m";
   };
   const writers = {
     percent: (v) => fixed(100 * v, 1),
@@ -57,8 +53,15 @@
     count: (v) => fixed(v, 0),
     loss: (v) => fixed(v, 3),
     duration,
-    params: (v) => v >= 99500 ? fixed(v / 1e6, 1) + " M" : v >= 10000 ? fixed(v / 1e3, 0) + " k" : fixed(v, 0),
-    number: (v) => String(v),
+    params: (v) => v >= 999500 ? fixed(v / 1e6, 1) + " M" : v >= 1000 ? fixed(v / 1e3, 0) + " k" : fixed(v, 0),
+    number: (v) => {
+      if (Number.isInteger(v)) return String(v);
+      if (Math.abs(v) < 1e-3) {
+        const [mantissa, exponent] = v.toExponential(3).split("e");
+        return Number(mantissa) + "e" + Number(exponent);
+      }
+      return String(Number(v.toPrecision(4)));
+    },
     text: (v) => v,
   };
   const cell = (column, row) => {

@@ -173,7 +173,7 @@ def knobs(study: Study, ranking: Ranking) -> Knobs:
         column = study.configs[knob.name]
         panel = pd.DataFrame(
             {
-                "value": ranked["trial"].map(column),
+                "value": ranked["trial"].map(column).infer_objects(),
                 "score": score,
                 "clipped": clipped,
                 "is_leader": ranked["place"] == 1,

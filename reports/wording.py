@@ -74,42 +74,39 @@ def count(value: float | None) -> str:
 
 
 def params(value: float | None) -> str:
-    """Write a number of parameters: "0.4 M", "12 k", "850"."""
+    """Write a number of parameters: "3.7 M", "420 k", "96"."""
     if _is_missing(value):
         return MISSING
     assert value is not None  # noqa: S101 - for the type checker
-    if value >= 99_500:
+    if value >= 999_500:
         return f"{number(value / 1e6, 1)} M"
-    if value >= 10_000:
+    if value >= 1_000:
         return f"{number(value / 1e3, 0)} k"
     return count(value)
 
 
 def duration(seconds: float | None) -> str:
-    """Write a time: "0.8s", "35s", "1m40s", "2h05m", "3d04h"."""
+    """Write a time: "35s", "1m40s", "2h05m"."""
     if _is_missing(seconds):
         return MISSING
     assert seconds is not None  # noqa: S101 - for the type checker
-    if seconds < 9.95:
-        return f"{number(seconds, 1)}s"
     whole = int(_rounded(seconds, 0))
     if whole < 60:
         return f"{whole}s"
     if whole < 3600:
         return f"{whole // 60}m{whole % 60:02d}s"
-    minutes = int(_rounded(seconds / 60, 0))
-    if minutes < 48 * 60:
-        return f"{minutes // 60}h{minutes % 60:02d}m"
-    hours = int(_rounded(seconds / 3600, 0))
-    return f"{hours // 24}d{hours % 24:02d}h"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
 def value(setting: Any) -> str:
-    """Write a hyperparameter's value: 0.001, 64, adam."""
+    """Write a hyperparameter's value to four digits: 0.001, 2.5e-4, 64, adam."""
     if setting is None or (isinstance(setting, float) and math.isnan(setting)):
         return MISSING
     if isinstance(setting, float) and not setting.is_integer():
-        return f"{setting:.4g}"
+        if abs(setting) < 1e-3:
+            mantissa, exponent = f"{setting:.3e}".split("e")
+            return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+        return f"{float(f'{setting:.4g}'):.10f}".rstrip("0").rstrip(".")
     if isinstance(setting, float) and abs(setting) < 1e15:
         return str(int(setting))
     return str(setting)
