@@ -1,6 +1,7 @@
 # Short targets; `make demo` and `make test` do all set-up themselves.
 PYTHON ?= python3
 BIN := .venv/bin
+comma := ,
 INSTALLED := .venv/.installed$(if $(EXTRAS),-$(EXTRAS))
 
 .PHONY: install demo test lint format bench clean
@@ -13,8 +14,6 @@ $(INSTALLED): pyproject.toml .ci/constraints.txt
 	$(BIN)/python -m pip install -q --upgrade pip
 	$(BIN)/python -m pip install -q -c .ci/constraints.txt -e '.[test$(if $(EXTRAS),$(comma)$(EXTRAS))]'
 	touch $@
-comma := ,
-
 demo: install
 	$(BIN)/tune --space architecture --dataset digits -n 8 --epochs 8
 	$(BIN)/tune --space hyperparams --dataset digits -n 8 --epochs 8

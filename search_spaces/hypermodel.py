@@ -8,9 +8,12 @@ from typing import Any
 import keras
 import keras_tuner as kt
 
+from search_spaces.config import CnnConfig
 from search_spaces.layers import Shape, infeasibility
 from search_spaces.model import build_model
 from search_spaces.space import Space, load_space
+
+_PLACEHOLDER = CnnConfig(filters=(1,), kernel_size=1, units=())
 
 
 class SpaceHyperModel(kt.HyperModel):  # type: ignore[misc]
@@ -25,14 +28,13 @@ class SpaceHyperModel(kt.HyperModel):  # type: ignore[misc]
     def build(self, hp: kt.HyperParameters) -> keras.Model:
         """Build and compile the network that `hp` means.
 
-        Raises:
-            keras_tuner.errors.FailedTrialError: No such network exists for the
-                input shape; the tuner marks the trial failed and goes on.
+        Where no such network exists for the input shape, this is a placeholder
+        that `fit` refuses: a tuner builds points of its own choice to discover
+        the space, and must not stumble over them.
         """
         config = self.space.sample(hp)
-        reason = infeasibility(config, self.input_shape)
-        if reason:
-            raise kt.errors.FailedTrialError(reason)
+        if not config.is_feasible(self.input_shape):
+            config = _PLACEHOLDER
         return build_model(config, self.input_shape, self.classes)
 
     def fit(
@@ -41,8 +43,15 @@ class SpaceHyperModel(kt.HyperModel):  # type: ignore[misc]
         """Train with the epochs and batch size that `hp` means.
 
         What the space tunes overrides the arguments; the rest are passed on.
+
+        Raises:
+            keras_tuner.errors.FailedTrialError: No such network exists for the
+                input shape; the tuner marks the trial failed and goes on.
         """
         config = self.space.sample(hp)
+        reason = infeasibility(config, self.input_shape)
+        if reason:
+            raise kt.errors.FailedTrialError(reason)
         for name in ("epochs", "batch_size"):
             if name in hp or name not in kwargs:
                 kwargs[name] = getattr(config, name)

@@ -35,12 +35,14 @@ class Space:
             the config they mean, starting from `base`.
         base: The config that everything undeclared keeps.
         source: SHA-256 of a user's own file, or None.
+        path: Where that file lies, or None.
     """
 
     name: str
     draw: Callable[[kt.HyperParameters, CnnConfig], CnnConfig]
     base: CnnConfig = BASELINE
     source: str | None = None
+    path: Path | None = None
 
     def sample(self, hp: kt.HyperParameters) -> CnnConfig:
         """Return the config of one point, declaring what is new to `hp`.
@@ -51,7 +53,7 @@ class Space:
         try:
             config = self.draw(hp, self.base)
         except Exception as error:
-            raise SpaceError(_blame(self.name, "sample", error)) from error
+            raise SpaceError(_blame(self.path or self.name, "sample", error)) from error
         if not isinstance(config, CnnConfig):
             raise SpaceError(
                 f"sample(hp) of space {self.name} must return a "
@@ -109,7 +111,7 @@ def load_space(name: str, base: CnnConfig = BASELINE) -> Space:
     try:
         sample = runpy.run_path(str(path)).get("sample")
     except Exception as error:
-        raise SpaceError(_blame(name, "the file", error)) from error
+        raise SpaceError(_blame(path, "the file", error)) from error
     if not callable(sample):
         raise SpaceError(
             f"{name} must define sample(hp) -> CnnConfig, and it defines none. "
@@ -118,7 +120,7 @@ def load_space(name: str, base: CnnConfig = BASELINE) -> Space:
     takes_base = len(inspect.signature(sample).parameters) > 1
     draw = sample if takes_base else lambda hp, _: sample(hp)
     source = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Space(path.stem, draw, base, source)
+    return Space(path.stem, draw, base, source, path)
 
 
 def describe(declared: kt.HyperParameters) -> list[dict[str, Any]]:
@@ -163,12 +165,12 @@ def count_points(declared: kt.HyperParameters) -> int | None:
     return count(list(declared.space), {})
 
 
-def _blame(name: str, what: str, error: Exception) -> str:
+def _blame(space: str | Path, what: str, error: Exception) -> str:
     """Say what failed in a space, with the line of the user's own file."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if Path(f.filename).name == Path(name).name]
+    own = [f for f in frames if f.filename == str(space)]
     where = f" at line {own[-1].lineno}" if own else ""
     return (
-        f"Space {name}: {what} must run without an error, but it raised{where}: "
+        f"Space {space}: {what} must run without an error, but it raised{where}: "
         f"{type(error).__name__}: {error}."
     )

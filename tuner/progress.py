@@ -124,12 +124,14 @@ class Terminal:
         gap = train - test if train is not None and test is not None else None
         validation = score(trial, "val_accuracy")
         shown = ("test", test) if validation is None else ("val", validation)
+        varied = self._names & set(trial.config)
+        what = wording.config(trial.config, varied) if varied else trial.name or ""
+        if "brackets" in self._opened().record.plan:  # a rung's end
+            what = f"epoch {trial.rungs[-1].epochs}  {what}"
         return (
             f"{shown[0]} {wording.points(shown[1]):>4}"
             f"  gap {wording.points(gap, signed=True):>5}"
-            f"  {wording.duration(seconds):>6}"
-            f"   {trial.name if not self._names & set(trial.config) else ''}"
-            f"{wording.config(trial.config, self._names & set(trial.config))}"
+            f"  {wording.duration(seconds):>6}   {what}"
         )
 
     def _label(self, trial: TrialRecord) -> str:

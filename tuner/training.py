@@ -83,7 +83,7 @@ def train(
         trial=task.trial,
         execution=task.execution,
         epochs=task.epochs,
-        train=assess(model, data.x_train, data.y_train, _train_sample(data)),
+        train=assess(model, data.x_train, data.y_train, train_sample(data)),
         validation=validation,
         test=assess(model, data.x_test, data.y_test, everything),
         params=model.count_params(),
@@ -196,7 +196,7 @@ def _state(model: keras.Model, epoch: int) -> State:
     return State(epoch, arrays)
 
 
-def _train_sample(data: Dataset) -> np.ndarray:
+def train_sample(data: Dataset) -> np.ndarray:
     """Choose the training images that `train_accuracy` is measured on.
 
     As many as the test set has (or all), the same for every config and seed.

@@ -1,0 +1,144 @@
+"""Promises of the command: what it accepts, what it says, how it exits."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from studies import write_study
+
+from tuner.cli import cli
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def run(*arguments, directory=None):
+    """Run the command in this process."""
+    where = ["--directory", str(directory)] if directory else []
+    return CliRunner().invoke(cli, [*arguments, *where], prog_name="tune")
+
+
+def _commands():
+    return sorted(cli.commands.items())
+
+
+@pytest.mark.parametrize(("name", "command"), _commands())
+def test_every_command_and_option_has_help(name, command):
+    """Nothing is left to guess: each has a sentence."""
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"tune {name} {parameter.opts[0]}"
+
+
+@pytest.mark.parametrize(("name", "command"), _commands())
+def test_the_readme_names_every_command_and_option(name, command):
+    """A command or option that the README does not name does not exist for users."""
+    text = README.read_text(encoding="utf-8")
+    assert f"tune {name}" in text
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert max(parameter.opts, key=len) in text
+
+
+def test_an_option_in_first_place_means_search():
+    """`tune --space x` is `tune search --space x`; --help and --version are not."""
+    assert "--space must be one of" in run("--space", "nothing").output
+    assert "Search a space" not in run("--help").output
+    assert "Commands:" in run("--help").output
+    assert run("--version").output.startswith("tune, version")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--space", "architectur"], "--space must be one of architecture, hyperp"),
+        (["search"], "Missing option '--space'"),
+        (["--space", "architecture", "--epochs", "0"], "'--epochs': 0 is not in the"),
+        (["--space", "published", "--epochs", "9"], "keep their own epochs"),
+        (["--space", "architecture", "--algorithm", "grid"], "'grid' is not one of"),
+        (["--space", "architecture", "--time-limit", "soon"], "must read like 45s"),
+        (["--space", "architecture", "--name", "../x"], "--name must be one folder"),
+        (
+            ["--space", "architecture", "--dataset", "digits", "--data", "x.npz"],
+            "exclude each other",
+        ),
+        (["--space", "architecture", "--data", "no.npz"], "no.npz"),
+        (["--space", "architecture", "--workers", "2"], "No such option"),
+        (["show", "nothing"], "holds no study"),
+        (["export", "nothing"], "holds no study"),
+        (["report"], "holds no study"),
+        (["train"], "No such command 'train'"),
+    ],
+)
+def test_a_wrong_call_says_what_to_do_and_exits_2(arguments, text, tmp_path):
+    """Usage errors leave nothing behind, and no traceback."""
+    where = {} if arguments[0] in {"search", "train"} else {"directory": tmp_path}
+    result = run(*arguments, **where)
+    assert result.exit_code == 2, result.output
+    assert text in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_trial_lists_those_there_are(tmp_path):
+    """`tune show STUDY 99` names the trials."""
+    write_study(tmp_path, "small", n=3)
+    result = run("show", "small", "99", directory=tmp_path)
+    assert result.exit_code == 2
+    assert "has no trial 99. It has: 0, 1, 2" in result.output
+
+
+def test_list_and_show_read_what_is_on_disk(tmp_path):
+    """The terminal and --json tell the same facts."""
+    write_study(tmp_path, "small", n=5)
+    listed = json.loads(run("list", "--json", directory=tmp_path).stdout)
+    shown = json.loads(run("show", "small", "--json", directory=tmp_path).stdout)
+
+    assert listed["schema"] == shown["schema"] == 1
+    assert listed["studies"][0]["best"] == shown["best"]
+    assert {t["trial"] for t in shown["trials"]} == set(range(len(shown["trials"])))
+    best = f"{100 * shown['best']['val_accuracy']:.1f}"
+    assert best in run("list", directory=tmp_path).stdout
+    table = run("show", "small", directory=tmp_path).stdout
+    assert table.splitlines()[2].split()[:2] == [str(shown["best"]["trial"]), best]
+
+
+def test_one_trial_is_shown_in_full(tmp_path):
+    """Its config and every epoch."""
+    write_study(tmp_path, "small", n=2)
+    text = run("show", "small", "1", directory=tmp_path).stdout
+    assert "filters_1" in text
+    assert "epoch" in text
+    record = json.loads(run("show", "small", "1", "--json", directory=tmp_path).stdout)
+    assert record["trial"] == 1
+
+
+def test_a_broken_pipe_is_no_error(tmp_path):
+    """`tune list | head -1` ends quietly."""
+    write_study(tmp_path, "small", n=2)
+    tune = shutil.which("tune", path=str(Path(sys.executable).parent))
+    done = subprocess.run(
+        f"{tune} list --directory {tmp_path} | head -c 1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_python_m_tuner_is_the_same_command():
+    """It works where another package has taken the name `tune`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tuner", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == run("--version").output

@@ -1,0 +1,94 @@
+"""Promises of CnnConfig."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search_spaces.config import BASELINE, CnnConfig
+
+configs = st.builds(
+    CnnConfig,
+    filters=st.lists(st.integers(1, 64), min_size=1, max_size=6).map(tuple),
+    kernel_size=st.integers(1, 5),
+    padding=st.sampled_from(["valid", "same"]),
+    batch_norm=st.booleans(),
+    pooling=st.sampled_from(["none", "max", "average"]),
+    pool_size=st.integers(2, 3),
+    pool_every=st.integers(1, 3),
+    units=st.lists(st.integers(1, 256), max_size=3).map(tuple),
+    outputs=st.none() | st.integers(10, 256),
+    dropout=st.floats(0, 0.9),
+    epochs=st.integers(1, 50),
+)
+
+
+@given(configs)
+def test_a_config_survives_its_dict(config):
+    """What is meaningless without pooling is dropped, and nothing else."""
+    back = CnnConfig.from_dict(config.to_dict())
+
+    assert back.to_dict() == config.to_dict()
+    if config.pooling != "none":
+        assert back == config
+
+
+def test_the_baseline_is_the_published_one():
+    """32 filters of 3x3, 128 units, Adam at 0.001, batches of 32, 5 epochs."""
+    assert BASELINE.to_dict() == {
+        "conv_layers": 1,
+        "filters_1": 32,
+        "kernel_size": 3,
+        "padding": "valid",
+        "batch_norm": False,
+        "pooling": "none",
+        "dense_layers": 1,
+        "units_1": 128,
+        "dropout": 0.0,
+        "optimizer": "adam",
+        "learning_rate": 0.001,
+        "weight_decay": 0.0,
+        "batch_size": 32,
+        "epochs": 5,
+    }
+
+
+def test_what_a_value_switches_off_is_absent():
+    """A pooling that is not there has no size."""
+    assert "pool_size" not in CnnConfig().to_dict()
+    assert CnnConfig(pooling="max").to_dict()["pool_size"] == 2
+    assert "units_1" not in CnnConfig(units=()).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"filters": (0,)}, "filters must be a whole number from 1 to 1024, got"),
+        ({"filters": ()}, "filters must have 1 to 16 layers, got 0"),
+        ({"padding": "full"}, "padding must be one of valid, same, got padding='full'"),
+        ({"dropout": 1.5}, "dropout must be a number from 0 to 0.95, got dropout=1.5"),
+        ({"epochs": 1.5}, "epochs must be a whole number from 1 to 100000, got"),
+        ({"epochs": True}, "epochs must be a whole number"),
+        ({"batch_norm": 2}, "batch_norm must be True or False, got batch_norm=2"),
+        ({"learning_rate": "fast"}, "learning_rate must be a number from"),
+    ],
+)
+def test_a_value_out_of_range_says_the_range(values, text):
+    """An error states the rule and what arrived."""
+    with pytest.raises(ValueError, match=text):
+        CnnConfig(**values)
+
+
+@pytest.mark.parametrize(
+    ("flat", "text"),
+    [
+        ({"conv_layers": 2, "filters_1": 8}, "conv_layers=2 needs filters_1 to"),
+        ({"filter": 8}, r"Unknown hyperparameters \['filter'\]. Known: conv_layers"),
+        ({"filters": (8,)}, r"Unknown hyperparameters \['filters'\]"),
+    ],
+)
+def test_a_dict_that_means_no_config_says_why(flat, text):
+    """A misspelt or missing hyperparameter is never read as the baseline's."""
+    with pytest.raises(ValueError, match=text):
+        CnnConfig.from_dict(flat)

@@ -1,0 +1,317 @@
+"""The whole way, as a user walks it: the command, real trainings, a real disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.slow
+
+# Small and quick, and still three trials with three epochs each.
+SMALL_SPACE = """
+from dataclasses import replace
+from search_spaces.config import BASELINE
+
+def sample(hp, base=BASELINE):
+    width = hp.Choice("width", [2, 4, 6, 8])
+    return replace(base, filters=(width,), units=(16,))
+"""
+
+
+def tune(folder, *arguments, check=0):
+    """Run the command in a folder and wait for it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tuner", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == check, done.stderr[-3000:]
+    return done
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A user's folder with a space file in it."""
+    (tmp_path / "space.py").write_text(SMALL_SPACE, encoding="utf-8")
+    return tmp_path
+
+
+SEARCH = ["--space", "space.py", "--dataset", "digits", "--epochs", "3", "-n", "3"]
+
+
+def _records(folder, study="space-digits"):
+    paths = sorted((folder / "runs" / study / "trials").glob("*.json"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def _facts(records):
+    """What a trial is and how it was trained, without how long it took."""
+    return [
+        (r["trial"], r["status"], r["config"], [e["seed"] for e in r["executions"]])
+        for r in records
+    ]
+
+
+def test_a_search_leaves_what_others_rely_on(folder):
+    """Records, predictions, pages and one JSON object, with the promised names."""
+    done = tune(folder, *SEARCH, "--json")
+    result = json.loads(done.stdout)
+    assert (result["schema"], result["study"]) == (1, "space-digits")
+    assert result["status"] == "completed"
+    assert len(result["trials"]) == 4
+    assert result["best"] in result["trials"]
+    assert (
+        "Study space-digits   random search, up to 3 trials of 3 epochs" in done.stderr
+    )
+    assert "I0000" not in done.stderr  # TensorFlow's chatter is in search.log
+
+    study = folder / "runs" / "space-digits"
+    assert (study / "report.html").is_file()
+    assert (study.parent / "comparison.html").is_file()
+    assert not (study / ".data").exists()
+    labels = np.load(study / "labels.npz")
+    for record in _records(folder):
+        (execution,) = record["executions"]
+        assert {len(v) for v in execution["history"].values()} == {3}
+        stored = np.load(study / f"trials/{record['trial']:04d}/predictions-0.npz")
+        for split in ("validation", "test"):
+            name = {"validation": "val_accuracy", "test": "test_accuracy"}[split]
+            assert stored[split].dtype == np.uint8
+            right = np.mean(stored[split] == labels[split])
+            assert execution[name] == pytest.approx(right)
+    assert len(list(study.glob("trials/*/state-0.npz"))) == 3  # --keep-models 3
+
+    again = tune(folder, *SEARCH)
+    assert "Goes on after 4 finished trials" in again.stderr
+    assert len(_records(folder)) == 4
+
+
+def test_changed_settings_are_refused_and_listed(folder):
+    """Exit 3 names what differs; --overwrite keeps the old study aside."""
+    tune(folder, *SEARCH, "-n", "1", "--no-report")
+    refused = tune(folder, *SEARCH, "--epochs", "4", "--seed", "2", check=3)
+    assert "--epochs: 3 in the study, 4 now" in refused.stderr
+    assert "--seed: 0 in the study, 2 now" in refused.stderr
+
+    (folder / "space.py").write_text(SMALL_SPACE.replace("8]", "9]"), encoding="utf-8")
+    refused = tune(folder, *SEARCH, "-n", "1", check=3)
+    assert "the space: its hyperparameters, ranges or file changed" in refused.stderr
+
+    tune(folder, *SEARCH, "-n", "1", "--overwrite", "--no-report")
+    (aside,) = (folder / "runs" / ".replaced").iterdir()
+    assert (aside / "trials" / "0001.json").is_file()
+    assert tune(folder, *SEARCH, "-n", "2", "--no-report").returncode == 0
+    assert len(_records(folder)) == 3
+
+
+def _start(folder, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tuner", *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _wait_for(condition, process, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _in_mid_trial(folder, trial):
+    """Whether a trial has trained some of its epochs, and not all."""
+    path = folder / f"runs/space-digits/trials/{trial:04d}.json"
+    if not path.exists():
+        return False
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return record["status"] == "running" and record["executions"][0]["epochs"] > 0
+
+
+LONGER = [*SEARCH[:-4], "--epochs", "12", "-n", "3", "--no-report"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9")
+@pytest.mark.parametrize("algorithm", ["random", "hyperband"])
+def test_a_killed_search_goes_on_with_every_trial_once(folder, algorithm):
+    """Kill -9 in mid-trial, then the same command: the uninterrupted study's trials."""
+    command = [*LONGER, "--algorithm", algorithm]
+    whole = folder / "whole"
+    whole.mkdir()
+    (whole / "space.py").write_text(SMALL_SPACE, encoding="utf-8")
+    tune(whole, *command)
+
+    for trial in (0, 2):
+        process = _start(folder, *command)
+        _wait_for(lambda n=trial: _in_mid_trial(folder, n), process)
+        process.kill()
+        process.communicate()
+        listed = json.loads(tune(folder, "list", "--json").stdout)
+        assert listed["studies"][0]["status"] == "interrupted"
+    tune(folder, *command)
+
+    assert _facts(_records(folder)) == _facts(_records(whole))
+    assert all(r["status"] == "completed" for r in _records(folder))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(folder):
+    """Exit 130, whole pages, and a resume command that works."""
+    command = LONGER[:-1]
+    process = _start(folder, *command)
+    _wait_for(lambda: _in_mid_trial(folder, 1), process)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate()
+
+    assert process.returncode == 130
+    assert "Traceback" not in stderr
+    resume = stderr.strip().splitlines()[-1].split()
+    assert resume == ["tune", *command]
+    page = folder / "runs/space-digits/report.html"
+    assert page.read_text(encoding="utf-8").rstrip().endswith("</html>")
+    assert _records(folder)[0]["status"] == "completed"
+    tune(folder, *resume[1:])
+    assert [r["status"] for r in _records(folder)] == ["completed"] * 4
+
+
+def test_two_searches_on_one_study_are_refused(folder):
+    """The second is told which process holds the study."""
+    process = _start(folder, *LONGER)
+    try:
+        study = folder / "runs/space-digits/study.json"
+        _wait_for(study.exists, process)
+        second = tune(folder, *LONGER, check=1)
+        assert f"process {process.pid}" in second.stderr
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_record_that_was_cut_off_is_set_aside_and_run_again(folder):
+    """No bad file blocks a study; the user hears of it."""
+    tune(folder, *SEARCH, "--no-report")
+    before = _facts(_records(folder))
+    broken = folder / "runs/space-digits/trials/0002.json"
+    broken.write_text(broken.read_text(encoding="utf-8")[:100], encoding="utf-8")
+
+    done = tune(folder, *SEARCH, "--no-report")
+    assert "0002.json could not be read" in done.stderr
+    assert _facts(_records(folder)) == before
+    assert broken.with_suffix(".broken").exists()
+
+
+def test_failures_are_results_and_too_many_end_the_search(folder):
+    """A config that cannot train is a failed trial with its reason, in words."""
+    (folder / "space.py").write_text(
+        "from search_spaces.config import CnnConfig\n"
+        "def sample(hp):\n"
+        "    rate = hp.Choice('rate', [10.0, 9.0, 8.0, 7.0])\n"
+        "    return CnnConfig(optimizer='sgd', learning_rate=rate,"
+        " weight_decay=1.0, epochs=40, filters=(2,), units=(4,))\n",
+        encoding="utf-8",
+    )
+    done = tune(folder, *SEARCH, "-n", "4", "--no-baseline", check=1)
+    assert "3 trials failed one after another" in done.stderr
+    assert "--max-consecutive-failed-trials" in done.stderr
+    records = _records(folder)
+    assert [r["status"] for r in records] == ["failed"] * 3
+    assert "loss became" in records[0]["error"]
+
+
+def test_published_runs_in_order_without_a_choice(folder):
+    """Nine experiments, no validation, no best; what the images forbid is skipped."""
+    done = tune(
+        folder,
+        "--space",
+        "published",
+        "--dataset",
+        "digits",
+        "--limit",
+        "300",
+        "--json",
+    )
+    result = json.loads(done.stdout)
+    names = [t["name"] for t in result["trials"]]
+    assert names[:4] == ["baseline", "filters-48", "two-conv", "three-conv"]
+    assert "four-conv" not in names  # four 3x3 convolutions leave nothing of 8 pixels
+    assert any("four-conv, is skipped" in note for note in result["notes"])
+    assert result["best"] is None
+    assert all(t["val_accuracy"] is None for t in result["trials"])
+    assert (folder / "runs/published-digits/report.html").is_file()
+    named = tune(folder, "export", "published-digits", check=1)
+    assert "name one: tune export published-digits TRIAL" in named.stderr
+
+
+def test_an_exported_model_gives_the_recorded_test_accuracy(folder):
+    """In a process that knows Keras alone; trained again where it was not kept."""
+    tune(folder, *SEARCH, "--keep-models", "1", "--no-report")
+    records = {r["trial"]: r for r in _records(folder)}
+    kept = json.loads(tune(folder, "export", "space-digits", "--json").stdout)["trial"]
+    other = next(t for t in records if t != kept)
+    for trial, is_kept in ((kept, True), (other, False)):
+        done = tune(folder, "export", "space-digits", str(trial), "-o", "m.keras")
+        assert ("trained again from the seed" in done.stderr) != is_kept
+        code = (
+            "import sys; sys.path = [p for p in sys.path if 'tune' not in p]\n"
+            "import keras, numpy as np, json\n"
+            "from sklearn.datasets import load_digits\n"
+            "model = keras.saving.load_model('m.keras')\n"
+            "data = np.load('test.npz')\n"
+            "p = model.predict(data['x'], verbose=0)\n"
+            "assert np.allclose(p.sum(axis=1), 1, atol=1e-5)\n"
+            "print((p.argmax(1) == data['y']).mean())\n"
+        )
+        _save_test_images(folder / "test.npz")
+        script = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        accuracy = float(script.stdout.split()[-1])
+        recorded = records[trial]["executions"][0]["test_accuracy"]
+        assert accuracy == pytest.approx(recorded, abs=2 / 359)
+        snippet = done.stdout.partition("\n\n")[2]
+        subprocess.run([sys.executable, "-c", snippet], cwd=folder, check=True)
+
+
+def _save_test_images(path: Path):
+    from tuner.datasets import load_dataset
+
+    data = load_dataset(
+        "digits", None, limit=None, validation_split=0.1, seed=0, say=lambda _: None
+    )
+    np.savez(path, x=data.x_test, y=data.y_test)
+
+
+def test_a_dry_run_plans_and_stores_nothing(folder):
+    """The plan, the space's size and an estimate; no study comes of it."""
+    done = tune(folder, *SEARCH, "--dry-run", "--json")
+    plan = json.loads(done.stdout)
+    assert (plan["trials"], plan["points"]) == (3, 4)
+    assert plan["seconds"] > 0
+    assert not (folder / "runs").exists()
+
+
+def test_a_time_limit_starts_no_more_trials(folder):
+    """It ends well, says it is interrupted, and goes on without the limit."""
+    done = tune(folder, *SEARCH, "--time-limit", "0.1s", "--json", "--no-report")
+    result = json.loads(done.stdout)
+    assert result["status"] == "interrupted"
+    assert len(result["trials"]) == 1
+    tune(folder, *SEARCH, "--no-report")
+    assert len(_records(folder)) == 4

@@ -1,0 +1,217 @@
+"""Promises of the oracles, and what they assume of KerasTuner's private methods."""
+
+from __future__ import annotations
+
+import inspect
+import math
+
+import keras_tuner as kt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from search_spaces.config import CnnConfig
+from search_spaces.layers import network_key
+from search_spaces.space import Space, load_space
+from tuner.hyperband import plan
+from tuner.oracles import Hyperband, OracleProposer, Proposal, RandomSearch, Wait
+from tuner.screening import Limits, Screen
+
+DIGITS, CIFAR = (8, 8, 1), (32, 32, 3)
+OBJECTIVE = kt.Objective("val_accuracy", "max")
+
+
+def _small_draw(hp, base):
+    """16 points, two of which build one network: pool_every beyond the depth."""
+    layers = hp.Int("conv_layers", 1, 2)
+    width = hp.Choice("width", [4, 8, 12, 16])
+    units = hp.Choice("units", [8, 16])
+    return CnnConfig(filters=(width,) * layers, units=(units,), epochs=base.epochs)
+
+
+SMALL = Space("small", _small_draw)
+
+
+def _random(space=SMALL, *, shape=CIFAR, seed=1, max_trials=100, limits=None):
+    screen = Screen(limits or Limits(), shape, 10)
+    oracle = RandomSearch(
+        space, screen, space.declare(), OBJECTIVE, seed, max_trials=max_trials
+    )
+    return OracleProposer(oracle, screen), screen
+
+
+def _all(proposer, score=lambda p: 0.5):
+    """Run a proposer to its end, one trial at a time."""
+    proposals = []
+    while isinstance(proposal := proposer.propose(), Proposal):
+        proposals.append(proposal)
+        proposer.tell(proposal.trial, score(proposal))
+    assert proposal is None
+    return proposals
+
+
+def test_random_search_reaches_every_point_of_a_small_space():
+    """KerasTuner gives up at 14 to 16 of 16; ours ends when they are exhausted."""
+    proposals = _all(_random()[0])
+    assert len({network_key(p.config, 10) for p in proposals}) == 16 == len(proposals)
+    assert [p.trial for p in proposals] == list(range(1, 17))
+
+
+@given(st.integers(1, 2**31 - 2))
+@settings(max_examples=15, deadline=None)
+def test_every_proposal_is_feasible_and_new(seed):
+    """No network twice, none that cannot be; what was turned away is counted."""
+    proposer, screen = _random(
+        load_space("architecture"), shape=DIGITS, seed=seed, max_trials=12
+    )
+    configs = [p.config for p in _all(proposer)]
+
+    assert all(c.is_feasible(DIGITS) for c in configs)
+    assert len({network_key(c, 10) for c in configs}) == 12
+    assert set(screen.counts) <= {"no such network for these images"}
+
+
+def test_random_proposals_follow_from_the_seed_alone():
+    """Neither scores nor failures nor the order of results change them."""
+    space = load_space("combined")
+    plain = _all(_random(space, seed=5, max_trials=10)[0])
+    failing = _all(_random(space, seed=5, max_trials=10)[0], lambda p: None)
+    proposer = _random(space, seed=5, max_trials=10)[0]
+    side_by_side = [proposer.propose() for _ in range(10)]
+    for proposal in reversed(side_by_side):
+        proposer.tell(proposal.trial, proposal.trial / 10)
+
+    assert plain == failing == side_by_side
+    assert proposer.propose() is None
+    assert plain != _all(_random(space, seed=6, max_trials=10)[0])
+
+
+def test_limits_turn_away_and_count():
+    """Larger networks are not proposed; each is counted once, with its reason."""
+    proposer, screen = _random(limits=Limits(max_params=40_000))
+    proposals = _all(proposer)
+
+    assert 0 < len(proposals) < 16
+    assert screen.counts == {"over 40,000 parameters": 16 - len(proposals)}
+
+
+def _hyperband(the_plan, seed=1, space=None, shape=CIFAR):
+    space = space or load_space("architecture", CnnConfig(epochs=9))
+    screen = Screen(Limits(), shape, 10)
+    declared = space.declare(tune_epochs=False)
+    oracle = Hyperband(the_plan, space, screen, declared, OBJECTIVE, seed)
+    return OracleProposer(oracle, screen)
+
+
+def _by_trial(proposals):
+    lineages = {}
+    for proposal in proposals:
+        lineages.setdefault(proposal.trial, []).append(proposal.config.epochs)
+    return lineages
+
+
+def test_hyperband_trains_its_plan_and_no_more():
+    """Every rung gets the configs it was to have, each promotion its own lineage."""
+    the_plan = plan(9)
+    proposals = _all(_hyperband(the_plan), lambda p: (p.trial * 7 % 11) / 11)
+
+    wanted = {}
+    for rungs in the_plan.brackets:
+        for rung in rungs:
+            wanted[rung.epochs] = wanted.get(rung.epochs, 0) + rung.configs
+    got = {}
+    for proposal in proposals:
+        got[proposal.config.epochs] = got.get(proposal.config.epochs, 0) + 1
+    assert got == wanted
+    lineages = _by_trial(proposals)
+    assert len(lineages) == the_plan.configs
+    assert all(epochs == sorted(set(epochs)) for epochs in lineages.values())
+
+
+def test_hyperband_promotes_the_best_of_a_rung():
+    """With scores that never change, the best of the first bracket gets through."""
+    the_plan = plan(9)
+    first = the_plan.brackets[0][0].configs
+    proposals = _all(_hyperband(the_plan), lambda p: 1 / p.trial)
+    lineages = _by_trial([p for p in proposals if p.trial <= first])
+
+    assert lineages[1] == [1, 3, 9]
+    assert max(len(e) for e in lineages.values()) == 3
+
+
+def test_hyperband_fills_its_brackets_despite_failures():
+    """KerasTuner promotes nothing past epoch 4 at 20 % failures; ours goes on."""
+    the_plan = plan(27)
+    proposals = _all(
+        _hyperband(the_plan), lambda p: None if p.trial % 5 == 0 else 1 / p.trial
+    )
+    reached = [epochs[-1] for epochs in _by_trial(proposals).values()]
+    last_rungs = sum(rungs[-1].configs for rungs in the_plan.brackets)
+    failed_at_last = sum(
+        1 for p in proposals if p.config.epochs == 27 and p.trial % 5 == 0
+    )
+
+    assert reached.count(27) == last_rungs
+    # Only the bracket that starts at the last rung can fail there.
+    assert failed_at_last <= the_plan.brackets[-1][0].configs
+
+
+def test_a_failed_trial_is_never_promoted():
+    """Where too few succeed to fill a rung, its place stays empty."""
+    proposals = _all(_hyperband(plan(9, max_configs=3)), lambda p: None)
+    assert all(len(epochs) == 1 for epochs in _by_trial(proposals).values())
+
+
+def test_hyperband_waits_while_a_promotion_hangs_on_a_result():
+    """Nothing is invented while trials run: it says Wait, and goes on when told."""
+    proposer = _hyperband(plan(3, max_configs=2))
+    running = []
+    while isinstance(answer := proposer.propose(), Proposal):
+        running.append(answer)
+    assert isinstance(answer, Wait)
+    proposer.tell(running[0].trial, 0.5)
+    for proposal in running[1:]:
+        proposer.tell(proposal.trial, 0.4)
+    assert isinstance(proposer.propose(), Proposal)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "parameters"),
+    [
+        (kt.Oracle, "_duplicate", ["self", "values"]),
+        (kt.Oracle, "_save_trial", ["self", "trial"]),
+        (kt.Oracle, "save", ["self"]),
+        (kt.oracles.HyperbandOracle, "_get_num_brackets", ["self"]),
+        (kt.oracles.HyperbandOracle, "_get_num_rounds", ["self", "bracket_num"]),
+        (
+            kt.oracles.HyperbandOracle,
+            "_get_size",
+            ["self", "bracket_num", "round_num"],
+        ),
+        (
+            kt.oracles.HyperbandOracle,
+            "_get_epochs",
+            ["self", "bracket_num", "round_num"],
+        ),
+    ],
+)
+def test_kerastuner_still_has_what_we_override(owner, name, parameters):
+    """A KerasTuner without these would search as if our mends were not there."""
+    assert list(inspect.signature(getattr(owner, name)).parameters) == parameters
+    assert hasattr(_random()[0]._oracle, "_max_collisions")
+
+
+def test_an_oracle_writes_nothing(tmp_path, monkeypatch):
+    """The records are the truth: KerasTuner leaves no file of its own."""
+    monkeypatch.chdir(tmp_path)
+    _all(_random()[0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_worst_score_is_that_of_a_failure():
+    """KerasTuner must accept it, and never take it for a promotion."""
+    proposer = _random()[0]
+    proposal = proposer.propose()
+    proposer.tell(proposal.trial, None)
+    (trial,) = proposer._oracle.trials.values()
+    assert trial.score == -math.inf

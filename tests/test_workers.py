@@ -1,0 +1,131 @@
+"""Promises of the worker processes, with real ones."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tasks import SMALL, digits, own_log, task
+
+from tuner.datasets import save_arrays
+from tuner.tasks import EpochEnd, TrainingFailure, TrainingResult, WorkerLoss
+from tuner.workers import LocalWorkers, WorkerStartError
+
+pytestmark = pytest.mark.slow
+LONG = replace(SMALL, epochs=500)
+
+
+@pytest.fixture(scope="module")
+def data_folder(tmp_path_factory):
+    """Lay the digits out once."""
+    folder = tmp_path_factory.mktemp("data")
+    save_arrays(digits(), folder)
+    return folder
+
+
+def _until_end(workers):
+    events = []
+    while not events or isinstance(events[-1], EpochEnd):
+        events += workers.wait()
+    return events
+
+
+def test_a_worker_trains_and_survives_what_a_trial_throws(data_folder, tmp_path):
+    """Epochs come as they happen; a failure is one line; the process goes on."""
+    with LocalWorkers(data_folder, own_log(tmp_path), "cpu") as workers:
+        ready = workers.ready()
+        assert ready.device.startswith("CPU")
+        assert ready.versions["keras"]
+
+        workers.submit(task())
+        assert workers.idle == 0
+        *epochs, result = _until_end(workers)
+        assert [e.epoch for e in epochs] == [1, 2, 3]
+        assert isinstance(result, TrainingResult)
+        assert workers.idle == 1
+
+        process = workers._workers[0].process.pid
+        workers.submit(task(replace(SMALL, kernel_size=11)))
+        (failure,) = _until_end(workers)
+        assert isinstance(failure, TrainingFailure)
+        assert failure.error.startswith("ValueError: ")
+        assert workers._workers[0].process.pid == process
+    assert "Traceback" in (tmp_path / "search.log").read_text()
+
+
+def test_a_killed_worker_is_a_loss_and_is_replaced(data_folder, tmp_path):
+    """A worker that is gone is reported with its task, and another trains on."""
+    with LocalWorkers(data_folder, own_log(tmp_path), "cpu") as workers:
+        workers.submit(task(LONG))
+        while not any(isinstance(e, EpochEnd) for e in workers.wait()):
+            pass
+        os.kill(workers._workers[0].process.pid, signal.SIGKILL)
+        loss = _until_end(workers)[-1]
+        assert isinstance(loss, WorkerLoss)
+        assert (loss.trial, loss.execution) == (1, 0)
+        assert "SIGKILL" in loss.error
+
+        workers.submit(task())
+        assert isinstance(_until_end(workers)[-1], TrainingResult)
+
+
+def test_a_training_beyond_its_time_is_stopped(data_folder, tmp_path):
+    """A hung trial fails, with the time it had; the next one trains."""
+    workers = LocalWorkers(data_folder, own_log(tmp_path), "cpu", task_timeout=8.0)
+    with workers:
+        workers.submit(task(LONG))
+        failure = _until_end(workers)[-1]
+        assert isinstance(failure, TrainingFailure)
+        assert failure.error == "timed out after 8 s"
+        workers.submit(task(replace(SMALL, epochs=1)))
+        assert isinstance(_until_end(workers)[-1], TrainingResult)
+
+
+def test_a_gpu_that_is_not_there_is_said(data_folder, tmp_path):
+    """Asked for a GPU, a machine without one says what to do."""
+    workers = LocalWorkers(data_folder, own_log(tmp_path), "gpu")
+    with workers, pytest.raises(WorkerStartError, match="--device gpu needs a GPU"):
+        workers.ready()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9")
+def test_a_worker_ends_with_its_driver(data_folder, tmp_path):
+    """However the driver dies, no orphan keeps training."""
+    code = (
+        "import sys, time; sys.path.insert(0, 'tests')\n"
+        "from pathlib import Path\n"
+        "from test_workers import LONG, task\n"
+        "from tuner.workers import LocalWorkers\n"
+        "if __name__ == '__main__':\n"
+        f"    w = LocalWorkers(Path({str(data_folder)!r}), Path(sys.argv[1]), 'cpu')\n"
+        "    w.submit(task(LONG))\n"
+        "    print(w._workers[0].process.pid, flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    script = tmp_path / "driver.py"
+    script.write_text(code, encoding="utf-8")
+    driver = subprocess.Popen(
+        [sys.executable, script, tmp_path / "log"], stdout=subprocess.PIPE, text=True
+    )
+    with driver:
+        worker = int(driver.stdout.readline())
+        driver.kill()
+    deadline = time.monotonic() + 20
+    while _is_alive(worker):
+        assert time.monotonic() < deadline, "the worker outlived its driver"
+        time.sleep(0.1)
+
+
+def _is_alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{process}/stat")
+    return not stat.exists() or stat.read_text(encoding="utf-8").split()[2] != "Z"
