@@ -1,0 +1,161 @@
+import base64
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import studies
+from matplotlib.figure import Figure
+
+from reports import figures, views
+from reports.drawing import render
+from reports.frames import Objective, read_study
+from reports.images import study_images
+from reports.ranking import rank
+
+
+def load(tmp_path, n=50, **fields):
+    study = read_study(studies.write_study(tmp_path, n=n, **fields))
+    return study, rank(study)
+
+
+@pytest.mark.parametrize(
+    ("n", "shown"), [(1, 1), (5, 5), (30, 30), (50, 30), (500, 31), (1500, 21)]
+)
+def test_the_dumbbell_keeps_its_scale(tmp_path, n, shown):
+    """All of a few; else the top and the widest gaps; the baseline always."""
+    _, ranking = load(tmp_path, n)
+    view = views.dumbbell(ranking)
+
+    assert view.total == n
+    assert shown <= len(view.frame) <= shown + 1
+    assert view.frame["is_baseline"].sum() == 1
+    if n == 50:
+        widest = ranking.ranked.nlargest(5, "gap")["trial"]
+        assert set(widest) <= set(view.frame["trial"])
+    place = ranking.ranked.set_index("trial")["place"]
+    assert view.frame["trial"].map(place).is_monotonic_increasing
+
+
+def test_the_dumbbells_gap_is_the_length_of_its_line(tmp_path):
+    """What is printed at the right is what is drawn."""
+    _, ranking = load(tmp_path)
+    frame = views.dumbbell(ranking).frame
+
+    assert np.allclose(frame["train"] - frame["test"], 100 * frame["gap"])
+
+
+def test_best_so_far_is_the_running_maximum(tmp_path):
+    """The step is the cumulative maximum of the ranked, in the order of ending."""
+    study, ranking = load(tmp_path, failures=0.3)
+    frame = views.progress(study, ranking).frame
+
+    by_hand, best = [], np.nan
+    scores = study.trials.sort_values("order")
+    for score in 100 * scores["val_accuracy"]:
+        best = np.fmax(best, score)
+        by_hand.append(best)
+    assert frame["best"].tolist() == pytest.approx(by_hand)
+    assert (frame["kind"] == "failed").sum() == (scores["status"] == "failed").sum()
+
+
+def test_shorter_rungs_never_raise_the_best_so_far(tmp_path):
+    """A lucky two-epoch score is drawn hollow and below no line."""
+    study = read_study(studies.write_hyperband(tmp_path))
+    frame = views.progress(study, rank(study)).frame
+
+    assert frame["score"].max() > 85  # the fixture's trap
+    assert frame["best"].max() < 85
+
+
+def test_the_front_is_what_nothing_dominates():
+    """Compared with every pair, by hand."""
+    rng = np.random.default_rng(0)
+    cost = pd.Series(rng.integers(1, 30, 60).astype(float))
+    gain = pd.Series(rng.integers(1, 30, 60).astype(float))
+    front = views.pareto(cost, gain)
+
+    for i in range(60):
+        dominated = ((cost <= cost[i]) & (gain > gain[i])) | (
+            (cost < cost[i]) & (gain >= gain[i])
+        )
+        if front[i]:
+            assert not dominated.any()
+        else:
+            twin = (cost == cost[i]) & (gain == gain[i]) & front
+            assert dominated.any() or twin.any()
+
+
+def test_far_outliers_are_clipped_and_counted():
+    """One diverged trial does not flatten the rest, and is still drawn."""
+    values = pd.Series([*np.linspace(60, 70, 20), 10.0])
+    shown, clipped = views.clip(values)
+
+    assert clipped.sum() == 1
+    assert shown.iloc[-1] == pytest.approx(59.4)
+    assert (shown[:-1] == values[:-1]).all()
+
+
+def test_nothing_is_clipped_among_few():
+    """Seven values are too few to call one an outlier."""
+    assert not views.clip(pd.Series([1.0, 1, 1, 1, 1, 1, 99]))[1].any()
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 50, 500])
+def test_labels_do_not_overlap(tmp_path, n):
+    """Row labels stay apart, and no tick label lies on another."""
+    study, ranking = load(tmp_path, n)
+    view = views.dumbbell(ranking)
+    figure = Figure(
+        figsize=(1040 / 96, (84 + 23 * max(len(view.frame), 2)) / 96),
+        layout="constrained",
+    )
+    ax = figures.dumbbell(view.frame, figure.subplots())
+    figure.draw_without_rendering()
+    for labels in (ax.get_yticklabels(), ax.get_xticklabels()):
+        boxes = [t.get_window_extent() for t in labels if t.get_text()]
+        for i, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+
+
+@pytest.mark.parametrize("n", [2, 50])
+def test_every_figure_has_a_finding_and_a_number(tmp_path, n):
+    """Titles are sentences about these data; alt texts hold a number."""
+    for name, image in study_images(*load(tmp_path, n)).items():
+        assert re.search(r"\d", image.alt), name
+        assert len(image.title) > 10, name
+        assert image.uri.startswith("data:image/svg+xml;base64,")
+
+
+def test_svgs_are_the_same_bytes_every_time(tmp_path):
+    """Equal data give an equal page, so that a diff shows what changed."""
+    study, ranking = load(tmp_path, 5)
+
+    first, second = (study_images(study, ranking) for _ in range(2))
+    assert first == second
+    svg = base64.b64decode(first["dumbbell"].uri.partition(",")[2]).decode()
+    assert "<dc:date>" not in svg
+    assert "font-family" not in svg  # text is drawn, so no machine lacks a font
+
+
+def test_drawing_leaves_the_readers_matplotlib_alone():
+    """Style lives in a context, and pyplot's state is not touched."""
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    render(lambda ax: ax.plot([1, 2], [1, 2]), width=100, height=100)
+
+    assert dict(mpl.rcParams) == before
+
+
+def test_dollars_and_markup_are_only_text(tmp_path):
+    """A name with TeX in it is drawn as it is written."""
+    study, ranking = load(tmp_path, 9, change=studies.hostile)
+
+    assert "dumbbell" in study_images(study, ranking)
+
+
+def test_axes_carry_their_unit():
+    """Accuracies are in percent, losses plain."""
+    assert views.axis_of(Objective("val_accuracy", True)) == "Validation accuracy (%)"
+    assert views.axis_of(Objective("val_loss", False)) == "Validation loss"

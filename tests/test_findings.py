@@ -1,0 +1,339 @@
+import dataclasses
+import re
+
+import pytest
+import studies
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports import comparison, comparison_page, facts, findings, titles, views, wording
+from reports.frames import read_study
+from reports.ranking import rank
+from tuner.records import TrialRecord
+
+
+def scored(scores, params=None):
+    """Make a change that gives trial i the validation accuracy scores[i]."""
+
+    def change(trial):
+        size = params[trial.trial] if params else 1000
+        run = dataclasses.replace(
+            trial.executions[0], val_accuracy=scores[trial.trial], params=size
+        )
+        return dataclasses.replace(trial, executions=(run,))
+
+    return change
+
+
+def verdict_of(folder):
+    study = read_study(folder)
+    return findings.verdict(study, rank(study))
+
+
+def test_the_first_sentence_says_who_and_by_how_much(tmp_path):
+    """Highest validation accuracy, its interval, the margin, the baseline."""
+    change = scored([0.581, 0.699, 0.5, 0.712])
+    verdict = verdict_of(studies.write_study(tmp_path, n=4, change=change))
+
+    assert verdict.lead == (
+        "Trial 3 has the highest validation accuracy, 71.2 % (interval 69.9–72.4), "
+        "1.3 points above the next, trial 1; the baseline has 58.1 %."
+    )
+    assert "can be noise" in verdict.support[-1]
+
+
+def test_a_tie_is_called_a_tie(tmp_path):
+    """Equal scores share the first place; the smaller network is named first."""
+    change = scored([0.5, 0.7, 0.7], params=[10, 30, 20])
+    verdict = verdict_of(studies.write_study(tmp_path, n=3, change=change))
+
+    assert verdict.lead.startswith(
+        "Trial 2 and trial 1 share the highest validation accuracy, 70.0 %"
+    )
+
+
+def test_the_baseline_can_lead(tmp_path):
+    """Where no trial came above the baseline, the sentence says so."""
+    verdict = verdict_of(
+        studies.write_study(tmp_path, n=3, change=scored([0.8, 0.7, 0.6]))
+    )
+
+    assert verdict.lead.startswith("The baseline has the highest validation accuracy")
+    assert verdict.lead.endswith("10.0 points above the next, trial 1.")
+
+
+def test_a_small_margin_is_not_written_as_zero(tmp_path):
+    """A difference that rounds to 0.0 points is still a difference."""
+    verdict = verdict_of(
+        studies.write_study(tmp_path, n=3, change=scored([0.5, 0.7, 0.7002]))
+    )
+
+    assert "less than 0.1 points above the next" in verdict.lead
+
+
+def test_overlaps_count_intervals_that_reach_the_leaders(tmp_path):
+    """Of 0.70, 0.69 and 0.60 on 5,000 images, one interval overlaps the first."""
+    change = scored([0.60, 0.70, 0.69], params=[5, 9, 7])
+    verdict = verdict_of(studies.write_study(tmp_path, n=3, change=change))
+
+    assert verdict.support[0] == (
+        "1 of the 2 other intervals overlaps its interval; the smallest network "
+        "among them is trial 2, 7 parameters against 9."
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "fields", "said"),
+    [
+        (0, {"state": "interrupted"}, "No trial finished before this study ended."),
+        (1, {}, "The baseline is the only trial to rank so far: validation accuracy"),
+    ],
+)
+def test_small_studies_read_well(tmp_path, n, fields, said):
+    """No trial and one trial have a sentence of their own."""
+    verdict = verdict_of(studies.write_study(tmp_path, n=n, **fields))
+
+    assert verdict.lead.startswith(said)
+
+
+def test_all_failed_says_why(tmp_path):
+    """Where everything failed, the first sentence holds the reason."""
+
+    def fail(trial):
+        return TrialRecord(
+            trial.trial, "failed", trial.config, error="out of memory: x"
+        )
+
+    folder = studies.write_study(tmp_path, n=4, change=fail)
+
+    assert verdict_of(folder).lead == (
+        "All 4 trials failed; the most frequent reason: out of memory (4)."
+    )
+
+
+def test_hyperband_says_what_is_left_out(tmp_path):
+    """The shorter rungs are counted in the sentence below the first."""
+    study = read_study(studies.write_hyperband(tmp_path))
+    verdict = findings.verdict(study, rank(study))
+
+    shorter = int((study.trials["epochs"] < 10).sum())
+    assert verdict.support[0] == (
+        f"Only trials with 10 epochs are ranked; {shorter} trials that had fewer are "
+        "left out."
+    )
+    assert "Trial 1 " not in verdict.lead
+
+
+def test_published_has_no_winner(tmp_path):
+    """Nine trials in declared order, and no highest."""
+    verdict = verdict_of(studies.write_published(tmp_path))
+
+    assert verdict.lead.startswith("9 trials, in the order they were declared")
+    assert verdict.lead.endswith("No winner is chosen.")
+    assert "highest" not in verdict.lead
+
+
+@pytest.mark.parametrize("n", [2, 5, 50])
+def test_nothing_says_better(tmp_path, n):
+    """No sentence or title claims what one training each cannot show."""
+    study = read_study(studies.write_study(tmp_path, n=n, failures=0.3))
+    ranking = rank(study)
+    group = comparison.read_studies(tmp_path)
+    said = [
+        *findings.verdict(study, ranking),
+        findings.next_steps(study, ranking),
+        titles.leaders(study, ranking),
+        titles.dumbbell(views.dumbbell(ranking)),
+        titles.cost(ranking, views.cost(study, ranking)),
+        comparison_page.page(group).lead,
+    ]
+
+    assert not re.search(r"\b(better|best of|wins|significant)", str(said))
+
+
+def test_failures_are_grouped_by_reason(tmp_path):
+    """Equal reasons are counted together, the most frequent first."""
+    study = read_study(studies.write_study(tmp_path, n=80, failures=0.5))
+    reasons = findings.failures(study)
+
+    assert sum(r.trials for r in reasons) == (study.trials["status"] == "failed").sum()
+    assert [r.trials for r in reasons] == sorted(
+        (r.trials for r in reasons), reverse=True
+    )
+    assert reasons[0].error == "out of memory"
+
+
+def test_a_leader_at_the_edge_suggests_a_wider_range(tmp_path):
+    """The rule needs the leader and most of the first five, and says so."""
+
+    def deeper_scores_higher(trial):
+        layers = trial.config["conv_layers"]
+        return scored([0.4 + 0.1 * layers + trial.trial / 1000] * 40)(trial)
+
+    study = read_study(studies.write_study(tmp_path, n=30, change=deeper_scores_higher))
+    steps = findings.next_steps(study, rank(study))
+
+    step = next(s for s in steps if s.what == "Widen the range of conv_layers.")
+    assert "lies at its upper end, 3, as do 5 of the first 5" in step.evidence
+    assert len(steps) <= 4
+
+
+def test_few_trials_get_no_advice_on_ranges(tmp_path):
+    """With five trials an edge is no evidence."""
+    study = read_study(studies.write_study(tmp_path, n=5))
+
+    said = " ".join(step.what for step in findings.next_steps(study, rank(study)))
+    assert "range" not in said
+
+
+def test_how_to_use_it_names_the_first_trial(tmp_path):
+    """The export command holds the study, the leader and the search's folder."""
+    folder = studies.write_study(
+        tmp_path,
+        n=3,
+        change=scored([0.5, 0.6, 0.7]),
+        command="tune --space architecture --directory 'my runs'",
+    )
+    study = read_study(folder)
+    use = facts.use(study, rank(study))
+
+    assert use.export == (
+        "tune export architecture-cifar10 2 -o model.keras --directory 'my runs'"
+    )
+    compile(use.snippet, "snippet", "exec")
+
+
+@given(st.floats(-2, 2))
+def test_numbers_round_half_away_from_zero(value):
+    """One rule for page, table and script: Python's own would not fit JavaScript."""
+    text = wording.number(value, 1)
+
+    assert abs(float(text) - value) <= 0.05 + 1e-6
+    assert wording.number(-value, 1).lstrip("-") == text.lstrip("-")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (wording.percent(0.7125), "71.3 %"),
+        (wording.gap(-0.0021), f"{wording.MINUS}0.2"),
+        (wording.gap(-0.00001), "0.0"),
+        (wording.gap(0.088), "+8.8"),
+        (wording.number(None, 1), wording.DASH),
+        (wording.number(float("nan"), 1), wording.DASH),
+        (wording.params(3_700_000), "3.7 M"),
+        (wording.params(420_000), "420 k"),
+        (wording.params(96), "96"),
+        (wording.duration(99.6), "1m40s"),
+        (wording.duration(7500), "2h05m"),
+        (wording.value(0.00025), "2.5e-4"),
+        (wording.value(64.0), "64"),
+        (wording.value(value_is := True), str(value_is)),
+        (wording.listing(["a", "b", "c"]), "a, b and c"),
+        (wording.metric("val_accuracy"), "validation accuracy"),
+    ],
+)
+def test_words_for_numbers(said, expected):
+    """Each kind of number has one way to be written."""
+    assert said == expected
+
+
+def two_studies(runs, **second):
+    studies.write_study(
+        runs, "architecture-cifar10", 20, change=studies.shared_baseline
+    )
+    studies.write_study(
+        runs,
+        "hyperparams-cifar10",
+        20,
+        space="hyperparams",
+        seed=1,
+        change=studies.shared_baseline,
+        **second,
+    )
+    return comparison.group(comparison.read_studies(runs).entries)
+
+
+def test_two_studies_share_one_baseline(tmp_path):
+    """Equal config, seed and split: trial 0 is shown once."""
+    group = two_studies(tmp_path)
+
+    assert {e.name for e in group.entries} == {
+        "architecture-cifar10",
+        "hyperparams-cifar10",
+    }
+    assert len(group.baselines) == 1
+    assert len(group.baselines[0].studies) == 2
+    best = comparison.best_of_each(group)
+    assert best["is_baseline"].sum() == 1
+    assert "shared baseline" in set(best["label"])
+    assert best["score"].is_monotonic_decreasing
+
+
+def test_the_baseline_is_no_part_of_a_search(tmp_path):
+    """The distribution holds what each study searched, without trial 0."""
+    group = two_studies(tmp_path)
+
+    counts = comparison.distribution(group)["study"].value_counts()
+    assert set(counts) == {19}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"name": "mnist"}, "Its data are mnist, not cifar10."),
+        ({"train": 9_000}, "It has 9,000 train images, not 45,000."),
+        ({}, "Its cifar10 images are split otherwise"),
+    ],
+)
+def test_another_split_is_not_overlaid_and_it_says_why(tmp_path, change, reason):
+    """Studies are comparable only on equal images."""
+    data = {**studies.DATA, "split": "other", **change}
+    studies.write_study(tmp_path, "third", 4)
+    group = two_studies(tmp_path, data=data)
+
+    assert [apart.entry.name for apart in group.apart] == ["hyperparams-cifar10"]
+    assert group.apart[0].reason.startswith(reason)
+
+
+def test_only_knobs_that_differ_are_listed(tmp_path):
+    """A range stands beside the value at which the other study held the knob."""
+    group = two_studies(tmp_path)
+    rows = {row[0]: dict(zip([e.name for e in group.entries], row[1:], strict=True))
+            for row in comparison.ranges(group)}  # fmt: skip
+
+    rate = rows["learning_rate"]
+    assert rate["architecture-cifar10"] == "fixed at 0.001"
+    assert rate["hyperparams-cifar10"] == "1e-4 to 0.01, log"
+    assert "padding" not in rows
+
+
+def test_best_against_time_never_falls(tmp_path):
+    """The best so far rises, and ends at the leader's score."""
+    group = two_studies(tmp_path)
+    frame = comparison.best_against_time(group)
+
+    for entry in group.entries:
+        rows = frame[frame["study"] == entry.name]
+        assert rows["best"].is_monotonic_increasing
+        assert rows["hours"].is_monotonic_increasing
+        assert rows["best"].iloc[-1] == pytest.approx(100 * entry.leader["objective"])
+        spent = entry.study.trials["train_seconds"].sum() / 3600
+        assert rows["hours"].iloc[-1] == pytest.approx(spent)
+
+
+def test_unreadable_neighbours_are_named(tmp_path):
+    """A broken study and a foreign folder cost a line each, not the page."""
+    studies.write_study(tmp_path, "good", 3)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "study.json").write_text("{", encoding="utf-8")
+    (tmp_path / "holiday").mkdir()
+    studies.write_study(tmp_path, "empty", 0)
+
+    found = comparison.read_studies(tmp_path)
+    page = comparison_page.page(found)
+
+    assert [entry.name for entry in page.studies] == ["good"]
+    assert [a.reason for a in page.apart] == ["No trial has started."]
+    assert page.unread[0].startswith("broken was left out: ")
+    assert page.unread[1] == "No study: holiday (no study.json there)."
