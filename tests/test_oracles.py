@@ -14,7 +14,8 @@ from search_spaces.config import CnnConfig
 from search_spaces.layers import network_key
 from search_spaces.space import Space, load_space
 from tuner.hyperband import plan
-from tuner.oracles import Hyperband, OracleProposer, Proposal, RandomSearch, Wait
+from tuner.oracles import Hyperband, OracleProposer, RandomSearch
+from tuner.proposals import Proposal, Wait
 from tuner.screening import Limits, Screen
 
 DIGITS, CIFAR = (8, 8, 1), (32, 32, 3)

@@ -38,8 +38,8 @@ def _until_end(workers):
 
 def test_a_worker_trains_and_survives_what_a_trial_throws(data_folder, tmp_path):
     """Epochs come as they happen; a failure is one line; the process goes on."""
-    with LocalWorkers(data_folder, own_log(tmp_path), "cpu") as workers:
-        ready = workers.ready()
+    with LocalWorkers(own_log(tmp_path), "cpu") as workers:
+        ready = workers.open(data_folder)
         assert ready.device.startswith("CPU")
         assert ready.versions["keras"]
 
@@ -61,7 +61,8 @@ def test_a_worker_trains_and_survives_what_a_trial_throws(data_folder, tmp_path)
 
 def test_a_killed_worker_is_a_loss_and_is_replaced(data_folder, tmp_path):
     """A worker that is gone is reported with its task, and another trains on."""
-    with LocalWorkers(data_folder, own_log(tmp_path), "cpu") as workers:
+    with LocalWorkers(own_log(tmp_path), "cpu") as workers:
+        workers.open(data_folder)
         workers.submit(task(LONG))
         while not any(isinstance(e, EpochEnd) for e in workers.wait()):
             pass
@@ -77,8 +78,9 @@ def test_a_killed_worker_is_a_loss_and_is_replaced(data_folder, tmp_path):
 
 def test_a_training_beyond_its_time_is_stopped(data_folder, tmp_path):
     """A hung trial fails, with the time it had; the next one trains."""
-    workers = LocalWorkers(data_folder, own_log(tmp_path), "cpu", task_timeout=8.0)
+    workers = LocalWorkers(own_log(tmp_path), "cpu", task_timeout=8.0)
     with workers:
+        workers.open(data_folder)
         workers.submit(task(LONG))
         failure = _until_end(workers)[-1]
         assert isinstance(failure, TrainingFailure)
@@ -89,9 +91,9 @@ def test_a_training_beyond_its_time_is_stopped(data_folder, tmp_path):
 
 def test_a_gpu_that_is_not_there_is_said(data_folder, tmp_path):
     """Asked for a GPU, a machine without one says what to do."""
-    workers = LocalWorkers(data_folder, own_log(tmp_path), "gpu")
+    workers = LocalWorkers(own_log(tmp_path), "gpu")
     with workers, pytest.raises(WorkerStartError, match="--device gpu needs a GPU"):
-        workers.ready()
+        workers.open(data_folder)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kill -9")
@@ -103,7 +105,8 @@ def test_a_worker_ends_with_its_driver(data_folder, tmp_path):
         "from test_workers import LONG, task\n"
         "from tuner.workers import LocalWorkers\n"
         "if __name__ == '__main__':\n"
-        f"    w = LocalWorkers(Path({str(data_folder)!r}), Path(sys.argv[1]), 'cpu')\n"
+        "    w = LocalWorkers(Path(sys.argv[1]), 'cpu')\n"
+        f"    w.open(Path({str(data_folder)!r}))\n"
         "    w.submit(task(LONG))\n"
         "    print(w._workers[0].process.pid, flush=True)\n"
         "    time.sleep(600)\n"

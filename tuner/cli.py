@@ -7,7 +7,6 @@ completion answer at once. Progress goes to stderr, results to stdout.
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import signal
 import sys
@@ -402,10 +401,8 @@ def _search(
 ) -> None:
     """Run the session, with its terminal and its live page."""
     from tuner.live_page import LivePage
-
-    with _quiet_import():
-        from tuner.progress import Terminal
-        from tuner.session import run_study
+    from tuner.progress import Terminal
+    from tuner.session import run_study
 
     page = LivePage(folder)
     refresh = page.refresh if pages else None
@@ -421,19 +418,6 @@ def _search(
     finally:
         terminal.finish()
         page.stop()
-
-
-@contextmanager
-def _quiet_import() -> Iterator[None]:
-    """Keep what TensorFlow's libraries print when they load off the terminal."""
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as nothing:
-        os.dup2(nothing.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _finish(folder: Path, *, pages: bool, as_json: bool, open_page: bool) -> None:
@@ -465,8 +449,7 @@ def _write_pages(folder: Path) -> None:
 
 
 def _dry_run(settings: Any, *, as_json: bool) -> None:
-    with _quiet_import():
-        from tuner import dry_run
+    from tuner import dry_run
 
     plan = dry_run.plan_and_time(settings, _say)
     if as_json:

@@ -10,7 +10,7 @@ from typing import Any
 from search_spaces.config import CnnConfig
 from tuner import session, wording
 from tuner.datasets import Dataset
-from tuner.estimate import sample_configs, workload
+from tuner.opening import memory_bytes
 from tuner.settings import StudySettings
 from tuner.tasks import Timing, TimingTask, TrainingFailure, WorkerLoss
 from tuner.workers import LocalWorkers
@@ -33,32 +33,29 @@ def plan_and_time(
         `points` of the space (None where it is continuous), `device`, `seconds`
         that the whole study will take, and `timed` configs.
     """
-    plan = session.plan_study(settings)
-    data = session.load_data(settings, say)
-    say("Timing a few steps of a few configs...")
-    shape, classes = data.input_shape, len(data.classes)
     with (
         tempfile.TemporaryDirectory() as folder,
-        session.mapped(data, Path(folder) / "data") as images,
-        LocalWorkers(images, Path(folder) / "log", settings.device) as workers,
+        LocalWorkers(Path(folder) / "log", settings.device) as workers,
     ):
-        ready = workers.ready()
-        limits = session.study_limits(settings, plan, data, ready)
-        drawn = (plan.space, plan.declared, limits, shape, classes)
-        configs = sample_configs(*drawn, wanted=_CONFIGS)
-        timings = [_time(workers, config) for config in configs]
-    work = workload(
-        *drawn,
-        epochs=session.planned_epochs(settings, plan),
-        trainings=plan.trials * settings.executions,
-    )
+        plan = session.make_plan(settings)
+        data = session.load_data(settings, say)
+        shape, classes = data.input_shape, len(data.classes)
+        with session.mapped(data, Path(folder) / "data") as images:
+            ready = workers.open(images)
+            limits = plan.limits(
+                shape, classes, on_gpu=ready.on_gpu, memory_bytes=memory_bytes()
+            )
+            say("Timing a few steps of a few configs...")
+            configs = plan.sample_configs(limits, shape, classes, wanted=_CONFIGS)
+            timings = [_time(workers, config) for config in configs]
+    work = plan.workload(limits, shape, classes)
     timed = [t for t in zip(configs, timings, strict=True) if t[1]]
     epochs = settings.epochs or 1
     seconds = sum(_seconds(t, data, c.epochs) for c, t in timed if t)
     done = sum(work.of(c, c.epochs) for c, _ in timed)
     total = work.total + work.of(plan.space.config({}), epochs)
     return {
-        **plan.to_dict(epochs, settings.executions),
+        **plan.to_dict(),
         "points": plan.points,
         "device": ready.device,
         "seconds": total * seconds / done if done else None,

@@ -134,8 +134,9 @@ def train_again(
         with (
             tempfile.TemporaryDirectory() as folder,
             mapped(data, Path(folder) / "data") as images,
-            LocalWorkers(images, study.folder / "search.log", settings.device) as pool,
+            LocalWorkers(study.folder / "search.log", settings.device) as pool,
         ):
+            pool.open(images)
             pool.submit(task)
             while True:
                 for event in pool.wait():

@@ -1,4 +1,4 @@
-"""KerasTuner's oracles, mended, and the one interface the search uses.
+"""KerasTuner's oracles, mended.
 
 All access to KerasTuner's private methods is here; a test holds each assumption.
 An oracle keeps nothing on disk: it is a function of its seed and of what it was
@@ -9,54 +9,19 @@ from __future__ import annotations
 
 import math
 import sys
-from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 import keras_tuner as kt
 from keras_tuner.engine.trial import TrialStatus
 
-from search_spaces.config import CnnConfig
 from search_spaces.space import Space
 from tuner.hyperband import FACTOR, Plan
+from tuner.proposals import Proposal, Wait
 from tuner.screening import Screen
 
 _SEARCHER = "tune"
 _MAX_COLLISIONS = 2000  # rejected draws in a row that mean "exhausted"
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A trial to train, or to train further.
-
-    Attributes:
-        trial: Its number; a promotion repeats it.
-        values: What the oracle chose, in the space's names, active ones only.
-        config: The config that they mean, with the epochs it shall have.
-        bracket: Hyperband's bracket, largest first, or 0.
-        name: What the space calls it, or None.
-    """
-
-    trial: int
-    values: Mapping[str, Any]
-    config: CnnConfig
-    bracket: int = 0
-    name: str | None = None
-
-
-class Wait:
-    """The oracle has nothing to propose before it is told more."""
-
-
-class Proposer(Protocol):
-    """What the search asks; not for several threads."""
-
-    def propose(self) -> Proposal | Wait | None:
-        """Give the next trial, `Wait`, or None when there is no more."""
-
-    def tell(self, trial: int, score: float | None) -> None:
-        """Report a proposal's objective value, or None where it failed."""
 
 
 class _Mended(kt.Oracle):  # type: ignore[misc]
@@ -133,20 +98,6 @@ class Hyperband(_Mended, kt.oracles.HyperbandOracle):  # type: ignore[misc]
 
     def _get_epochs(self, bracket_num: int, round_num: int) -> int:
         return self._plan.brackets[-1 - bracket_num][round_num].epochs
-
-
-class ListProposer:
-    """Propose given trials in order."""
-
-    def __init__(self, proposals: Sequence[Proposal]) -> None:
-        self._rest = deque(proposals)
-
-    def propose(self) -> Proposal | Wait | None:
-        """Give the next trial of the list."""
-        return self._rest.popleft() if self._rest else None
-
-    def tell(self, trial: int, score: float | None) -> None:
-        """Learn nothing: a list does not depend on results."""
 
 
 class OracleProposer:

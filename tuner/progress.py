@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import datetime
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from tuner import wording
 from tuner.datasets import Dataset
-from tuner.estimate import Workload
 from tuner.ranking import best_first, score
 from tuner.records import TrialRecord
 from tuner.study import Study
 from tuner.tasks import EpochEnd, Ready
+
+if TYPE_CHECKING:
+    from tuner.estimate import Workload
 
 _WIDTH = 80
 _QUARTER_OF_AN_HOUR = 900.0

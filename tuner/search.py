@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from search_spaces.errors import ExpectedError
-from tuner.oracles import Proposal, Proposer, Wait
+from tuner.proposals import Proposal, Proposer, Wait
 from tuner.ranking import best_first, score
 from tuner.records import Execution, Rung, TrialRecord
 from tuner.seeds import execution_seed

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import TracebackType
@@ -42,28 +43,26 @@ class WorkerStartError(ExpectedError):
 class LocalWorkers:
     """Worker processes on this machine, started when needed and kept warm.
 
+    They load their backend at once, and train once `open` has given them data.
+
     Args:
-        data_folder: What `datasets.save_arrays` wrote.
         log: The file that everything the libraries print is appended to.
         device: "auto", "cpu" or "gpu".
         count: How many trainings run side by side.
         task_timeout: Seconds after which a training is stopped and has failed,
             or None.
 
-    Raises:
-        WorkerStartError: A process could not load what it needs; the text ends
-            with the reason.
     """
 
     def __init__(
         self,
-        data_folder: Path,
         log: Path,
         device: str = "auto",
         count: int = 1,
         task_timeout: float | None = None,
     ) -> None:
-        self._where = (data_folder, log, device)
+        self._where = (log, device)
+        self._data_folder: Path | None = None
         self._task_timeout = task_timeout
         self._workers = [_Worker(*self._where) for _ in range(count)]
 
@@ -78,8 +77,19 @@ class LocalWorkers:
     ) -> None:
         self.close()
 
-    def ready(self) -> Ready:
-        """Wait until the first worker can train, and say on what."""
+    def open(self, data_folder: Path) -> Ready:
+        """Give every worker the data, and wait until the first can train.
+
+        Args:
+            data_folder: What `datasets.save_arrays` wrote.
+
+        Raises:
+            WorkerStartError: A process could not load what it needs; the text ends
+                with the reason.
+        """
+        self._data_folder = data_folder
+        for worker in self._workers:
+            worker.open(data_folder)
         return self._workers[0].ready()
 
     @property
@@ -128,6 +138,8 @@ class LocalWorkers:
     def _replace(self, index: int) -> None:
         self._workers[index].close()
         self._workers[index] = _Worker(*self._where)
+        if self._data_folder:
+            self._workers[index].open(self._data_folder)
 
     def _seconds_left(self) -> float | None:
         if self._task_timeout is None:
@@ -139,11 +151,11 @@ class LocalWorkers:
 class _Worker:
     """One process and the pipe to it."""
 
-    def __init__(self, data_folder: Path, log: Path, device: str) -> None:
+    def __init__(self, log: Path, device: str) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(
-            target=_work, args=(theirs, data_folder, log, device), daemon=True
+            target=_work, args=(theirs, log, device), daemon=True
         )
         self.process.start()
         theirs.close()
@@ -151,6 +163,11 @@ class _Worker:
         self.started = 0.0
         self._ready: Ready | None = None
         self._tasks_done = 0
+
+    def open(self, data_folder: Path) -> None:
+        # A process that is gone already is found out by `ready`.
+        with suppress(OSError):
+            self.connection.send(data_folder)
 
     def ready(self) -> Ready:
         if self._ready is None:
@@ -200,13 +217,13 @@ class _Worker:
         self.connection.close()
 
 
-def _work(connection: Connection, data_folder: Path, log: Path, device: str) -> None:
+def _work(connection: Connection, log: Path, device: str) -> None:
     """Be a worker: train task after task until the driver ends."""
     _print_to(log)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides on Ctrl-C
     threading.Thread(target=_end_with_driver, daemon=True).start()
     try:
-        run, ready = _load(data_folder, device)
+        run, ready = _load(connection, device)
     except Exception as error:  # noqa: BLE001  the driver must hear of any
         connection.send(f"{type(error).__name__}: {error}")
         return
@@ -224,7 +241,7 @@ def _work(connection: Connection, data_folder: Path, log: Path, device: str) -> 
 
 
 def _load(
-    data_folder: Path, device: str
+    connection: Connection, device: str
 ) -> tuple[Callable[[Task, Callable[[EpochEnd], Any]], Event], Ready]:
     """Load the backend on the device, and the data."""
     if device == "cpu":
@@ -235,7 +252,7 @@ def _load(
     from tuner.datasets import open_arrays
 
     ready = devices.prepare(device)
-    data = open_arrays(data_folder)
+    data = open_arrays(connection.recv())
 
     def run(task: Task, report: Callable[[EpochEnd], Any]) -> Event:
         if isinstance(task, TimingTask):

@@ -1,0 +1,134 @@
+"""Time `tune` against the script a user would write, on equal work.
+
+    python tests/benchmarks/yardstick.py [--data FILE.npz] [--limit N] [--rounds N]
+
+Both sides train the same configs for the same epochs on the same images and give
+train, validation and test accuracy for each. They run in turn, as whole
+processes; the ratio is trials an hour, ours over theirs, pair by pair. Without
+`--data` the images are scikit-learn's digits, which are too small to say much.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tuner.datasets import load_dataset
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    """Run the rounds and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, help="an .npz as tune --data takes it")
+    parser.add_argument("--limit", type=int, default=1000, help="training images")
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source = write_split(asked, folder)
+        rounds = [measure(asked, source, folder / str(i)) for i in range(asked.rounds)]
+    report(asked, rounds)
+
+
+def write_split(asked: argparse.Namespace, folder: Path) -> Path:
+    """Give the plain script the images and the split that `tune` uses."""
+    data = load_dataset(
+        None if asked.data else "digits",
+        asked.data,
+        limit=asked.limit,
+        validation_split=0.1,
+        seed=0,
+    )
+    path = folder / "split.npz"
+    np.savez(
+        path,
+        x_train=data.x_train[data.train],
+        y_train=data.y_train[data.train],
+        x_val=data.x_train[data.validation],
+        y_val=data.y_train[data.validation],
+        x_test=data.x_test,
+        y_test=data.y_test,
+    )
+    return path
+
+
+def measure(asked: argparse.Namespace, split: Path, folder: Path) -> dict[str, dict]:
+    """Run both sides once, ours first in every other round."""
+    folder.mkdir()
+    sides = {"tune": run_tune, "plain": run_plain}
+    order = list(sides) if int(folder.name) % 2 == 0 else list(sides)[::-1]
+    return {side: sides[side](asked, split, folder) for side in order}
+
+
+def run_plain(asked: argparse.Namespace, split: Path, folder: Path) -> dict:
+    """Time KerasTuner's own search."""
+    out = folder / "plain.json"
+    seconds = timed([HERE / "plain_script.py", split, asked.epochs, out])
+    rows = json.loads(out.read_text(encoding="utf-8"))
+    return {"seconds": seconds, "accuracies": [r["accuracies"] for r in rows]}
+
+
+def run_tune(asked: argparse.Namespace, _: Path, folder: Path) -> dict:
+    """Time ours, its study and pages included."""
+    data = ["--data", asked.data] if asked.data else ["--dataset", "digits"]
+    space = ["-m", "tuner", "--space", HERE / "space.py", "-n", 8, "--no-baseline"]
+    size = ["--limit", asked.limit, "--epochs", asked.epochs]
+    seconds = timed([*space, *data, *size, "--directory", folder])
+    (study,) = folder.glob("*/study.json")
+    records = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in study.parent.glob("trials/*.json")
+    ]
+    keys = ("train_accuracy", "val_accuracy", "test_accuracy")
+    rows = sorted((r["values"]["config"], r["executions"][0]) for r in records)
+    return {"seconds": seconds, "accuracies": [[e[k] for k in keys] for _, e in rows]}
+
+
+def timed(command: list) -> float:
+    """Give the wall time of a whole process, in seconds."""
+    started = time.perf_counter()
+    subprocess.run(
+        [sys.executable, *map(str, command)],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+    )
+    return time.perf_counter() - started
+
+
+def report(asked: argparse.Namespace, rounds: list[dict[str, dict]]) -> None:
+    """Print the ratios, and both sides' accuracies side by side."""
+    ratios = [r["plain"]["seconds"] / r["tune"]["seconds"] for r in rounds]
+    print(f"{platform.machine()}, {os.cpu_count()} cores, {asked.data or 'digits'},")
+    print(f"{asked.limit} images, {asked.epochs} epochs, {len(rounds)} rounds in turn")
+    for side in ("tune", "plain"):
+        seconds = sorted(r[side]["seconds"] for r in rounds)
+        median = statistics.median(seconds)
+        print(f"{side:>6}  {median:7.1f} s  ({seconds[0]:.1f} to {seconds[-1]:.1f})")
+    print(
+        f"trials an hour, ours over theirs: {statistics.median(ratios):.2f} "
+        f"({min(ratios):.2f} to {max(ratios):.2f})"
+    )
+    for split, name in enumerate(("train", "validation", "test")):
+        ours, theirs = (
+            np.mean([[a[split] for a in r[side]["accuracies"]] for r in rounds])
+            for side in ("tune", "plain")
+        )
+        print(f"mean {name} accuracy: ours {ours:.3f}, theirs {theirs:.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""Create a study's folder, or open it and check that it is the same study."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tuner.datasets import Dataset
+from tuner.records import StudyRecord
+from tuner.screening import Limits
+from tuner.settings import StudySettings, fingerprint
+from tuner.study import Study, StudyChangedError, move_aside
+from tuner.tasks import Ready
+
+
+def refuse_changed_settings(settings: StudySettings, folder: Path) -> None:
+    """Compare what needs no data, so that the answer comes at once.
+
+    Raises:
+        StudyChangedError: The study exists with other settings; they are listed.
+    """
+    if not (folder / "study.json").exists():
+        return
+    stored = StudySettings.from_dict(Study.open(folder).record.settings).identity()
+    differences = [
+        f"  --{name.replace('_', '-')}: {stored.get(name)} in the study, {value} now"
+        for name, value in settings.identity().items()
+        if stored.get(name) != value
+    ]
+    if differences:
+        raise StudyChangedError(_with_advice(folder.name, differences))
+
+
+def open_or_create(
+    folder: Path,
+    settings: StudySettings,
+    *,
+    command: str,
+    space: Mapping[str, Any],
+    plan: Mapping[str, Any],
+    limits: Limits,
+    data: Dataset,
+    ready: Ready,
+) -> tuple[Study, bool]:
+    """Give a study, and whether it was there before.
+
+    Args:
+        folder: The study's; locked by the caller.
+        settings: What was asked for.
+        command: Typed again, it goes on with the study.
+        space: As `StudyRecord.space` describes it.
+        plan: As `StudyRecord.plan` describes it.
+        limits: For a new study; an old one keeps its own.
+        data: The images and their split.
+        ready: What a worker said of itself.
+
+    Raises:
+        StudyChangedError: The study exists with another space, data or split.
+    """
+    mark = fingerprint(settings, space, data.split)
+    if (folder / "study.json").exists():
+        study = Study.open(folder, mend=True)
+        if study.record.fingerprint != mark:
+            raise StudyChangedError(_changed(study.record, space, data))
+        study.update(settings=settings.to_dict(), plan=dict(plan), command=command)
+        return study, True
+    record = StudyRecord(
+        study=folder.name,
+        state="running",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command,
+        settings=settings.to_dict(),
+        space=space,
+        data=_describe_data(data),
+        fingerprint=mark,
+        versions=ready.versions,
+        hardware={
+            "device": ready.device,
+            "cpu": platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+            "memory_bytes": memory_bytes(),
+        },
+        limits=asdict(limits),
+        plan=plan,
+        commit=_commit(),
+    )
+    study = Study.create(folder, record)
+    study.put_labels(data.y_train[data.validation], data.y_test)
+    return study, False
+
+
+def replace_study(folder: Path) -> Path:
+    """Move a study aside while its lock stays where it is held, and say where to."""
+    aside = move_aside(folder)
+    folder.mkdir()
+    for name in (".lock", ".lock.holder"):
+        if (aside / name).exists():
+            shutil.move(aside / name, folder / name)
+    return aside
+
+
+def memory_bytes() -> int | None:
+    """Give this machine's memory, or None where the system does not tell."""
+    if not hasattr(os, "sysconf"):  # Windows
+        return None
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _describe_data(data: Dataset) -> dict[str, Any]:
+    return {
+        "name": data.name,
+        "fingerprint": data.fingerprint,
+        "split": data.split,
+        "train": len(data.train),
+        "validation": len(data.validation),
+        "test": len(data.y_test),
+        "input_shape": list(data.input_shape),
+        "classes": list(data.classes),
+    }
+
+
+def _changed(record: StudyRecord, space: Mapping[str, Any], data: Dataset) -> str:
+    differences = []
+    if record.space != space:
+        differences.append("  the space: its hyperparameters, ranges or file changed")
+    if record.data["fingerprint"] != data.fingerprint:
+        differences.append("  the data: other images or labels")
+    elif record.data["split"] != data.split:
+        differences.append("  the split: other training or validation images")
+    return _with_advice(record.study, differences)
+
+
+def _with_advice(study: str, differences: list[str]) -> str:
+    return "\n".join(
+        [
+            f"Study {study} exists with other settings:",
+            *differences,
+            "Use those to go on with it, --name to keep both, or --overwrite to start",
+            "anew (the old study is kept aside).",
+        ]
+    )
+
+
+def _commit() -> str | None:
+    """Name the git commit of the working folder, where there is one."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607  the user's own git
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
