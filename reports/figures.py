@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,9 +25,6 @@ from reports.drawing import (
     log_axis,
     whole_axis,
 )
-from reports.frames import Knob
-
-_PANEL_MARKS = MARKS // 3  # there are several panels
 
 
 def leaders(frame: pd.DataFrame, ax: Axes, axis: str) -> Axes:
@@ -95,28 +91,39 @@ def dumbbell(frame: pd.DataFrame, ax: Axes) -> Axes:
 
 def gap_by_params(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the gap against the number of parameters, in log."""
-    ax.axhline(0, color=FAINT, zorder=1)
-    if len(frame) > MARKS:
-        density(ax, frame["params"], frame["gap"], log_x=True)
-    else:
-        sns.scatterplot(
-            frame, x="params", y="gap", ax=ax, color=INK, linewidth=0,
-            alpha=0.65 if len(frame) <= 200 else 0.4, s=28 if len(frame) <= 200 else 16,
-            legend=False,
-        )  # fmt: skip
-    for column, name in (("is_leader", "leader"), ("is_baseline", "baseline")):
-        row = frame[frame[column]]
-        _ring(ax, row["params"], row["gap"], name)
+    _gap_cloud(frame, ax, "params", log_x=True)
     log_axis(ax.xaxis, wording.params)
     ax.set(xlabel="Parameters (log)", ylabel=f"{wording.GAP} (points)")
     return ax
+
+
+def gap_by_score(frame: pd.DataFrame, ax: Axes, axis: str) -> Axes:
+    """Draw the gap against the score, where all networks have one size."""
+    _gap_cloud(frame, ax, "score", log_x=False)
+    ax.set(xlabel=axis, ylabel=f"{wording.GAP} (points)")
+    return ax
+
+
+def _gap_cloud(frame: pd.DataFrame, ax: Axes, x: str, *, log_x: bool) -> None:
+    ax.axhline(0, color=FAINT, zorder=1)
+    few = len(frame) <= 200
+    if len(frame) > MARKS:
+        density(ax, frame[x], frame["gap"], log_x=log_x)
+    else:
+        sns.scatterplot(
+            frame, x=x, y="gap", ax=ax, color=INK, linewidth=0, legend=False,
+            alpha=0.65 if few else 0.4, s=28 if few else 16,
+        )  # fmt: skip
+    for column, name in (("is_leader", "leader"), ("is_baseline", "baseline")):
+        row = frame[frame[column]]
+        ring(ax, row[x], row["gap"], name)
 
 
 def learning_curves(
     frame: pd.DataFrame, axes: Sequence[Axes], band: pd.DataFrame
 ) -> Sequence[Axes]:
     """Draw one panel a trial: train dashed, validation solid, test at the end."""
-    low, high = _limits(frame[["train", "validation", "test"]])
+    low, high = limits(frame[["train", "validation", "test"]])
     last = int(frame["epoch"].max())
     panels = list(frame.groupby("place", sort=True))
     for ax, (_, rows) in zip(axes, panels, strict=False):
@@ -153,37 +160,6 @@ def learning_curve(frame: pd.DataFrame, ax: Axes, band: pd.DataFrame) -> Axes:
     )  # fmt: skip
     ax.set_title(str(frame["label"].iloc[0]))
     ax.set(xlabel="Epoch", ylabel="Accuracy (%)")
-    return ax
-
-
-def knob_panels(
-    panels: Sequence[pd.DataFrame], axes: Sequence[Axes], knobs: Sequence[Knob],
-    axis: str,
-) -> Sequence[Axes]:  # fmt: skip
-    """Draw one panel a knob, all with one scale of the score."""
-    low, high = _limits(pd.concat([panel[["score"]] for panel in panels]))
-    grid = axes[0].get_gridspec()
-    columns = grid.ncols if grid else 1
-    for i, ax in enumerate(axes):
-        if i >= len(panels):
-            ax.set_axis_off()
-            continue
-        knob_panel(panels[i], ax, knobs[i])
-        ax.set_ylim(low, high)
-        if i % columns:
-            ax.tick_params(labelleft=False)
-        else:
-            ax.set_ylabel(axis)
-    return axes
-
-
-def knob_panel(frame: pd.DataFrame, ax: Axes, knob: Knob) -> Axes:
-    """Draw scores against one knob: a strip with medians, or a scatter."""
-    if _is_scale(frame["value"], knob):
-        _knob_scatter(frame, ax, knob)
-    else:
-        _knob_strip(frame, ax, knob)
-    ax.set_xlabel(knob.name.replace("_", " ").capitalize()[:40])
     return ax
 
 
@@ -257,81 +233,13 @@ def _front_labels(ax: Axes, front: pd.DataFrame) -> None:
         )  # fmt: skip
 
 
-def _is_scale(values: pd.Series[Any], knob: Knob) -> bool:
-    """Whether a knob's values are a scale rather than a few categories."""
-    if knob.choices or not pd.api.types.is_numeric_dtype(values.infer_objects()):
-        return False
-    if pd.api.types.is_bool_dtype(values.infer_objects()):
-        return False
-    if knob.low is None or knob.high is None:
-        return values.nunique() > 8
-    whole = bool((values.astype("float64") % 1 == 0).all())
-    return not whole or knob.high - knob.low > 12
-
-
-def _knob_scatter(frame: pd.DataFrame, ax: Axes, knob: Knob) -> None:
-    values = frame["value"].astype("float64")
-    if len(frame) > _PANEL_MARKS:
-        density(ax, values, frame["score"], log_x=knob.log)
-    else:
-        ax.scatter(
-            values, frame["score"], s=18, color=VALIDATION, alpha=0.6, linewidths=0
-        )
-    if knob.log and (values > 0).all():
-        log_axis(ax.xaxis, wording.value)
-    leader = frame[frame["is_leader"]]
-    _ring(ax, leader["value"], leader["score"])
-
-
-def _knob_strip(frame: pd.DataFrame, ax: Axes, knob: Knob) -> None:
-    order = _ordered(frame["value"], knob)
-    text = [wording.value(v)[:14] for v in order]
-    position = frame["value"].map({value: i for i, value in enumerate(order)})
-    jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(frame))
-    if len(frame) > _PANEL_MARKS:
-        thin = {"color": GREY, "linewidth": 0.9}
-        ax.boxplot(
-            [frame["score"][position == i] for i in range(len(order))],
-            positions=range(len(order)), widths=0.6, showfliers=False,
-            patch_artist=True, boxprops={"facecolor": "#cfe3f1", "edgecolor": GREY},
-            whiskerprops=thin, capprops=thin,
-            medianprops={"color": TEST, "linewidth": 2.2},
-        )  # fmt: skip
-        jitter *= 0
-    else:
-        ax.scatter(
-            position + jitter, frame["score"], s=16, color=VALIDATION, alpha=0.6,
-            linewidths=0,
-        )  # fmt: skip
-        medians = frame["score"].groupby(position).median()
-        ax.hlines(
-            medians, medians.index - 0.3, medians.index + 0.3, color=TEST, linewidth=2.2
-        )
-    leader = frame["is_leader"].to_numpy()
-    _ring(ax, (position + jitter)[leader], frame["score"][leader])
-    crowded = sum(len(t) for t in text) > 30
-    ax.set_xticks(range(len(order)), text, rotation=35 if crowded else 0,
-                  ha="right" if crowded else "center")  # fmt: skip
-    ax.set_xlim(-0.6, len(order) - 0.4)
-
-
-def _ordered(values: pd.Series[Any], knob: Knob) -> list[object]:
-    """Order categories as the space declares them, else by value."""
-    distinct = list(values.unique())
-    if set(distinct) <= set(knob.choices):
-        return [choice for choice in knob.choices if choice in distinct]
-    try:
-        return sorted(distinct)
-    except TypeError:
-        return sorted(distinct, key=str)
-
-
-def _ring(ax: Axes, x: object, y: object, name: str = "") -> None:
+def ring(ax: Axes, x: object, y: object, name: str = "") -> None:
+    """Ring marks that the text speaks of, and name them."""
     ax.scatter(x, y, s=95, facecolors="none", edgecolors=TEST, linewidths=1.8, zorder=6)  # type: ignore[arg-type]
     if name:
         for a, b in zip(x, y, strict=True):  # type: ignore[call-overload]
             ax.annotate(
-                name, (a, b), xytext=(0, 8), textcoords="offset points", ha="center",
+                name, (a, b), xytext=(0, -17 if name == "baseline" else 8), textcoords="offset points", ha="center",
                 color=TEST, zorder=7, bbox=HALO,
             )  # fmt: skip
 
@@ -353,7 +261,8 @@ def _baseline_line(ax: Axes, frame: pd.DataFrame, column: str) -> None:
         )  # fmt: skip
 
 
-def _limits(values: pd.DataFrame) -> tuple[float, float]:
+def limits(values: pd.DataFrame) -> tuple[float, float]:
+    """Find one scale for several panels, with a margin."""
     low, high = np.nanmin(values.to_numpy()), np.nanmax(values.to_numpy())
-    margin = max(0.06 * (high - low), 0.5)
+    margin = 0.06 * (high - low) or 0.5
     return float(low - margin), float(high + margin)

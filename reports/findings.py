@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from reports import wording
-from reports.frames import Knob, Study
+from reports.frames import Study
 from reports.ranking import Ranking
 from reports.views import BASELINE
 
@@ -37,13 +37,6 @@ class Reason(NamedTuple):
     lost: str
 
 
-class Step(NamedTuple):
-    """One suggestion, and the numbers it rests on."""
-
-    what: str
-    evidence: str
-
-
 def verdict(study: Study, ranking: Ranking) -> Verdict:
     """Say which trial has the highest validation score, and by which margin."""
     if not ranking.by_validation:
@@ -57,18 +50,17 @@ def verdict(study: Study, ranking: Ranking) -> Verdict:
     value = _with_interval(study, first)
     name = f"{superlative} {wording.metric(objective.name)}, {value}"
     if len(ranked) == 1:
-        who = _capital(_who(first))
         lead = (
-            f"{who} is the only trial to rank so far: "
+            f"{capital(who(first))} is the only trial to rank so far: "
             f"{wording.metric(objective.name)} {value}."
         )
         return Verdict(lead, _caveats(study, ranking))
     margin = abs(float(first["objective"] - ranked.iloc[1]["objective"]))
     if margin == 0:
         tied = ranked[ranked["objective"] == first["objective"]]
-        names = wording.listing([_who(row) for _, row in tied.head(4).iterrows()])
+        names = wording.listing([who(row) for _, row in tied.head(4).iterrows()])
         more = f" and {len(tied) - 4} more" if len(tied) > 4 else ""
-        lead = f"{_capital(names)}{more} share the {name}"
+        lead = f"{capital(names)}{more} share the {name}"
     else:
         side = "above" if objective.higher_is_better else "below"
         distance = (
@@ -77,8 +69,8 @@ def verdict(study: Study, ranking: Ranking) -> Verdict:
             else wording.number(margin, 3)
         )
         lead = (
-            f"{_capital(_who(first))} has the {name}, {distance} {side} the next, "
-            f"{_who(ranked.iloc[1])}"
+            f"{capital(who(first))} has the {name}, {distance} {side} the next, "
+            f"{who(ranked.iloc[1])}"
         )
     baseline = ranked[ranked["trial"] == BASELINE]
     named = {int(first["trial"]), int(ranked.iloc[1]["trial"])}
@@ -141,17 +133,6 @@ def lost(study: Study) -> str:
     )
 
 
-def next_steps(study: Study, ranking: Ranking) -> tuple[Step, ...]:
-    """Suggest at most four things, each only where the numbers ask for it."""
-    steps = [
-        *_many_failures(study),
-        *_overlap(ranking),
-        *_edges(study, ranking),
-        *_no_gain(study, ranking),
-    ]
-    return tuple(steps[:4])
-
-
 def notes(study: Study, ranking: Ranking) -> tuple[str, ...]:
     """Say what a reader must know before the numbers: the study's own, ours."""
     own = [str(note) for note in study.record.notes]
@@ -199,7 +180,7 @@ def _overlap_sentence(ranking: Ranking, near: pd.DataFrame) -> str:
     smallest = near.sort_values(["params", "trial"]).iloc[0]
     if smallest["params"] < leader["params"]:
         return (
-            f"{said}; the smallest network among them is {_who(smallest)}, "
+            f"{said}; the smallest network among them is {who(smallest)}, "
             f"{wording.params(smallest['params'])} parameters against "
             f"{wording.params(leader['params'])}."
         )
@@ -255,84 +236,15 @@ def _nothing(study: Study, ranking: Ranking) -> str:
             f"{wording.several(ranking.unscored, 'trial')} finished, and none has "
             f"a finite {name}."
         )
+    if ranking.shorter:
+        return (
+            f"No trial has had the full {ranking.epochs} epochs"
+            f"{' yet' if study.state == 'running' else ''}; "
+            f"{wording.several(ranking.shorter, 'shorter one')} cannot be ranked."
+        )
     if study.state == "running":
         return "No trial has finished yet."
     return "No trial finished before this study ended."
-
-
-def _many_failures(study: Study) -> list[Step]:
-    failed, total = int((study.trials["status"] == "failed").sum()), len(study.trials)
-    if failed < 2 or failed < 0.2 * total:
-        return []
-    worst = failures(study)[0]
-    what = "Find out what fails first: search.log has the whole story."
-    if "memory" in worst.error.lower():
-        what = "Keep large networks out with --max-params, or search fewer layers."
-    evidence = (
-        f"{failed} of {total} trials failed, {worst.trials} of them: {worst.error}."
-    )
-    return [Step(what, evidence)]
-
-
-def _overlap(ranking: Ranking) -> list[Step]:
-    near = overlapping(ranking)
-    if not len(near) or ranking.ranked["executions"].max() > 2:
-        return []
-    return [
-        Step(
-            "Train the first few again on several seeds before choosing one.",
-            f"{wording.several(len(near), 'interval')} "
-            f"{'overlaps' if len(near) == 1 else 'overlap'} the leader's, and each "
-            "score is from one or two trainings.",
-        )
-    ]
-
-
-def _edges(study: Study, ranking: Ranking) -> list[Step]:
-    """Find ranges whose end holds the leader and most of the top five."""
-    if len(ranking.ranked) < 10:
-        return []
-    top = ranking.ranked["trial"].head(5)
-    steps = []
-    for knob in study.knobs:
-        values = top.map(study.configs[knob.name])
-        for end, word in ((knob.low, "lower"), (knob.high, "upper")):
-            if end is None or not pd.api.types.is_number(values.iloc[0]):
-                continue
-            at = pd.Series([_at_end(v, end, knob) for v in values])
-            if bool(at.iloc[0]) and int(at.sum()) >= 3:
-                steps.append(
-                    Step(
-                        f"Widen the range of {knob.name}.",
-                        f"{_capital(_who(ranking.ranked.iloc[0]))} lies at its {word} "
-                        f"end, {wording.value(end)}, as do {int(at.sum())} of the "
-                        f"first {len(top)}.",
-                    )
-                )
-    return steps[:2]
-
-
-def _at_end(value: Any, end: float, knob: Knob) -> bool:
-    if not isinstance(value, int | float) or knob.low is None or knob.high is None:
-        return False
-    return abs(value - end) <= 0.01 * (knob.high - knob.low) and knob.low < knob.high
-
-
-def _no_gain(study: Study, ranking: Ranking) -> list[Step]:
-    ranked = ranking.ranked
-    if len(ranked) < 15 or study.is_hyperband:
-        return []
-    third = len(ranked) // 3
-    leader_order = int(ranked["order"].rank().iloc[0])
-    if leader_order > len(ranked) - third:
-        return []
-    return [
-        Step(
-            "Change the space rather than adding trials to this one.",
-            f"The last {third} of {len(ranked)} trials, a third, brought nothing "
-            f"above {_who(ranked.iloc[0])}.",
-        )
-    ]
 
 
 def _with_interval(study: Study, row: pd.Series[Any]) -> str:
@@ -343,11 +255,13 @@ def _with_interval(study: Study, row: pd.Series[Any]) -> str:
     return f"{text} (interval {interval})"
 
 
-def _who(row: pd.Series[Any]) -> str:
+def who(row: pd.Series[Any]) -> str:
+    """Name a trial in a sentence: "trial 7", or "the baseline"."""
     return "the baseline" if row["trial"] == BASELINE else f"trial {int(row['trial'])}"
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """Start a sentence, and leave the rest as it is."""
     return text[:1].upper() + text[1:]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reports.knobs import Knob, configs_frame, varying
 from tuner import locks, records
 from tuner.records import Execution, StudyRecord, TrialRecord
 
@@ -54,25 +55,6 @@ class Objective:
     def is_accuracy(self) -> bool:
         """Whether it is a fraction of images, which has a Wilson interval."""
         return self.name == "val_accuracy"
-
-
-@dataclass(frozen=True)
-class Knob:
-    """One hyperparameter that varies over a study's trials.
-
-    Attributes:
-        name: Its column in `Study.configs`.
-        low: Lower end of the searched range, or None for a choice.
-        high: Upper end of the searched range, or None for a choice.
-        log: Whether it was sampled in log.
-        choices: What a choice could be; empty for a range.
-    """
-
-    name: str
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    choices: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -174,7 +156,7 @@ def read_study(folder: Path) -> Study:
             trials.append(trial)
     executions = _executions_frame(trials)
     epochs = _epochs_frame(trials)
-    configs = _configs_frame(record, trials)
+    configs = configs_frame(record, trials)
     study = Study(
         folder=folder,
         record=record,
@@ -183,7 +165,7 @@ def read_study(folder: Path) -> Study:
         executions=executions,
         epochs=epochs,
         configs=configs,
-        knobs=_knobs(record, configs),
+        knobs=varying(record, configs),
         unread=tuple(unread),
     )
     frame = _trials_frame(trials, executions, epochs, study.objective)
@@ -305,49 +287,6 @@ def _epochs_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     rest = [name for name in frame.columns if name not in columns]
     return frame.reindex(columns=[*columns, *rest])
-
-
-def _configs_frame(record: StudyRecord, trials: Sequence[TrialRecord]) -> pd.DataFrame:
-    """Take what is active in each config, and what only the space has a name for."""
-    known = {key for trial in trials for key in trial.config}
-    rows = []
-    for trial in trials:
-        proposed = dict(trial.values)
-        only = {k: v for k, v in proposed.items() if k not in known}
-        rows.append({**only, **trial.config})
-    declared = [h.get("name") for h in _declared(record)]
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    columns.sort(key=lambda k: declared.index(k) if k in declared else len(declared))
-    index = pd.Index([t.trial for t in trials], name="trial", dtype="int64")
-    # As objects, so that a depth of 2 does not turn into 2.0 beside a gap.
-    return pd.DataFrame(rows, index=index, columns=columns, dtype="object")
-
-
-def _knobs(record: StudyRecord, configs: pd.DataFrame) -> tuple[Knob, ...]:
-    declared = {str(h.get("name")): h for h in _declared(record)}
-    names = list(declared) or list(configs.columns)
-    varying = [name for name in names if name in configs and _varies(configs[name])]
-    return tuple(_knob(name, declared.get(name, {})) for name in varying)
-
-
-def _varies(column: pd.Series[Any]) -> bool:
-    return len({repr(value) for value in column.dropna()}) > 1
-
-
-def _knob(name: str, declared: Mapping[str, Any]) -> Knob:
-    low, high = declared.get("min"), declared.get("max")
-    return Knob(
-        name=name,
-        low=None if low is None else float(low),
-        high=None if high is None else float(high),
-        log=declared.get("sampling") == "log",
-        choices=tuple(declared.get("values") or ()),
-    )
-
-
-def _declared(record: StudyRecord) -> list[Mapping[str, Any]]:
-    declared = record.space.get("hyperparameters") or ()
-    return [h for h in declared if isinstance(h, Mapping) and h.get("name")]
 
 
 def _event(trial: TrialRecord) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reports import figures, titles, views, wording
+from reports import figures, knob_figures, titles, views, wording
 from reports.drawing import Image, render
 from reports.frames import Study
 from reports.ranking import Ranking
@@ -26,7 +26,7 @@ def _images(study: Study, ranking: Ranking) -> Iterator[tuple[str, Image]]:
     if len(rows.frame):
         yield "dumbbell", _dumbbell(rows, ranking)
         if rows.total > 1:
-            yield "gaps", _gaps(ranking)
+            yield "gaps", _gaps(study, ranking, axis)
     lines = views.curves(study, ranking)
     if len(lines.frame):
         yield "curves", _curves(study, ranking, lines)
@@ -87,13 +87,21 @@ def _dumbbell(view: views.View, ranking: Ranking) -> Image:
     )
 
 
-def _gaps(ranking: Ranking) -> Image:
-    view = views.gaps(ranking)
-    uri = render(
-        lambda ax: figures.gap_by_params(view.frame, ax), width=HALF, height=320
-    )
-    alt = f"Gap against parameters of {wording.several(view.total, 'trial')}."
-    return Image(titles.gaps(view), alt, "", uri, HALF, 320)
+def _gaps(study: Study, ranking: Ranking, axis: str) -> Image:
+    view = views.gaps(study, ranking)
+    against = titles.gap_against(view)
+
+    def draw(ax: Any) -> None:
+        if against == "params":
+            figures.gap_by_params(view.frame, ax)
+        else:
+            figures.gap_by_score(view.frame, ax, axis)
+
+    uri = render(draw, width=HALF, height=320)
+    what = "parameters" if against == "params" else axis.lower()
+    alt = f"Gap against {what} of {wording.several(view.total, 'trial')}."
+    note = "" if against == "params" else "All these networks have one size. "
+    return Image(titles.gaps(study, view), alt, note, uri, HALF, 320)
 
 
 def _curves(study: Study, ranking: Ranking, view: views.View) -> Image:
@@ -133,7 +141,7 @@ def _knobs(ranking: Ranking, view: views.Knobs, axis: str) -> Image:
 
     def draw(axes: Any) -> None:
         flat = axes if isinstance(axes, list) else [axes]
-        figures.knob_panels(view.panels, flat, view.knobs, axis)
+        knob_figures.knob_panels(view.panels, flat, view.knobs, axis)
 
     uri = render(draw, width=width, height=height, rows=rows, columns=columns)
     names = wording.listing([knob.name for knob in view.knobs])

@@ -12,7 +12,16 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from reports import comparison, comparison_page, facts, findings, images, table, wording
+from reports import (
+    advice,
+    comparison,
+    comparison_page,
+    facts,
+    findings,
+    images,
+    table,
+    wording,
+)
 from reports.frames import Study, read_study
 from reports.ranking import Ranking, rank
 from tuner.records import atomic_file
@@ -70,7 +79,7 @@ def report_html(study: Study) -> str:
         total=wording.several(len(ranking.listed), "trial"),
         data=_json(table.payload(columns)),
         failures=findings.failures(study),
-        steps=findings.next_steps(study, ranking),
+        steps=advice.next_steps(study, ranking),
         command=study.record.command,
         use=facts.use(study, ranking),
         environment=facts.environment(study),

@@ -37,7 +37,7 @@ def rank(study: Study) -> Ranking:
     """Rank the completed trials by the study's validation objective.
 
     Ties go to fewer parameters, then to the lower trial number. Under Hyperband
-    only trials of the longest rung are ranked: fewer epochs are no result.
+    only trials of the last rung are ranked: fewer epochs are no result.
     """
     trials = statistics.with_gap_interval(
         study.trials, study.images("train"), study.images("test")
@@ -59,8 +59,9 @@ def rank(study: Study) -> Ranking:
     epochs = None
     ranked = scored
     if study.is_hyperband and len(scored):
-        epochs = int(scored["epochs"].max())
-        ranked = scored[scored["epochs"] == epochs]
+        last = study.record.settings.get("epochs")
+        epochs = int(last if isinstance(last, int) else scored["epochs"].max())
+        ranked = scored[scored["epochs"] >= epochs]
     ranked = _in_order(ranked, higher_is_better=study.objective.higher_is_better)
     ranked = ranked.assign(place=range(1, len(ranked) + 1))
     return Ranking(

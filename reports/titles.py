@@ -47,21 +47,30 @@ def dumbbell(view: View) -> str:
     return f"{_GAP}, in points: {wording.listing(said)}"
 
 
-def gaps(view: View) -> str:
-    """Say which range the gap spans, and its rank correlation with size."""
+def gap_against(view: View) -> str:
+    """Choose what the gap is drawn against: size, unless all have one size."""
+    frame = view.frame
+    one_size = len(set(frame["params"])) == 1 and frame["score"].notna().all()
+    return "score" if one_size else "params"
+
+
+def gaps(study: Study, view: View) -> str:
+    """Say which range the gap spans, and its rank correlation with the x axis."""
     frame = view.frame
     low = wording.gap(frame["gap"].min() / 100)
     high = wording.gap(frame["gap"].max() / 100)
     if len(frame) < 2:
         return f"The gap is {low} points"
     said = f"The gap spans {low} to {high} points"
-    if len(frame) < 10 or frame["params"].nunique() < 3 or frame["gap"].nunique() < 2:
+    against = gap_against(view)
+    if len(frame) < 10 or len(set(frame[against])) < 3 or len(set(frame["gap"])) < 2:
         return said
-    rho = float(frame["gap"].corr(frame["params"], method="spearman"))
+    rho = float(frame["gap"].corr(frame[against], method="spearman"))
     sign = "+" if rho > 0 else wording.MINUS
-    return (
-        f"{said}; rank correlation with parameters {sign}{wording.number(abs(rho), 2)}"
-    )
+    what = "parameters"
+    if against == "score":
+        what = wording.metric(study.objective.name)
+    return f"{said}; rank correlation with {what} {sign}{wording.number(abs(rho), 2)}"
 
 
 def curves(ranking: Ranking, view: View) -> str:

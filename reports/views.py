@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from reports import wording
-from reports.frames import Knob, Objective, Study
+from reports.frames import Objective, Study
+from reports.knobs import Knob
 from reports.ranking import Ranking
 
 LEADERS = 15
@@ -94,8 +95,8 @@ def dumbbell(ranking: Ranking) -> View:
     return View(view.reset_index(drop=True), n)
 
 
-def gaps(ranking: Ranking) -> View:
-    """Take gap in points against parameters of all comparable trials."""
+def gaps(study: Study, ranking: Ranking) -> View:
+    """Take gap in points of all comparable trials, with parameters and score."""
     pool = ranking.ranked if ranking.by_validation else ranking.listed
     pool = pool[pool["gap"].notna() & (pool["params"] > 0)]
     pool = pool[pool["status"] == "completed"]
@@ -103,9 +104,10 @@ def gaps(ranking: Ranking) -> View:
         {
             "trial": pool["trial"],
             "params": pool["params"],
+            "score": unit_of(study.objective) * pool["objective"],
             "gap": 100 * pool["gap"],
-            "is_leader": pool.get("place", 0) == 1,
-            "is_baseline": pool["trial"] == BASELINE,
+            "is_leader": pool["place"] == 1,
+            "is_baseline": (pool["trial"] == BASELINE) & (pool["place"] != 1),
         }
     )
     return View(view.reset_index(drop=True), len(view))

@@ -104,7 +104,7 @@ def test_nothing_is_clipped_among_few():
 @pytest.mark.parametrize("n", [1, 2, 5, 50, 500])
 def test_labels_do_not_overlap(tmp_path, n):
     """Row labels stay apart, and no tick label lies on another."""
-    study, ranking = load(tmp_path, n)
+    _, ranking = load(tmp_path, n)
     view = views.dumbbell(ranking)
     figure = Figure(
         figsize=(1040 / 96, (84 + 23 * max(len(view.frame), 2)) / 96),

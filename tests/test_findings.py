@@ -6,7 +6,16 @@ import studies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import comparison, comparison_page, facts, findings, titles, views, wording
+from reports import (
+    advice,
+    comparison,
+    comparison_page,
+    facts,
+    findings,
+    titles,
+    views,
+    wording,
+)
 from reports.frames import read_study
 from reports.ranking import rank
 from tuner.records import TrialRecord
@@ -36,7 +45,8 @@ def test_the_first_sentence_says_who_and_by_how_much(tmp_path):
     verdict = verdict_of(studies.write_study(tmp_path, n=4, change=change))
 
     assert verdict.lead == (
-        "Trial 3 has the highest validation accuracy, 71.2 % (interval 69.9–72.4), "
+        "Trial 3 has the highest validation accuracy, 71.2 % "
+        f"(interval 69.9{wording.DASH}72.4), "
         "1.3 points above the next, trial 1; the baseline has 58.1 %."
     )
     assert "can be noise" in verdict.support[-1]
@@ -141,7 +151,7 @@ def test_nothing_says_better(tmp_path, n):
     group = comparison.read_studies(tmp_path)
     said = [
         *findings.verdict(study, ranking),
-        findings.next_steps(study, ranking),
+        advice.next_steps(study, ranking),
         titles.leaders(study, ranking),
         titles.dumbbell(views.dumbbell(ranking)),
         titles.cost(ranking, views.cost(study, ranking)),
@@ -171,7 +181,7 @@ def test_a_leader_at_the_edge_suggests_a_wider_range(tmp_path):
         return scored([0.4 + 0.1 * layers + trial.trial / 1000] * 40)(trial)
 
     study = read_study(studies.write_study(tmp_path, n=30, change=deeper_scores_higher))
-    steps = findings.next_steps(study, rank(study))
+    steps = advice.next_steps(study, rank(study))
 
     step = next(s for s in steps if s.what == "Widen the range of conv_layers.")
     assert "lies at its upper end, 3, as do 5 of the first 5" in step.evidence
@@ -182,7 +192,7 @@ def test_few_trials_get_no_advice_on_ranges(tmp_path):
     """With five trials an edge is no evidence."""
     study = read_study(studies.write_study(tmp_path, n=5))
 
-    said = " ".join(step.what for step in findings.next_steps(study, rank(study)))
+    said = " ".join(step.what for step in advice.next_steps(study, rank(study)))
     assert "range" not in said
 
 

@@ -10,6 +10,7 @@ import studies
 from reports.frames import read_study
 from reports.ranking import rank
 from tuner import locks, records
+from tuner.ranking import best_first
 from tuner.records import RecordError
 
 
@@ -210,6 +211,36 @@ def test_rank_keeps_to_the_last_rung(tmp_path):
     assert set(ranking.ranked["epochs"]) == {10}
     assert ranking.shorter == (study.trials["epochs"] < 10).sum()
     assert len(ranking.listed) == len(study.trials)
+
+
+def test_no_full_length_trial_yet_ranks_none(tmp_path):
+    """While only short rungs have ended, none of them is called the highest."""
+    folder = studies.write_hyperband(tmp_path)
+    for path in records.trial_paths(folder):
+        if records.read_trial(path).rungs[-1].epochs == 10:
+            path.unlink()
+    ranking = rank(read_study(folder))
+
+    assert not len(ranking.ranked)
+    assert ranking.shorter == 21
+
+
+@pytest.mark.parametrize("objective", ["val_accuracy", "val_loss"])
+@pytest.mark.parametrize("algorithm", ["random", "hyperband"])
+def test_terminal_and_page_rank_alike(tmp_path, algorithm, objective):
+    """The order on the page is the one that the search itself prints."""
+    settings = {
+        **studies.study_record("x").settings,
+        "algorithm": algorithm,
+        "objective": objective,
+    }
+    folder = studies.write_study(
+        tmp_path, n=60, space="hyperparams", failures=0.2, settings=settings
+    )
+    trials = [records.read_trial(path) for path in records.trial_paths(folder)]
+
+    printed = [trial.trial for trial in best_first(trials, settings)]
+    assert rank(read_study(folder)).ranked["trial"].tolist() == printed
 
 
 def test_published_is_listed_and_not_ranked(tmp_path):

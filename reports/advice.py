@@ -1,0 +1,106 @@
+"""What to do next: rules, each of which says the numbers it rests on."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from reports import wording
+from reports.findings import capital, failures, overlapping, who
+from reports.frames import Study
+from reports.knobs import Knob
+from reports.ranking import Ranking
+
+
+class Step(NamedTuple):
+    """One suggestion, and the numbers it rests on."""
+
+    what: str
+    evidence: str
+
+
+def next_steps(study: Study, ranking: Ranking) -> tuple[Step, ...]:
+    """Suggest at most four things, each only where the numbers ask for it."""
+    steps = [
+        *_many_failures(study),
+        *_overlap(ranking),
+        *_edges(study, ranking),
+        *_no_gain(study, ranking),
+    ]
+    return tuple(steps[:4])
+
+
+def _many_failures(study: Study) -> list[Step]:
+    failed, total = int((study.trials["status"] == "failed").sum()), len(study.trials)
+    if failed < 2 or failed < 0.2 * total:
+        return []
+    worst = failures(study)[0]
+    what = "Find out what fails first: search.log has the whole story."
+    if "memory" in worst.error.lower():
+        what = "Keep large networks out with --max-params, or search fewer layers."
+    evidence = (
+        f"{failed} of {total} trials failed, {worst.trials} of them: {worst.error}."
+    )
+    return [Step(what, evidence)]
+
+
+def _overlap(ranking: Ranking) -> list[Step]:
+    near = overlapping(ranking)
+    if not len(near) or ranking.ranked["executions"].max() > 2:
+        return []
+    return [
+        Step(
+            "Train the first few again on several seeds before choosing one.",
+            f"{wording.several(len(near), 'interval')} "
+            f"{'overlaps' if len(near) == 1 else 'overlap'} the leader's, and each "
+            "score is from one or two trainings.",
+        )
+    ]
+
+
+def _edges(study: Study, ranking: Ranking) -> list[Step]:
+    """Find ranges whose end holds the leader and most of the top five."""
+    if len(ranking.ranked) < 10:
+        return []
+    top = ranking.ranked["trial"].head(5)
+    steps = []
+    for knob in study.knobs:
+        values = top.map(study.configs[knob.name])
+        for end, word in ((knob.low, "lower"), (knob.high, "upper")):
+            if end is None or not pd.api.types.is_number(values.iloc[0]):
+                continue
+            at = pd.Series([_at_end(v, end, knob) for v in values])
+            if bool(at.iloc[0]) and int(at.sum()) >= 3:
+                steps.append(
+                    Step(
+                        f"Widen the range of {knob.name}.",
+                        f"{capital(who(ranking.ranked.iloc[0]))} lies at its {word} "
+                        f"end, {wording.value(end)}, as do {int(at.sum())} of the "
+                        f"first {len(top)}.",
+                    )
+                )
+    return steps[:2]
+
+
+def _at_end(value: Any, end: float, knob: Knob) -> bool:
+    if not isinstance(value, int | float) or knob.low is None or knob.high is None:
+        return False
+    return abs(value - end) <= 0.01 * (knob.high - knob.low) and knob.low < knob.high
+
+
+def _no_gain(study: Study, ranking: Ranking) -> list[Step]:
+    ranked = ranking.ranked
+    if len(ranked) < 15 or study.is_hyperband:
+        return []
+    third = len(ranked) // 3
+    leader_order = int(ranked["order"].rank().iloc[0])
+    if leader_order > len(ranked) - third:
+        return []
+    return [
+        Step(
+            "Change the space rather than adding trials to this one.",
+            f"The last {third} of {len(ranked)} trials, a third, brought nothing "
+            f"above {who(ranked.iloc[0])}.",
+        )
+    ]
