@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -233,15 +234,19 @@ def _front_labels(ax: Axes, front: pd.DataFrame) -> None:
         )  # fmt: skip
 
 
-def ring(ax: Axes, x: object, y: object, name: str = "") -> None:
+def ring(ax: Axes, x: Any, y: Any, name: str = "") -> None:
     """Ring marks that the text speaks of, and name them."""
-    ax.scatter(x, y, s=95, facecolors="none", edgecolors=TEST, linewidths=1.8, zorder=6)  # type: ignore[arg-type]
-    if name:
-        for a, b in zip(x, y, strict=True):  # type: ignore[call-overload]
-            ax.annotate(
-                name, (a, b), xytext=(0, -17 if name == "baseline" else 8), textcoords="offset points", ha="center",
-                color=TEST, zorder=7, bbox=HALO,
-            )  # fmt: skip
+    ax.scatter(
+        x, y, s=95, facecolors="none", edgecolors=TEST, linewidths=1.8, zorder=6
+    )  # fmt: skip
+    if not name:
+        return
+    below = name == "baseline"  # the leader's name stands above
+    for a, b in zip(x, y, strict=True):
+        ax.annotate(
+            name, (a, b), xytext=(0, -17 if below else 8), textcoords="offset points",
+            ha="center", color=TEST, zorder=7, bbox=HALO,
+        )  # fmt: skip
 
 
 def _rows(ax: Axes, frame: pd.DataFrame) -> None:
