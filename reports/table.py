@@ -11,6 +11,7 @@ import pandas as pd
 from reports import wording
 from reports.frames import Study
 from reports.ranking import Ranking
+from search_spaces.published import EXPERIMENTS
 
 STATIC_ROWS = 100
 
@@ -68,6 +69,10 @@ def trials_table(study: Study, ranking: Ranking) -> list[Column]:
         columns = [
             c for c in columns if c.key not in ("place", "val_accuracy", "val_loss")
         ]
+    recorded = _recorded(study, rows)
+    if recorded:
+        at = next(i for i, c in enumerate(columns) if c.key == "test_accuracy")
+        columns.insert(at, Column("recorded", "Recorded test %", "percent", recorded))
     if (rows["executions"] > 1).any():
         columns.append(
             Column("executions", "Seeds", "count", _plain(rows["executions"]))
@@ -110,6 +115,14 @@ def _packed(column: Column) -> dict[str, Any]:
     number = {text: i for i, text in enumerate(levels)}
     rows = [None if text is None else number[text] for text in column.data]
     return {**column._asdict(), "data": rows, "levels": levels}
+
+
+def _recorded(study: Study, rows: pd.DataFrame) -> list[float | None]:
+    """List what the author of the published experiments wrote down for each."""
+    if study.record.space["name"] != "published":
+        return []
+    known = {name: e.recorded_test_accuracy for name, e in EXPERIMENTS.items()}
+    return [known.get(name) for name in rows["name"]]
 
 
 def _statuses(study: Study, rows: pd.DataFrame) -> list[Any]:

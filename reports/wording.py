@@ -1,8 +1,4 @@
-"""Numbers as people read them: the only place that formats one.
-
-The page's script repeats `_rounded` for the table, so both round halves away
-from zero; Python's own formatting and JavaScript's differ on them.
-"""
+"""What the page writes: accuracies, gaps, metrics and hyperparameters in words."""
 
 from __future__ import annotations
 
@@ -10,19 +6,30 @@ import math
 from typing import Any
 
 from reports.frames import Objective
+from tuner.numbers import MISSING, count, duration, number, params
+
+__all__ = [
+    "GAP",
+    "MISSING",
+    "count",
+    "duration",
+    "gap",
+    "interval",
+    "listing",
+    "metric",
+    "number",
+    "params",
+    "percent",
+    "points",
+    "score",
+    "several",
+    "value",
+]
 
 MINUS = "\N{MINUS SIGN}"
-MISSING = DASH = "\N{EN DASH}"
+DASH = "\N{EN DASH}"
 GAP = f"train {MINUS} test"
 _SPLITS = {"val": "validation", "train": "train", "test": "test"}
-
-
-def number(value: float | None, digits: int) -> str:
-    """Write a number with a fixed number of decimals; missing as a dash."""
-    if _is_missing(value):
-        return MISSING
-    assert value is not None  # noqa: S101 - for the type checker
-    return f"{_rounded(value, digits):,.{digits}f}"
 
 
 def percent(fraction: float | None) -> str:
@@ -68,36 +75,6 @@ def metric(name: str) -> str:
     return f"{_SPLITS[split]} {words}" if rest and split in _SPLITS else name
 
 
-def count(value: float | None) -> str:
-    """Write a whole number with thousands apart: "45,000"."""
-    return number(value, 0)
-
-
-def params(value: float | None) -> str:
-    """Write a number of parameters: "3.7 M", "420 k", "96"."""
-    if _is_missing(value):
-        return MISSING
-    assert value is not None  # noqa: S101 - for the type checker
-    if value >= 999_500:
-        return f"{number(value / 1e6, 1)} M"
-    if value >= 1_000:
-        return f"{number(value / 1e3, 0)} k"
-    return count(value)
-
-
-def duration(seconds: float | None) -> str:
-    """Write a time: "35s", "1m40s", "2h05m"."""
-    if _is_missing(seconds):
-        return MISSING
-    assert seconds is not None  # noqa: S101 - for the type checker
-    whole = int(_rounded(seconds, 0))
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
-
-
 def value(setting: Any) -> str:
     """Write a hyperparameter's value to four digits: 0.001, 2.5e-4, 64, adam."""
     if setting is None or (isinstance(setting, float) and math.isnan(setting)):
@@ -122,11 +99,6 @@ def listing(items: list[str]) -> str:
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} and {items[-1]}"
-
-
-def _rounded(value: float, digits: int) -> float:
-    scaled = round(abs(value) * 10**digits, 6)
-    return math.copysign(math.floor(scaled + 0.5) / 10**digits, value) + 0.0
 
 
 def _is_missing(value: float | None) -> bool:

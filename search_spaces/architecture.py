@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-
-from keras_tuner import HyperParameters
+from typing import TYPE_CHECKING
 
 from search_spaces.config import BASELINE, PADDINGS, POOLINGS, CnnConfig
+
+if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
 
 MAX_CONV_LAYERS = 6
 MAX_DENSE_LAYERS = 2

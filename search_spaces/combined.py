@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from keras_tuner import HyperParameters
+from typing import TYPE_CHECKING
 
 from search_spaces import architecture, hyperparams
 from search_spaces.config import BASELINE, CnnConfig
+
+if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
 
 
 def sample(hp: HyperParameters, base: CnnConfig = BASELINE) -> CnnConfig:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-
-from keras_tuner import HyperParameters
+from typing import TYPE_CHECKING
 
 from search_spaces.config import BASELINE, OPTIMIZERS, CnnConfig
+
+if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
 
 
 def sample(hp: HyperParameters, base: CnnConfig = BASELINE) -> CnnConfig:

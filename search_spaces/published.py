@@ -11,10 +11,12 @@ written up as a larger batch, but the batch stayed at 32 and the softmax grew to
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from keras_tuner import HyperParameters
+from typing import TYPE_CHECKING
 
 from search_spaces.config import BASELINE, CnnConfig
+
+if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
 
 
 @dataclass(frozen=True)

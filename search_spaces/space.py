@@ -10,12 +10,13 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import keras_tuner as kt
+from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import BASELINE, CnnConfig
 from search_spaces.errors import UsageError
+
+if TYPE_CHECKING:
+    import keras_tuner as kt
 
 NAMES = ("architecture", "hyperparams", "combined", "published")
 _PROBES = 100  # samples that look for hyperparameters behind an `if`
@@ -64,6 +65,8 @@ class Space:
 
     def config(self, values: Mapping[str, Any]) -> CnnConfig:
         """Return the config that the oracle's `values` mean."""
+        import keras_tuner as kt
+
         hp = kt.HyperParameters()
         hp.values = dict(values)
         return self.sample(hp)
@@ -75,6 +78,8 @@ class Space:
             tune_epochs: False leaves `epochs` out: under Hyperband it is the
                 fidelity, not a choice.
         """
+        import keras_tuner as kt
+
         hp = kt.HyperParameters()
         self.sample(hp)
         # A plain `if` hides what is behind it until its value comes up.
@@ -97,17 +102,11 @@ def load_space(name: str, base: CnnConfig = BASELINE) -> Space:
     Raises:
         SpaceError: There is no such space, or its file cannot be used.
     """
+    check_name(name)
     if name in NAMES:
         module = importlib.import_module(f"search_spaces.{name}")
         return Space(name, module.sample, base)
     path = Path(name)
-    if path.suffix != ".py":
-        raise SpaceError(
-            f"--space must be one of {', '.join(NAMES)}, or a Python file, "
-            f"got {name!r}. Write sample(hp) in a file and name that."
-        )
-    if not path.is_file():
-        raise SpaceError(f"--space must name a file that exists, got {name!r}.")
     try:
         sample = runpy.run_path(str(path)).get("sample")
     except Exception as error:
@@ -121,6 +120,22 @@ def load_space(name: str, base: CnnConfig = BASELINE) -> Space:
     draw = sample if takes_base else lambda hp, _: sample(hp)
     source = hashlib.sha256(path.read_bytes()).hexdigest()
     return Space(path.stem, draw, base, source, path)
+
+
+def check_name(name: str) -> None:
+    """Check that there is such a space, without running it.
+
+    Raises:
+        SpaceError: It is neither one of `NAMES` nor a Python file.
+    """
+    if name in NAMES or (name.endswith(".py") and Path(name).is_file()):
+        return
+    if name.endswith(".py"):
+        raise SpaceError(f"--space must name a file that exists, got {name!r}.")
+    raise SpaceError(
+        f"--space must be one of {', '.join(NAMES)}, or a Python file, "
+        f"got {name!r}. Write sample(hp) in a file and name that."
+    )
 
 
 def describe(declared: kt.HyperParameters) -> list[dict[str, Any]]:

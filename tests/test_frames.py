@@ -1,5 +1,4 @@
 import dataclasses
-import json
 import subprocess
 import sys
 
@@ -250,22 +249,3 @@ def test_published_is_listed_and_not_ranked(tmp_path):
     assert not ranking.by_validation
     assert not len(ranking.ranked)
     assert ranking.listed["trial"].tolist() == list(range(9))
-
-
-def test_reports_read_without_keras(tmp_path):
-    """The whole report is written without loading Keras or TensorFlow."""
-    folder = studies.write_study(tmp_path, n=3)
-    code = (
-        "import sys; from reports.__main__ import main\n"
-        f"assert main([{str(folder)!r}]) == 0\n"
-        "heavy = {'keras', 'tensorflow', 'keras_tuner', 'jax', 'torch'}\n"
-        "print(sorted(heavy & set(sys.modules)))\n"
-        "print(sorted(m for m in sys.modules if m.startswith('tuner.')))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-
-    heavy, ours = done.stdout.splitlines()
-    assert heavy == "[]"
-    assert json.loads(ours.replace("'", '"')) == ["tuner.locks", "tuner.records"]

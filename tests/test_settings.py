@@ -43,7 +43,7 @@ def test_defaults_follow_the_algorithm():
 
 def test_settings_survive_their_dict():
     """What a record keeps is read back as it was, `published` included."""
-    for settings in (StudySettings("published"), StudySettings("x.py", seed=3)):
+    for settings in (StudySettings("published"), StudySettings("combined", seed=3)):
         assert StudySettings.from_dict(settings.to_dict()) == settings
 
 

@@ -46,3 +46,7 @@ class LivePage:
         if self._process and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+            pid = self._process.pid
+            for folder in (self._folder, self._folder.parent):
+                for part in folder.glob(f".*.{pid}.part"):
+                    part.unlink(missing_ok=True)

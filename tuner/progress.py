@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, TextIO
 
-from tuner import wording
+from tuner import numbers, wording
 from tuner.datasets import Dataset
 from tuner.ranking import best_first, score
 from tuner.records import TrialRecord
@@ -133,7 +133,7 @@ class Terminal:
         return (
             f"{shown[0]} {wording.points(shown[1]):>4}"
             f"  gap {wording.points(gap, signed=True):>5}"
-            f"  {wording.duration(seconds):>6}   {what}"
+            f"  {numbers.duration(seconds):>6}   {what}"
         )
 
     def _label(self, trial: TrialRecord) -> str:

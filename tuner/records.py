@@ -155,10 +155,11 @@ class TrialRecord:
             RecordError: Another schema, or a field is missing, unknown or wrong.
         """
         data = dict(data)
-        data["rungs"] = tuple(_build(Rung, r) for r in data.get("rungs", ()))
-        data["executions"] = tuple(
-            _build(Execution, e) for e in data.get("executions", ())
-        )
+        for name, kind in (("rungs", Rung), ("executions", Execution)):
+            rows = data.get(name, [])
+            if not isinstance(rows, list):
+                raise RecordError(f"{name} must be a list, got {rows!r}.")
+            data[name] = tuple(_build(kind, row) for row in rows)
         return _build(cls, _without_schema(data))
 
 

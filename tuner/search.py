@@ -16,6 +16,7 @@ from search_spaces.errors import ExpectedError
 from tuner.proposals import Proposal, Proposer, Wait
 from tuner.ranking import best_first, score
 from tuner.records import Execution, Rung, TrialRecord
+from tuner.replay import last_event, replay
 from tuner.seeds import execution_seed
 from tuner.settings import StudySettings
 from tuner.study import Study, StudyError
@@ -109,7 +110,7 @@ class Search:
             HopelessError: Too many trials failed in a row.
             StudyError: The records contradict the oracle.
         """
-        self._replay()
+        self._go_on()
         while True:
             self._hand_out()
             if not self._in_flight:
@@ -119,54 +120,22 @@ class Search:
         self._drop_states()
         self._save_counts()
 
-    def _replay(self) -> None:
-        """Tell a fresh oracle all that the records say, and queue what was cut off."""
-        exchange = sorted(
-            (number, trial.trial, rung, is_told)
-            for trial in self.study.trials.values()
-            for rung, r in enumerate(trial.rungs)
-            for number, is_told in ((r.proposed, False), (r.told, True))
-            if number is not None
-        )
-        self._event = max((number for number, *_ in exchange), default=0)
-        if self.baseline and 0 not in self.study.trials:
+    def _go_on(self) -> None:
+        """Take up what the records say, and queue what was cut off."""
+        trials = self.study.trials
+        self._event = last_event(trials)
+        cut_off = [t for _, t in sorted(trials.items()) if t.status == "running"]
+        lost = replay(trials, self.proposer)
+        if self.baseline and 0 not in trials:
             self._start(self.baseline)
-        cut_off = []
-        lost = False
-        for _, number, rung, is_told in exchange:
-            record = self.study.trials[number]
-            if not is_told and record.rungs[rung].told is None:
-                cut_off.append(record)
-            if not record.values:  # the baseline: no oracle's idea
-                continue
-            if is_told:
-                self.proposer.tell(number, record.rungs[rung].score)
-                continue
-            proposal = self.proposer.propose()
-            # A record that could not be read leaves a gap: run its trial again.
-            while isinstance(proposal, Proposal) and proposal.trial < number:
-                lost = True
-                self._start(proposal)
-                proposal = self.proposer.propose()
-            if (
-                not isinstance(proposal, Proposal)
-                or proposal.trial != number
-                or dict(proposal.values) != dict(record.values)
-            ):
-                raise StudyError(self._contradiction(record, proposal, lost=lost))
+        for proposal in lost:
+            self.listener.note(f"Trial {proposal.trial} has no record; it runs again.")
+            self._start(proposal)
         for record in cut_off:
             if _is_trained(record):  # killed between its result and its end
                 self._complete(record)
             else:
                 self._enqueue(record, record.rungs[-1].epochs)
-
-    def _contradiction(self, record: TrialRecord, got: object, *, lost: bool) -> str:
-        cause = "a lost record changed what came after it" if lost else "edited records"
-        return (
-            f"The records must be what the oracle proposes, but trial {record.trial} "
-            f"has {dict(record.values)} and the oracle gives {got} ({cause}?). "
-            "Start anew with --overwrite, which keeps the old study aside."
-        )
 
     def _hand_out(self) -> None:
         """Give every idle worker a task."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from search_spaces.errors import UsageError
+from search_spaces.space import check_name
 from tuner.ranking import OBJECTIVES
 
 ALGORITHMS = ("random", "hyperband")
@@ -46,6 +47,7 @@ class StudySettings:
         trial_timeout_s: Seconds after which a training has failed, or None.
 
     Raises:
+        SpaceError: There is no such space.
         SettingsError: An option is out of its range or does not fit the others.
     """
 
@@ -102,6 +104,7 @@ class StudySettings:
             )
 
     def _check(self) -> None:
+        check_name(self.space)
         if self.algorithm not in ALGORITHMS:
             raise SettingsError(
                 f"--algorithm must be one of {', '.join(ALGORITHMS)}, "

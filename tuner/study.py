@@ -77,6 +77,9 @@ class Study:
             raise StudyError(_no_study(folder)) from error
         except RecordError as error:
             raise StudyError(str(error)) from error
+        if mend:
+            for part in folder.rglob(".*.part"):  # of a process killed in mid-write
+                part.unlink(missing_ok=True)
         for path in trial_paths(folder):
             try:
                 record = read_trial(path)
@@ -133,8 +136,9 @@ class Study:
 
     def state(self, trial: int, execution: int) -> State | None:
         """Read where an execution's training stands, or None where it is not kept."""
+        path = self._state_path(trial, execution)
         try:
-            with np.load(self._state_path(trial, execution)) as stored:
+            with path.open("rb") as file, np.load(file) as stored:
                 names = sorted(n for n in stored.files if n != "epoch")
                 arrays = tuple(stored[n] for n in names)
                 return State(int(stored["epoch"]), arrays)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tuner import locks, wording
+from tuner import locks, numbers, wording
 from tuner.ranking import best_first, score
 from tuner.records import SCHEMA, TrialRecord
 from tuner.study import Study
@@ -73,7 +73,7 @@ def ending(study: Study) -> list[str]:
         parts.append(f"{statuses['failed']} failed: {reasons}")
     if statuses["running"]:
         parts.append(f"{statuses['running']} to go on with")
-    took = wording.duration(study.record.seconds)
+    took = numbers.duration(study.record.seconds)
     lines = [f"{len(study.trials)} trials in {took} ({', '.join(parts)})"]
     if study.record.rejected:
         reasons = ", ".join(f"{n} {why}" for why, n in study.record.rejected.items())
@@ -139,7 +139,7 @@ def trial_lines(study: Study, trial: TrialRecord) -> list[str]:
                 f"final: train {wording.points(e.train_accuracy)} %, "
                 f"validation {wording.points(e.val_accuracy)} %, "
                 f"test {wording.points(e.test_accuracy)} %, "
-                f"{wording.count(e.params)} parameters, {wording.duration(e.seconds)}"
+                f"{numbers.params(e.params)} parameters, {numbers.duration(e.seconds)}"
             )
     return lines
 
@@ -150,7 +150,7 @@ def _one_line(trial: TrialRecord) -> str:
         f"trial {trial.trial}   val {wording.points(facts['val_accuracy'])} %"
         f"   test {wording.points(facts['test_accuracy'])} %"
         f"   gap {wording.points(facts['gap'], signed=True)}"
-        f"   {wording.count(facts['params'])} parameters"
+        f"   {numbers.params(facts['params'])} parameters"
     )
 
 
@@ -175,8 +175,8 @@ def _trial_row(trial: TrialRecord, names: set[str]) -> _Row:
         wording.points(facts["val_accuracy"]),
         wording.points(facts["test_accuracy"]),
         wording.points(facts["gap"], signed=True),
-        wording.count(facts["params"]),
-        wording.duration(facts["seconds"]),
+        numbers.params(facts["params"]),
+        numbers.duration(facts["seconds"]),
         what if trial.status != "running" else f"({trial.status}) {what}",
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from search_spaces.config import BASELINE, CnnConfig
+from tuner.numbers import number
 
 _TRAINING = (
     "epochs",
@@ -20,19 +21,8 @@ _POOLINGS = {"max": "max", "average": "avg"}
 
 def points(fraction: float | None, *, signed: bool = False) -> str:
     """Give a fraction in percent or points: 0.5814 is "58.1"."""
-    if fraction is None:
-        return "-"
-    return f"{100 * fraction:+.1f}" if signed else f"{100 * fraction:.1f}"
-
-
-def duration(seconds: float) -> str:
-    """Give seconds as "58s", "1m12s" or "2h05m"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    text = number(None if fraction is None else 100 * fraction, 1)
+    return f"+{text}" if signed and fraction and fraction > 0 else text
 
 
 def about(seconds: float) -> str:
@@ -42,15 +32,6 @@ def about(seconds: float) -> str:
     if seconds < 5400:
         return f"{round(seconds / 60)}m"
     return f"{seconds / 3600:.1f}h"
-
-
-def count(number: int | None) -> str:
-    """Give a large count as "3.7 M", "420 k" or "96"."""
-    if number is None:
-        return "-"
-    if number >= 999_500:
-        return f"{number / 1e6:.1f} M"
-    return f"{number / 1e3:.0f} k" if number >= 1000 else str(number)
 
 
 def config(flat: Mapping[str, Any], names: set[str]) -> str:

@@ -1,0 +1,267 @@
+"""Promises of the loop: nothing lost, nothing twice, whatever is cut off when.
+
+The trainings here are arithmetic, so that every interruption can be tried; the
+end-to-end tests kill real ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from studies import study_record
+
+from search_spaces.config import CnnConfig
+from tuner.planning import plan_study
+from tuner.records import read_trial, trial_path
+from tuner.screening import Limits, Screen
+from tuner.search import HopelessError, Search
+from tuner.seeds import derive_seed
+from tuner.settings import StudySettings
+from tuner.study import Study
+from tuner.tasks import (
+    Assessment,
+    EpochEnd,
+    State,
+    TrainingFailure,
+    TrainingResult,
+    WorkerLoss,
+)
+
+SHAPE, CLASSES = (16, 16, 1), 10
+
+
+@pytest.fixture(autouse=True)
+def _a_disk_that_does_not_wait(monkeypatch):
+    """No power is cut here, and thousands of records are written."""
+    monkeypatch.setattr("os.fsync", lambda file: None)
+
+
+class Interrupt(BaseException):
+    """The driver dies here."""
+
+
+class Arithmetic:
+    """Workers whose results follow from the task alone.
+
+    Args:
+        count: How many tasks at once; one of them, by `order`, goes on at a time.
+        fails: Tells which configs fail.
+        kills: Tells how often a trial takes its worker down.
+        dies_after: Events after which the driver dies, or None.
+    """
+
+    def __init__(self, count=1, order=0, fails=None, kills=None, dies_after=None):
+        self.count, self.rng = count, random.Random(order)  # noqa: S311
+        self.fails, self.kills = fails or (lambda config: False), dict(kills or {})
+        self.left = itertools.count() if dies_after is None else iter(range(dies_after))
+        self.running, self.trained = {}, []
+
+    @property
+    def idle(self):
+        return self.count - len(self.running)
+
+    def submit(self, task):
+        self.running[task.trial, task.execution] = self._events(task)
+
+    def wait(self, timeout=None):
+        if next(self.left, None) is None:
+            raise Interrupt
+        key = self.rng.choice(sorted(self.running))
+        event = next(self.running[key])
+        if not isinstance(event, EpochEnd):
+            del self.running[key]
+        return [event]
+
+    def _events(self, task):
+        start = task.state.epoch if task.state else 0
+        if task.state:
+            assert task.state.arrays[0] == task.seed  # this execution's own
+        for epoch in range(start + 1, task.epochs + 1):
+            if self.kills.get(task.trial, 0) and epoch == 2:
+                self.kills[task.trial] -= 1
+                yield WorkerLoss(task.trial, task.execution, "worker killed")
+                return
+            value = derive_seed(task.seed, epoch) / 2**31
+            self.trained.append((task.trial, task.execution, epoch))
+            metrics = {"loss": value, "val_accuracy": value}
+            state = State(epoch, (np.asarray(task.seed),))
+            yield EpochEnd(task.trial, task.execution, epoch, metrics, 1.0, 0.5, state)
+        if self.fails(task.config):
+            yield TrainingFailure(task.trial, task.execution, "ValueError: no")
+            return
+        value = derive_seed(task.seed, task.epochs) / 2**31
+        result = Assessment(value, 1 - value, np.zeros(3, np.uint16))
+        yield TrainingResult(
+            task.trial,
+            task.execution,
+            task.epochs,
+            result,
+            result,
+            result,
+            params=1,
+            continued_from=start,
+            seconds=1.0,
+            state=State(task.epochs, (np.asarray(task.seed),)),
+        )
+
+
+class Silent:
+    """Nobody watches."""
+
+    def trial_started(self, trial): ...
+    def epoch_ended(self, trial, event): ...
+    def trial_ended(self, trial): ...
+    def note(self, text): ...
+
+
+def _session(folder, workers, asked):
+    """Search as `tune` does, from whatever is in the folder."""
+    plan = plan_study(asked)
+    if (folder / "study.json").exists():
+        study = Study.open(folder, mend=True)
+    else:
+        record = study_record(folder.name, settings=asked.to_dict(), rejected={})
+        study = Study.create(folder, record)
+    screen = Screen(Limits(), SHAPE, CLASSES)
+    baseline = plan.named_trials()[0] if asked.baseline else None
+    if baseline:
+        screen.add(baseline.config)
+    search = Search(
+        study, asked, plan.oracle(screen), baseline, workers, Silent(), screen.counts
+    )
+    search.run()
+    return search
+
+
+def _facts(folder):
+    """Everything a record says, without times and event numbers."""
+    facts = {}
+    for number, trial in Study.open(folder).trials.items():
+        executions = [
+            (e.seed, e.epochs, dict(e.history), e.val_accuracy, e.test_accuracy)
+            for e in trial.executions
+        ]
+        rungs = [(r.epochs, r.bracket, r.score) for r in trial.rungs]
+        what = (trial.status, dict(trial.config), trial.error)
+        facts[number] = (*what, rungs, executions)
+    return facts
+
+
+RANDOM = StudySettings("architecture", max_trials=4, epochs=3, executions=2)
+HYPERBAND = StudySettings("architecture", algorithm="hyperband", epochs=9, max_trials=7)
+
+
+@pytest.mark.parametrize("asked", [RANDOM, HYPERBAND], ids=["random", "hyperband"])
+def test_a_search_that_dies_anywhere_ends_as_one_that_does_not(tmp_path, asked):
+    """The driver dies at event 1, 2, 3, ...; each time the resumed study is whole."""
+    _session(tmp_path / "whole", Arithmetic(), asked)
+    whole = _facts(tmp_path / "whole")
+    assert all(status == "completed" for status, *_ in whole.values())
+
+    for dies_after in itertools.count():
+        folder = tmp_path / str(dies_after)
+        first = Arithmetic(dies_after=dies_after)
+        try:
+            _session(folder, first, asked)
+        except Interrupt:
+            second = Arithmetic()
+            _session(folder, second, asked)
+            again = set(first.trained) & set(second.trained)
+            assert len(again) <= 1, "a stored epoch was trained again"
+        else:
+            break
+        assert _facts(folder) == whole
+    assert dies_after > 20
+
+
+@given(dies=st.lists(st.integers(0, 25), max_size=4), order=st.integers(0, 99))
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_random_search_is_the_same_with_any_workers_and_deaths(
+    tmp_path_factory, dies, order
+):
+    """Order of completion, number of workers and deaths change no record."""
+    folder = tmp_path_factory.mktemp("study")
+    _session(folder / "whole", Arithmetic(), RANDOM)
+    for dies_after in [*dies, None]:
+        workers = Arithmetic(count=3, order=order, dies_after=dies_after)
+        try:
+            _session(folder / "other", workers, RANDOM)
+        except Interrupt:
+            continue
+    assert _facts(folder / "other") == _facts(folder / "whole")
+
+
+def test_a_worker_that_dies_once_is_forgiven_and_twice_is_a_failure(tmp_path):
+    """The trial goes on from its last state; a config that kills again has failed."""
+    _session(tmp_path / "whole", Arithmetic(), RANDOM)
+    _session(tmp_path / "once", Arithmetic(kills={2: 1}), RANDOM)
+    assert _facts(tmp_path / "once") == _facts(tmp_path / "whole")
+
+    _session(tmp_path / "twice", Arithmetic(kills={2: 9}), RANDOM)
+    trial = Study.open(tmp_path / "twice").trials[2]
+    assert trial.status == "failed"
+    assert trial.error == "worker killed, 2 times"
+    workers = Arithmetic()
+    _session(tmp_path / "twice", workers, RANDOM)
+    assert workers.trained == [], "a failed config is not handed out again"
+
+
+def test_failures_in_a_row_end_the_search(tmp_path):
+    """It says how many, the last reason, and where to look."""
+    asked = replace(RANDOM, executions=1, max_trials=9)
+    with pytest.raises(HopelessError, match="3 trials failed one after another, .* no"):
+        _session(tmp_path / "a", Arithmetic(fails=lambda c: "conv_layers" in c), asked)
+    assert len(Study.open(tmp_path / "a").trials) == 3
+
+
+def test_hyperband_never_promotes_a_failure(tmp_path):
+    """Failed lineages stay failed, at the rung where it happened."""
+    asked = replace(HYPERBAND, max_consecutive_failed_trials=99)
+    workers = Arithmetic(fails=lambda c: c["kernel_size"] == 5)
+    _session(tmp_path / "a", workers, asked)
+    for trial in Study.open(tmp_path / "a").trials.values():
+        if trial.config["kernel_size"] == 5:
+            assert trial.status == "failed"
+            assert len(trial.rungs) == 1
+
+
+def test_only_the_best_states_are_kept(tmp_path):
+    """`--keep-models` bounds the disk; what Hyperband may promote stays meanwhile."""
+    for keep in (0, 1, 3):
+        asked = replace(HYPERBAND, keep_models=keep)
+        _session(tmp_path / str(keep), Arithmetic(), asked)
+        study = Study.open(tmp_path / str(keep))
+        assert len(study.kept_states()) == keep
+
+
+def test_a_promotion_without_its_state_trains_again_from_the_seed(tmp_path):
+    """A lost state costs time and nothing else."""
+    _session(tmp_path / "whole", Arithmetic(), HYPERBAND)
+    folder = tmp_path / "a"
+    for dies_after in (20, 15):
+        with pytest.raises(Interrupt):
+            _session(folder, Arithmetic(dies_after=dies_after), HYPERBAND)
+        for path in folder.glob("trials/*/state-*.npz"):
+            path.write_bytes(path.read_bytes()[:50])
+    _session(folder, Arithmetic(), HYPERBAND)
+    assert _facts(folder) == _facts(tmp_path / "whole")
+
+
+def test_a_record_on_disk_is_as_new_as_the_last_event(tmp_path):
+    """A report that is built in mid-trial sees the epochs so far."""
+    with pytest.raises(Interrupt):
+        _session(tmp_path / "a", Arithmetic(dies_after=2), RANDOM)
+    trial = read_trial(trial_path(tmp_path / "a", 0))
+    assert trial.status == "running"
+    assert trial.executions[0].epochs == 2
+    assert CnnConfig.from_dict(trial.config).epochs == 3

@@ -1,0 +1,73 @@
+"""How the command speaks: progress to stderr, results to stdout, exit codes."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import click
+
+from search_spaces.errors import ExpectedError
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130  # 3 is another study's: its error says so
+
+
+def command_line() -> str:
+    """Give the command that resumes what this one started."""
+    words = [w for w in sys.argv[1:] if w not in ("--overwrite", "--open")]
+    return shlex.join(["tune", *words])
+
+
+@contextmanager
+def exit_codes(*, resumes: bool = False) -> Iterator[None]:
+    """Turn every expected error into one line and the right exit code.
+
+    Args:
+        resumes: Whether the same command goes on after Ctrl-C.
+    """
+
+    def stop(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)  # a cluster's way to say Ctrl-C
+    try:
+        yield
+    except KeyboardInterrupt:
+        text = f"; finished trials are kept. To go on:\n  {command_line()}"
+        say(f"\nStopped{text if resumes else '.'}")
+        sys.exit(INTERRUPTED)
+    except ExpectedError as error:
+        fail(error.exit_code, str(error))
+    except BrokenPipeError:
+        raise  # whoever read our output has enough; click ends quietly
+    except OSError as error:
+        fail(FAILED, f"{error}. Finished trials are kept; mend it and run again.")
+
+
+def fail(code: int, text: str) -> NoReturn:
+    """Say what must hold, what arrived and what to do, and exit."""
+    say(f"Error: {text}")
+    sys.exit(code)
+
+
+def say(text: str) -> None:
+    """Write a line of progress or advice."""
+    click.echo(text, err=True)
+
+
+def print_lines(lines: list[str]) -> None:
+    """Print a result for people."""
+    for line in lines:
+        click.echo(line)
+
+
+def print_json(data: dict[str, Any]) -> None:
+    """Print a result for programs: one object that names its schema."""
+    from tuner.records import SCHEMA
+
+    click.echo(json.dumps({"schema": SCHEMA, **data}, indent=1, allow_nan=False))

@@ -1,0 +1,206 @@
+"""The command's options: their types, defaults and help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+
+
+class SearchByDefault(click.Group):
+    """A group whose first word may be an option: then it is `search`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `search` in front of options that are not the group's own."""
+        own = {o for p in self.get_params(ctx) for o in p.opts}
+        if args and args[0].startswith("-") and args[0] not in own:
+            args = ["search", *args]
+        return super().parse_args(ctx, args)
+
+
+class Duration(click.ParamType[float]):
+    """A time such as 45s, 30m or 1h30m, in seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read a duration, or fail with what must hold."""
+        from tuner.settings import parse_duration
+
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def directory_option(command: Command) -> Command:
+    """Let a command be told where the studies lie."""
+    return click.option(
+        "--directory",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path("runs"),
+        show_default=True,
+        help="Where the studies lie.",
+    )(command)
+
+
+def json_option(command: Command) -> Command:
+    """Let a command print one JSON object."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
+    )(command)
+
+
+_SEARCH = (
+    click.option(
+        "--space",
+        required=True,
+        metavar="NAME|FILE.py",
+        help="What may vary: architecture, hyperparams, combined, published, or a file "
+        "with sample(hp).",
+    ),
+    click.option(
+        "--algorithm",
+        default="random",
+        show_default=True,
+        type=click.Choice(["random", "hyperband"]),
+        help="Who proposes the next trial.",
+    ),
+    click.option(
+        "-n",
+        "--max-trials",
+        type=click.IntRange(1),
+        help="Configs to propose in all, also after a resume; trial 0 comes on top. "
+        "[default: 20; Hyperband: its plan, which a smaller number scales]",
+    ),
+    click.option(
+        "--epochs",
+        type=click.IntRange(1),
+        help="What trial 0 gets, and every trial where the space does not tune epochs; "
+        "where it does, the range is 1 to twice this. Under Hyperband the last rung. "
+        "[default: 5; Hyperband 10]",
+    ),
+    click.option(
+        "--executions",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Seeds a trial.",
+    ),
+    click.option(
+        "--dataset",
+        type=click.Choice(["cifar10", "cifar100", "mnist", "fashion_mnist", "digits"]),
+        help="A named dataset; digits needs no network. [default: cifar10]",
+    ),
+    click.option(
+        "--data",
+        type=click.Path(exists=True),
+        help="Your own: an .npz with x_train y_train x_test y_test, or a folder with "
+        "train/CLASS/* and test/CLASS/*.",
+    ),
+    click.option("--limit", type=click.IntRange(1), help="Training images to use."),
+    click.option(
+        "--validation-split",
+        type=click.FloatRange(0, 1, max_open=True),
+        help="Share of the training images that chooses between trials, stratified. "
+        "[default: 0.1]",
+    ),
+    click.option(
+        "--test-split",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        help="Share of an image folder without test/ that becomes the test set.",
+    ),
+    click.option(
+        "--image-size", type=click.IntRange(1), help="Resize images to N x N."
+    ),
+    click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        type=click.Choice(["auto", "cpu", "gpu"]),
+        help="auto takes a GPU where there is one.",
+    ),
+    click.option(
+        "--time-limit",
+        type=Duration(),
+        help="Start no trial after this long: 45s, 30m, 2h.",
+    ),
+    click.option(
+        "--max-params", type=click.IntRange(1), help="Do not propose larger networks."
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help="Everything follows from it.",
+    ),
+    directory_option,
+    click.option("--name", help="The study's name. [default: SPACE-DATASET]"),
+    click.option(
+        "--overwrite",
+        is_flag=True,
+        help="Move a study of that name aside and start anew.",
+    ),
+    click.option(
+        "--baseline/--no-baseline",
+        default=True,
+        help="Train the baseline as trial 0. [default: on]",
+    ),
+    click.option(
+        "--objective",
+        default="val_accuracy",
+        show_default=True,
+        type=click.Choice(["val_accuracy", "val_loss"]),
+        help="What to choose by.",
+    ),
+    click.option(
+        "--keep-models",
+        type=click.IntRange(0),
+        default=3,
+        show_default=True,
+        help="Trained networks to keep on disk; the others can be trained again.",
+    ),
+    click.option(
+        "--min-epochs",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Hyperband's first rung has at least so many epochs.",
+    ),
+    click.option(
+        "--trial-timeout", type=Duration(), help="A longer training has failed."
+    ),
+    click.option(
+        "--max-consecutive-failed-trials",
+        type=click.IntRange(1),
+        default=3,
+        show_default=True,
+        help="Give up after so many failures in a row.",
+    ),
+    click.option(
+        "--dry-run", is_flag=True, help="Show the plan and what it will take."
+    ),
+    click.option(
+        "--report/--no-report", default=True, help="Write the pages. [default: on]"
+    ),
+    click.option("--open", "open_page", is_flag=True, help="Open the page at the end."),
+    json_option,
+    click.option("-q", "--quiet", is_flag=True, help="No progress."),
+    click.option("-v", "--verbose", is_flag=True, help="A line an epoch."),
+)
+
+
+def search_options(command: Command) -> Command:
+    """Give a command every option of `tune search`, in the order of its help."""
+    for option in reversed(_SEARCH):
+        command = option(command)
+    return command
