@@ -298,6 +298,23 @@ def _save_test_images(path: Path):
     np.savez(path, x=data.x_test, y=data.y_test)
 
 
+def test_another_backend_searches_as_well(folder):
+    """KERAS_BACKEND=jax: same command, same seeds, the record names the backend."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tuner", *SEARCH, "-n", "1", "--json", "--no-report"],
+        cwd=folder,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    result = json.loads(done.stdout)
+    assert [t["status"] for t in result["trials"]] == ["completed"] * 2
+    study = json.loads((folder / "runs/space-digits/study.json").read_text())
+    assert study["versions"]["backend"] == "jax"
+    assert "jax" in study["versions"]
+
+
 def test_a_dry_run_plans_and_stores_nothing(folder):
     """The plan, the space's size and an estimate; no study comes of it."""
     done = tune(folder, *SEARCH, "--dry-run", "--json")

@@ -69,7 +69,7 @@ def test_every_proposal_is_feasible_and_new(seed):
 
     assert all(c.is_feasible(DIGITS) for c in configs)
     assert len({network_key(c, 10) for c in configs}) == 12
-    assert set(screen.counts) <= {"no such network for these images"}
+    assert set(screen.counts) <= {"impossible for these images"}
 
 
 def test_random_proposals_follow_from_the_seed_alone():
@@ -93,7 +93,7 @@ def test_limits_turn_away_and_count():
     proposals = _all(proposer)
 
     assert 0 < len(proposals) < 16
-    assert screen.counts == {"over 40,000 parameters": 16 - len(proposals)}
+    assert screen.counts == {"too large (over 40,000 parameters)": 16 - len(proposals)}
 
 
 def _hyperband(the_plan, seed=1, space=None, shape=CIFAR):

@@ -15,14 +15,18 @@ CIFAR = (32, 32, 3)
     [
         (Limits(), CnnConfig(), None),
         (Limits(max_params=3_688_714), CnnConfig(), None),
-        (Limits(max_params=3_688_713), CnnConfig(), "over 3,688,713 parameters"),
-        (Limits(max_bytes=50_000_000), CnnConfig(), "larger than memory"),
+        (
+            Limits(max_params=3_688_713),
+            CnnConfig(),
+            "too large (over 3,688,713 parameters)",
+        ),
+        (Limits(max_bytes=50_000_000), CnnConfig(), "too large for memory"),
         (
             Limits(max_multiply_adds=1000),
             CnnConfig(),
-            "over 8 times the baseline's multiply-adds",
+            "too slow here (over 8x the baseline's multiply-adds)",
         ),
-        (Limits(), CnnConfig(kernel_size=11, filters=(8,) * 4), "no such network"),
+        (Limits(), CnnConfig(kernel_size=11, filters=(8,) * 4), "impossible for"),
     ],
 )
 def test_a_refusal_names_its_reason(limits, config, reason):
@@ -49,4 +53,4 @@ def test_the_published_baseline_is_too_large_at_224_pixels_for_a_small_memory():
     small = limits_for(
         BASELINE, (224, 224, 3), 10, max_params=None, on_gpu=True, memory_bytes=4 << 30
     )
-    assert small.refusal(BASELINE, (224, 224, 3), 10) == "larger than memory"
+    assert small.refusal(BASELINE, (224, 224, 3), 10) == "too large for memory"

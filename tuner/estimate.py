@@ -45,7 +45,7 @@ class Workload:
         for trial in trials:
             config = CnnConfig.from_dict(trial.config)
             work = sum(self.of(config, e.epochs) for e in trial.executions)
-            of_plan += work if trial.values else 0.0
+            of_plan += work if trial.trial else 0.0
             if trial.status == "completed":
                 seconds += sum(e.seconds for e in trial.executions)
                 done += work

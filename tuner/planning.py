@@ -157,7 +157,7 @@ def plan_study(settings: StudySettings) -> Plan:
     wanted = min(n for n in (settings.max_trials, points, sys.maxsize) if n)
     brackets = None
     if space.name == "published":
-        trials = len(EXPERIMENTS)
+        trials = len(EXPERIMENTS) - 1  # its own baseline comes first
     elif is_hyperband:
         brackets = _brackets(epochs, settings.min_epochs, wanted)
         trials = brackets.configs

@@ -107,7 +107,7 @@ class Terminal:
             is_best = len(ranked) > 1 and ranked[0].trial == trial.trial
             mark = "  * best" if is_best else ""
             self._say(f"  {self._label(trial)} {self._result(trial)}", mark)
-        if not trial.values and self._work:
+        if trial.trial == 0:
             self._say_what_the_rest_takes()
         if self._on_trial_end:
             self._on_trial_end()
@@ -137,11 +137,9 @@ class Terminal:
         )
 
     def _label(self, trial: TrialRecord) -> str:
-        if not trial.values:
+        if trial.trial == 0:
             return " base"
-        record = self._opened().record
-        number = trial.trial + (record.space["name"] == "published")  # first is 1
-        return f"{number:>2}/{record.plan['trials']}"
+        return f"{trial.trial:>2}/{self._opened().record.plan['trials']}"
 
     def _outlook(self) -> str:
         study = self._opened()
@@ -212,7 +210,7 @@ def _plan(study: Study) -> str:
     record = study.record
     settings, plan = record.settings, record.plan
     if record.space["name"] == "published":
-        return f"the {plan['trials']} published experiments"
+        return f"the {plan['trials'] + 1} published experiments"
     if "brackets" in plan:
         return (
             f"Hyperband, {plan['trials']} configs, {plan['epochs']:,} epochs in "

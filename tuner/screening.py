@@ -36,15 +36,15 @@ class Limits:
     def refusal(self, config: CnnConfig, shape: Shape, classes: int) -> str | None:
         """Say why a config is not trained on images of `shape`, or None."""
         if infeasibility(config, shape):
-            return "no such network for these images"
+            return "impossible for these images"
         params = count_params(config, shape, classes)
         if self.max_params and params > self.max_params:
-            return f"over {self.max_params:,} parameters"
+            return f"too large (over {self.max_params:,} parameters)"
         if self.max_bytes and params * _BYTES_A_PARAM > self.max_bytes:
-            return "larger than memory"
+            return "too large for memory"
         multiply_adds = count_multiply_adds(config, shape, classes)
         if self.max_multiply_adds and multiply_adds > self.max_multiply_adds:
-            return f"over {_CPU_COST} times the baseline's multiply-adds"
+            return f"too slow here (over {_CPU_COST}x the baseline's multiply-adds)"
         return None
 
 

@@ -1,0 +1,97 @@
+"""Promises of the terminal: 80 columns, one line a trial, nothing live in a log."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+import studies
+
+from tuner.estimate import Workload
+from tuner.hyperband import plan
+from tuner.progress import Terminal
+from tuner.study import Study
+from tuner.tasks import EpochEnd, Ready
+
+READY = Ready("CPU, 2 threads", on_gpu=False, versions={})
+WORK = Workload(1e12, (32, 32, 3), 10)
+
+
+class Screen(io.StringIO):
+    """A stream that says whether it is a terminal."""
+
+    def __init__(self, *, is_terminal):
+        super().__init__()
+        self.is_terminal = is_terminal
+
+    def isatty(self):
+        return self.is_terminal
+
+
+def _watch(folder, *, is_terminal, verbosity=0, ended=None):
+    """Show a stored study as if it ran now."""
+    study = Study.open(folder)
+    screen = Screen(is_terminal=is_terminal)
+    terminal = Terminal(verbosity, ended, screen)
+    terminal.study_opened(study, READY, WORK, resumed=True)
+    for trial in study.trials.values():
+        terminal.trial_started(trial)
+        metrics = {"accuracy": 0.5, "val_accuracy": 0.4}
+        terminal.epoch_ended(trial, EpochEnd(trial.trial, 0, 1, metrics, 1.0, 1.0))
+        terminal.trial_ended(trial)
+    terminal.finish()
+    return screen.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A study of ten trials, two of them failed."""
+    return studies.write_study(
+        tmp_path, "a-study-with-a-rather-long-name", n=12, failures=0.2, executions=2
+    )
+
+
+def test_a_terminal_line_is_at_most_80_columns(folder):
+    """Live lines too, whatever the config."""
+    text = _watch(folder, is_terminal=True)
+    lines = re.split(r"[\r\n]", text.replace("\x1b[2K", ""))
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith(" >") for line in lines)
+
+
+def test_a_log_has_one_timestamped_line_a_trial(folder):
+    """No carriage return, no colour."""
+    ends = []
+    text = _watch(folder, is_terminal=False, ended=lambda: ends.append(1))
+    assert "\r" not in text
+    assert "\x1b" not in text
+    assert all(
+        re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  ", t) for t in text.splitlines()
+    )
+    trials = Study.open(folder).trials
+    assert len(re.findall(r"gap|failed:", text)) == len(trials) == len(ends)
+    assert "Watch" in text
+
+
+def test_quiet_says_nothing_and_verbose_says_every_epoch(folder):
+    """-q and -v are the two ends."""
+    assert _watch(folder, is_terminal=False, verbosity=-1) == ""
+    assert _watch(folder, is_terminal=False, verbosity=1).count("epoch 1/5") == 12
+
+
+def test_after_trial_0_it_says_what_the_rest_takes(folder):
+    """One line; above a quarter of an hour, how to have a first look."""
+    text = _watch(folder, is_terminal=False)
+    assert text.count("The rest will take about") == 1
+    assert "--time-limit 15m" in text
+
+
+def test_hyperbands_brackets_are_spelt_out(tmp_path):
+    """Each with its configs and epochs; a lineage's line names its rung."""
+    folder = studies.write_hyperband(tmp_path)
+    brackets = plan(9).to_lists()
+    Study.open(folder).update(plan={"trials": 25, "epochs": 99, "brackets": brackets})
+    text = _watch(folder, is_terminal=False)
+    assert re.search(r"bracket 1: \d+ to epoch \d+", text)
+    assert re.search(r"gap .* epoch \d+ ", text)
