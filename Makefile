@@ -1,38 +1,43 @@
 # Short targets; `make demo` and `make test` do all set-up themselves.
 PYTHON ?= python3
 BIN := .venv/bin
-comma := ,
 INSTALLED := .venv/.installed$(if $(EXTRAS),-$(EXTRAS))
 
-.PHONY: install demo test lint format bench clean
-
-install: $(INSTALLED)
+.PHONY: install install-test demo test lint format bench clean
 
 # `make install EXTRAS=cuda` adds an extra.
+install: $(INSTALLED)
+
 $(INSTALLED): pyproject.toml .ci/constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --upgrade pip
-	$(BIN)/python -m pip install -q -c .ci/constraints.txt -e '.[test$(if $(EXTRAS),$(comma)$(EXTRAS))]'
+	$(BIN)/python -m pip install -q -c .ci/constraints.txt -e '.$(if $(EXTRAS),[$(EXTRAS)])'
+	# Ray brings a command `tune` of its own: ours is installed last.
+	$(if $(EXTRAS),$(BIN)/python -m pip install -q --no-deps --force-reinstall -e .)
 	touch $@
+
+install-test:
+	@$(MAKE) --no-print-directory install EXTRAS=test
+
 demo: install
 	$(BIN)/tune --space architecture --dataset digits -n 8 --epochs 8
 	$(BIN)/tune --space hyperparams --dataset digits -n 8 --epochs 8
 	@echo; echo "The comparison page: $(CURDIR)/runs/comparison.html"
 
-test: install lint
+test: lint
 	$(BIN)/pytest -m "not slow"
 	$(BIN)/pytest -m slow
 
-lint: install
+lint: install-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: install
+format: install-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install
+bench: install-test
 	$(BIN)/python tests/benchmarks/yardstick.py
 
 clean:

@@ -298,6 +298,18 @@ def _save_test_images(path: Path):
     np.savez(path, x=data.x_test, y=data.y_test)
 
 
+def test_a_baseline_that_is_too_large_is_skipped_and_said(folder):
+    """The search goes on without trial 0; the record keeps the reason."""
+    search = ["--space", "architecture", "--dataset", "digits", "--epochs", "1"]
+    done = tune(folder, *search, "-n", "1", "--max-params", "60000", "--json")
+    result = json.loads(done.stdout)
+    assert [t["trial"] for t in result["trials"]] == [1]
+    assert result["trials"][0]["params"] <= 60_000
+    reason = "baseline, is skipped: too large (over 60,000 parameters)"
+    assert reason in done.stderr
+    assert reason in result["notes"][0]
+
+
 def test_another_backend_searches_as_well(folder):
     """KERAS_BACKEND=jax: same command, same seeds, the record names the backend."""
     done = subprocess.run(

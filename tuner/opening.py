@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def open_or_create(
         space=space,
         data=_describe_data(data),
         fingerprint=mark,
-        versions=ready.versions,
+        versions={"tune": version("tune-keras"), **ready.versions},
         hardware={
             "device": ready.device,
             "cpu": platform.processor() or platform.machine(),
@@ -108,7 +109,7 @@ def replace_study(folder: Path) -> Path:
 
 def memory_bytes() -> int | None:
     """Give this machine's memory, or None where the system does not tell."""
-    if not hasattr(os, "sysconf"):  # Windows
+    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):  # Windows
         return None
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
