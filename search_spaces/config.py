@@ -157,6 +157,11 @@ class CnnConfig:
 def _checked(name: str, value: Any) -> Any:
     """Return a field's value in its own plain type, or say what must hold."""
     if name in _COUNTED:
+        if not isinstance(value, tuple | list):
+            raise ValueError(
+                f"{name} must be a tuple with one entry a layer, got {name}={value!r}. "
+                f"Write {name}=({value!r},)."
+            )
         value = tuple(_checked_number(name, v, whole=True) for v in value)
         fewest = 1 if name == "filters" else 0
         if not fewest <= len(value) <= _MAX_LAYERS:
@@ -189,7 +194,7 @@ def _checked_number(name: str, value: Any, *, whole: bool) -> int | float:
     try:
         number = int(value) if whole else float(value)
         legal = number == value and low <= number <= high
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         legal = False
     if not legal or isinstance(value, bool):
         raise ValueError(

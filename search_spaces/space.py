@@ -7,8 +7,8 @@ import importlib
 import inspect
 import runpy
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ class Space:
         base: The config that everything undeclared keeps.
         source: SHA-256 of a user's own file, or None.
         path: Where that file lies, or None.
+        brings_epochs: Whether each config's own epochs stand.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Space:
     base: CnnConfig = BASELINE
     source: str | None = None
     path: Path | None = None
+    brings_epochs: bool = False
 
     def sample(self, hp: kt.HyperParameters) -> CnnConfig:
         """Return the config of one point, declaring what is new to `hp`.
@@ -64,12 +66,18 @@ class Space:
         return config
 
     def config(self, values: Mapping[str, Any]) -> CnnConfig:
-        """Return the config that the oracle's `values` mean."""
+        """Return the config that the oracle's `values` mean.
+
+        Epochs that were not chosen are those of `base`, whatever the space says.
+        """
         import keras_tuner as kt
 
         hp = kt.HyperParameters()
         hp.values = dict(values)
-        return self.sample(hp)
+        config = self.sample(hp)
+        if "epochs" in values or self.brings_epochs:
+            return config
+        return replace(config, epochs=self.base.epochs)
 
     def declare(self, *, tune_epochs: bool = True) -> kt.HyperParameters:
         """List every hyperparameter of the space, each with its conditions.
@@ -84,7 +92,7 @@ class Space:
         self.sample(hp)
         # A plain `if` hides what is behind it until its value comes up.
         for probe in range(_PROBES):
-            hp.values = {h.name: h.random_sample(probe) for h in hp.space}
+            hp.values = _draw(hp, probe)
             self.sample(hp)
         declared = kt.HyperParameters()
         declared.merge([h for h in hp.space if tune_epochs or h.name != "epochs"])
@@ -105,7 +113,7 @@ def load_space(name: str, base: CnnConfig = BASELINE) -> Space:
     check_name(name)
     if name in NAMES:
         module = importlib.import_module(f"search_spaces.{name}")
-        return Space(name, module.sample, base)
+        return Space(name, module.sample, base, brings_epochs=name == "published")
     path = Path(name)
     try:
         sample = runpy.run_path(str(path)).get("sample")
@@ -178,6 +186,41 @@ def count_points(declared: kt.HyperParameters) -> int | None:
         return len(options) * count(tail, values)
 
     return count(list(declared.space), {})
+
+
+def enumerate_points(declared: kt.HyperParameters) -> Iterator[dict[str, Any]]:
+    """Go through every point of a finite space, active values only."""
+
+    def walk(rest: list[Any], values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if not rest:
+            yield values
+            return
+        head, *tail = rest
+        if not all(c.is_active(values) for c in head.conditions):
+            yield from walk(tail, values)
+            return
+        for value in head.values:
+            yield from walk(tail, {**values, head.name: value})
+
+    yield from walk(list(declared.space), {})
+
+
+def random_point(declared: kt.HyperParameters, seed: int) -> dict[str, Any]:
+    """Draw one point of a declared space, active values only."""
+    drawn = _draw(declared, seed)
+    point: dict[str, Any] = {}
+    for h in declared.space:
+        if all(c.is_active(point) for c in h.conditions):
+            point[h.name] = drawn[h.name]
+    return point
+
+
+def _draw(declared: kt.HyperParameters, seed: int) -> dict[str, Any]:
+    """Draw every hyperparameter on its own; one seed would make them move as one."""
+    return {
+        h.name: h.random_sample(seed * 1000 + number)
+        for number, h in enumerate(declared.space)
+    }
 
 
 def _blame(space: str | Path, what: str, error: Exception) -> str:

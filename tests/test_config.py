@@ -65,6 +65,8 @@ def test_what_a_value_switches_off_is_absent():
     ("values", "text"),
     [
         ({"filters": (0,)}, "filters must be a whole number from 1 to 1024, got"),
+        ({"filters": 48}, r"must be a tuple .* got filters=48. Write filters=\(48,\)"),
+        ({"batch_size": float("inf")}, "batch_size must be a whole number from 1"),
         ({"filters": ()}, "filters must have 1 to 16 layers, got 0"),
         ({"padding": "full"}, "padding must be one of valid, same, got padding='full'"),
         ({"dropout": 1.5}, "dropout must be a number from 0 to 0.95, got dropout=1.5"),

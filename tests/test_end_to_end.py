@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from studies import write_study
 
 pytestmark = pytest.mark.slow
 
@@ -187,6 +188,29 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(folder):
     assert [r["status"] for r in _records(folder)] == ["completed"] * 4
 
 
+def test_a_folder_that_is_no_study_is_left_alone(folder):
+    """A name that is taken by something else is refused, and nothing is deleted."""
+    photos = folder / "runs" / "photos"
+    photos.mkdir(parents=True)
+    (photos / "mine.txt").write_text("mine", encoding="utf-8")
+    refused = tune(folder, *SEARCH, "--name", "photos", check=2)
+    assert "has mine.txt. Use another --name" in refused.stderr
+    assert [p.name for p in photos.iterdir()] == ["mine.txt"]
+
+
+def test_a_broken_study_does_not_hide_the_others(folder):
+    """It is named, the rest is listed and reported, and the exit code tells."""
+    write_study(folder / "runs", "good", n=3)
+    bad = write_study(folder / "runs", "bad", n=3)
+    (bad / "study.json").write_text('{"schema": 9}', encoding="utf-8")
+    listed = tune(folder, "list", check=1)
+    assert "good" in listed.stdout
+    assert "bad is left out" in listed.stderr
+    reported = tune(folder, "report", check=1)
+    assert "comparison.html" in reported.stdout
+    assert "bad is left out" in reported.stderr
+
+
 def test_two_searches_on_one_study_are_refused(folder):
     """The second is told which process holds the study."""
     process = _start(folder, *LONGER)
@@ -251,7 +275,7 @@ def test_published_runs_in_order_without_a_choice(folder):
     assert result["best"] is None
     assert all(t["val_accuracy"] is None for t in result["trials"])
     assert (folder / "runs/published-digits/report.html").is_file()
-    named = tune(folder, "export", "published-digits", check=1)
+    named = tune(folder, "export", "published-digits", check=2)
     assert "name one: tune export published-digits TRIAL" in named.stderr
 
 

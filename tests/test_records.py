@@ -81,6 +81,16 @@ def test_no_record_holds_a_number_that_is_not_finite(value):
     [
         ('{"schema": 1, "tri', "cannot be read.*cut off or edited"),
         ("[]", "must hold one JSON object"),
+        (
+            '{"schema": 1, "trial": 1, "status": "running", "config": {}, '
+            '"rungs": null}',
+            "rungs must be a list, got None",
+        ),
+        (
+            '{"schema": 1, "trial": 1, "status": "running", "config": {}, '
+            '"executions": [{"execution": 0, "seed": 1, "history": null}]}',
+            "Not a whole Execution",
+        ),
         ('{"schema": 99}', "schema 1, got schema=99. Read the study with the version"),
         ('{"schema": 1, "trial": 1}', "Not a whole TrialRecord: .*missing"),
         (

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from studies import study_record
+from studies import DATA, study_record
 
 from search_spaces.config import CnnConfig
 from tuner.planning import plan_study
 from tuner.records import read_trial, trial_path
-from tuner.screening import Limits, Screen
-from tuner.search import HopelessError, Search
+from tuner.screening import Limits
+from tuner.search import HopelessError
 from tuner.seeds import derive_seed
-from tuner.settings import StudySettings
+from tuner.session import prepare
+from tuner.settings import SettingsError, StudySettings
 from tuner.study import Study
 from tuner.tasks import (
     Assessment,
@@ -120,21 +121,22 @@ class Silent:
     def note(self, text): ...
 
 
-def _session(folder, workers, asked):
+def _session(folder, workers, asked, limits=None):
     """Search as `tune` does, from whatever is in the folder."""
-    plan = plan_study(asked)
+    limits = limits or Limits()
+    plan = plan_study(asked).fitted(limits, SHAPE, CLASSES)
     if (folder / "study.json").exists():
         study = Study.open(folder, mend=True)
     else:
-        record = study_record(folder.name, settings=asked.to_dict(), rejected={})
+        record = study_record(
+            folder.name,
+            settings=asked.to_dict(),
+            limits=asdict(limits),
+            data=DATA | {"input_shape": list(SHAPE)},
+            rejected={},
+        )
         study = Study.create(folder, record)
-    screen = Screen(Limits(), SHAPE, CLASSES)
-    baseline = plan.named_trials()[0] if asked.baseline else None
-    if baseline:
-        screen.add(baseline.config)
-    search = Search(
-        study, asked, plan.oracle(screen), baseline, workers, Silent(), screen.counts
-    )
+    search = prepare(study, plan, workers, Silent(), device="CPU, 1 thread")
     search.run()
     return search
 
@@ -229,10 +231,10 @@ def test_hyperband_never_promotes_a_failure(tmp_path):
     asked = replace(HYPERBAND, max_consecutive_failed_trials=99)
     workers = Arithmetic(fails=lambda c: c["kernel_size"] == 5)
     _session(tmp_path / "a", workers, asked)
-    for trial in Study.open(tmp_path / "a").trials.values():
-        if trial.config["kernel_size"] == 5:
-            assert trial.status == "failed"
-            assert len(trial.rungs) == 1
+    trials = Study.open(tmp_path / "a").trials.values()
+    failed = [t for t in trials if t.config["kernel_size"] == 5]
+    assert failed
+    assert all(t.status == "failed" and len(t.rungs) == 1 for t in failed)
 
 
 def test_only_the_best_states_are_kept(tmp_path):
@@ -255,6 +257,77 @@ def test_a_promotion_without_its_state_trains_again_from_the_seed(tmp_path):
             path.write_bytes(path.read_bytes()[:50])
     _session(folder, Arithmetic(), HYPERBAND)
     assert _facts(folder) == _facts(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("lost", [(2,), (1, 3), (4,), (0,)])
+def test_lost_records_are_run_again_as_often_as_it_takes(tmp_path, lost):
+    """A study that was mended once goes on, again and with more trials."""
+    _session(tmp_path / "whole", Arithmetic(), replace(RANDOM, max_trials=6))
+    folder = tmp_path / "a"
+    _session(folder, Arithmetic(), RANDOM)
+    for number in lost:
+        trial_path(folder, number).unlink()
+    _session(folder, Arithmetic(), RANDOM)
+    _session(folder, Arithmetic(), RANDOM)
+    _session(folder, Arithmetic(), replace(RANDOM, max_trials=6))
+    assert _facts(folder) == _facts(tmp_path / "whole")
+
+
+def _widths(tmp_path, **changes):
+    """Nine networks of one hyperparameter, in a user's file."""
+    space = tmp_path / "widths.py"
+    space.write_text(
+        "from search_spaces.config import CnnConfig\n"
+        "def sample(hp):\n"
+        "    return CnnConfig(filters=(hp.Int('width', 1, 9),))\n",
+        encoding="utf-8",
+    )
+    return StudySettings(str(space), **changes)
+
+
+def test_a_small_space_with_impossible_points_still_promotes(tmp_path):
+    """Brackets are planned for the configs that can be trained, not for all points."""
+    space = tmp_path / "space.py"
+    space.write_text(
+        "from search_spaces.config import CnnConfig\n"
+        "def sample(hp):\n"
+        "    size = hp.Int('kernel_size', 1, 11)\n"
+        "    return CnnConfig(filters=(4,) * 3, kernel_size=size)\n",
+        encoding="utf-8",
+    )
+    asked = StudySettings(str(space), algorithm="hyperband", epochs=9)
+    _session(tmp_path / "a", Arithmetic(), asked)
+    trials = Study.open(tmp_path / "a").trials
+    possible = [k for k in range(1, 12) if 3 * (k - 1) < SHAPE[0]]
+
+    # Trial 0 is the default, and no other trial repeats it.
+    assert sorted(t.config["kernel_size"] for t in trials.values()) == possible
+    assert max(len(t.rungs) for t in trials.values()) > 1
+    assert all(t.config["epochs"] == t.rungs[-1].epochs for t in trials.values())
+    assert trials[0].config["epochs"] == 9
+
+
+def test_a_space_without_a_possible_config_says_so(tmp_path):
+    """Nothing trains; the error counts the reasons."""
+    asked = _widths(tmp_path, baseline=False)
+    with pytest.raises(SettingsError, match="all 9 are turned away.*too large"):
+        _session(tmp_path / "a", Arithmetic(), asked, Limits(max_params=5))
+
+
+def test_epochs_are_those_asked_for_in_a_users_space(tmp_path):
+    """`--epochs 3` holds for a sample(hp) that never heard of it."""
+    asked = _widths(tmp_path, baseline=False, epochs=3, max_trials=2)
+    _session(tmp_path / "a", Arithmetic(), asked)
+    trials = Study.open(tmp_path / "a").trials.values()
+    assert [t.executions[0].epochs for t in trials] == [3, 3]
+
+
+def test_a_time_limit_that_ends_with_the_last_trial_completes_the_study(tmp_path):
+    """Late, but nothing is left: the study is finished."""
+    _session(tmp_path / "a", Arithmetic(), RANDOM)
+    late = replace(RANDOM, time_limit_s=1e-9)
+    assert _session(tmp_path / "a", Arithmetic(), late).is_finished
+    assert not _session(tmp_path / "b", Arithmetic(), late).is_finished
 
 
 def test_a_record_on_disk_is_as_new_as_the_last_event(tmp_path):

@@ -12,6 +12,7 @@ from search_spaces.space import (
     SpaceError,
     count_points,
     describe,
+    enumerate_points,
     load_space,
 )
 
@@ -122,6 +123,27 @@ def test_a_users_file_is_a_space(tmp_path):
     assert {h.name for h in space.declare().space} == {"deep", "width"}
     assert space.config({"deep": True, "width": 9}).filters == (9, 9, 9)
     assert space.source is not None
+
+
+def test_what_hides_behind_two_ifs_is_found(tmp_path):
+    """Every hyperparameter is drawn on its own when a space is discovered."""
+    path = _file(
+        tmp_path,
+        "from search_spaces.config import CnnConfig\n"
+        "def sample(hp):\n"
+        "    if hp.Boolean('a') and not hp.Boolean('b'):\n"
+        "        return CnnConfig(filters=(hp.Int('c', 8, 16),))\n"
+        "    return CnnConfig()\n",
+    )
+    assert {h.name for h in load_space(path).declare().space} == {"a", "b", "c"}
+
+
+def test_points_are_enumerated_as_they_are_counted():
+    """Each once, active values only."""
+    declared = load_space("published").declare()
+    points = list(enumerate_points(declared))
+    assert len(points) == count_points(declared)
+    assert len({tuple(p.items()) for p in points}) == 9
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,24 @@ def test_a_loss_that_is_no_number_is_an_error():
         train(task(wild, epochs=20), digits(), lambda event: None)
 
 
+def test_a_test_loss_that_is_no_number_is_an_error(monkeypatch):
+    """Weights that break after the last epoch's metrics are caught too."""
+    from tasks import digits, task
+
+    from tuner import training
+
+    measure = training.assess
+
+    def broken(model, images, labels, which):
+        result = measure(model, images, labels, which)
+        is_test = images is digits().x_test
+        return replace(result, loss=float("nan")) if is_test else result
+
+    monkeypatch.setattr(training, "assess", broken)
+    with pytest.raises(training.DivergedError, match="test_loss became nan in epoch 1"):
+        training.train(task(epochs=1), digits(), lambda event: None)
+
+
 def test_a_state_of_another_config_is_refused():
     """A stored state that does not fit is never half loaded."""
     from tasks import SMALL, digits, task

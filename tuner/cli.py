@@ -6,12 +6,14 @@ completion answer at once. Progress goes to stderr, results to stdout.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import click
 
+from search_spaces.errors import ExpectedError
 from tuner.console import (
     FAILED,
     USAGE,
@@ -29,8 +31,7 @@ from tuner.options import (
     search_options,
 )
 
-if TYPE_CHECKING:
-    from tuner.study import Study
+_T = TypeVar("_T")
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 88}
 
@@ -106,7 +107,7 @@ def report(
         folders = folders or study_folders(directory)
         if not folders:
             fail(USAGE, f"{directory} holds no study. Run tune --space NAME first.")
-        pages = [write_report(folder) for folder in folders]
+        pages, broken = _each(folders, write_report)
         comparison = write_comparison(directory)
         if as_json:
             print_json({"reports": [str(p) for p in pages], "page": str(comparison)})
@@ -115,7 +116,11 @@ def report(
                 click.echo(f"Report   {page}")
             click.echo(f"Compare  {comparison}")
         if open_page:
-            click.launch(str(pages[0] if len(studies) == 1 else comparison))
+            click.launch(
+                str(pages[0] if len(studies) == len(pages) == 1 else comparison)
+            )
+        if broken:
+            fail(FAILED, "\n".join(broken))
 
 
 @cli.command("list")
@@ -127,15 +132,17 @@ def list_studies(*, directory: Path, as_json: bool) -> None:
         from tuner import summary
         from tuner.study import Study, study_folders
 
-        studies = [Study.open(folder) for folder in study_folders(directory)]
+        studies, broken = _each(study_folders(directory), Study.open)
         if as_json:
             objects = [summary.study_object(s) for s in studies]
             rows = [{k: o[k] for k in _LISTED} for o in objects]
             print_json({"studies": rows})
         elif studies:
             print_lines(summary.list_lines(studies))
-        else:
+        elif not broken:
             click.echo(f"{directory} holds no study. Run tune --space NAME first.")
+        if broken:
+            fail(FAILED, "\n".join(broken))
 
 
 @cli.command()
@@ -148,8 +155,9 @@ def show(*, study: str, trial: int | None, directory: Path, as_json: bool) -> No
     with exit_codes():
         from tuner import summary
         from tuner.records import to_json
+        from tuner.study import Study, find_study
 
-        opened = _open_study(directory, study)
+        opened = Study.open(find_study(directory, study))
         if trial is None:
             if as_json:
                 print_json(summary.study_object(opened))
@@ -185,8 +193,9 @@ def export(
     """Write a trained network as a .keras file: the best trial's, or TRIAL's."""
     with exit_codes():
         from tuner.export import choose_trial, train_again, write_model
+        from tuner.study import Study, find_study
 
-        opened = _open_study(directory, study)
+        opened = Study.open(find_study(directory, study))
         if output.suffix != ".keras":
             fail(USAGE, f"--output must end in .keras, got {output}.")
         if not output.absolute().parent.is_dir():
@@ -240,15 +249,13 @@ def _search(
     from tuner.session import run_study
 
     page = LivePage(folder)
-    refresh = page.refresh if pages else None
-    terminal = Terminal(verbosity, on_trial_end=refresh)
+    terminal = Terminal(verbosity, on_trial_end=page.refresh if pages else None)
     try:
         run_study(settings, folder, command_line(), terminal, overwrite=overwrite)
     except BaseException:
         terminal.finish()
-        page.stop()
-        if pages and (folder / "study.json").exists():
-            _write_pages(folder)
+        if pages and terminal.has_study and (problem := _write_pages(folder)):
+            say(problem)
         raise
     finally:
         terminal.finish()
@@ -261,26 +268,45 @@ def _finish(folder: Path, *, pages: bool, as_json: bool, open_page: bool) -> Non
     from tuner.study import Study
 
     study = Study.open(folder)
-    if pages:
-        _write_pages(folder)
+    problem = _write_pages(folder) if pages else None
     if as_json:
         print_json(summary.study_object(study))
     else:
         print_lines(summary.ending(study))
-        if pages:
+        if pages and not problem:
             click.echo(f"Report   {folder / 'report.html'}")
             click.echo(f"Compare  {folder.parent / 'comparison.html'}")
+    if problem:
+        fail(FAILED, problem)
     if pages and open_page:
         click.launch(str(folder / "report.html"))
     if not any(t.status == "completed" for t in study.trials.values()):
         fail(FAILED, f"No trial was completed. See {folder / 'search.log'}.")
 
 
-def _write_pages(folder: Path) -> None:
+def _write_pages(folder: Path) -> str | None:
+    """Write a study's page and the comparison, or say why not."""
     from reports.page import write_comparison, write_report
 
-    write_report(folder)
-    write_comparison(folder.parent)
+    try:
+        write_report(folder)
+        write_comparison(folder.parent)
+    except (ExpectedError, OSError) as error:
+        return f"The pages could not be written: {error}. Try again with tune report."
+    return None
+
+
+def _each(
+    folders: list[Path], read: Callable[[Path], _T]
+) -> tuple[list[_T], list[str]]:
+    """Read what can be read, and say what cannot."""
+    done, broken = [], []
+    for folder in folders:
+        try:
+            done.append(read(folder))
+        except ExpectedError as error:
+            broken.append(f"{folder.name} is left out: {error}")
+    return done, broken
 
 
 def _dry_run(settings: Any, *, as_json: bool) -> None:
@@ -291,12 +317,3 @@ def _dry_run(settings: Any, *, as_json: bool) -> None:
         print_json(plan)
     else:
         print_lines(dry_run.lines(plan, settings))
-
-
-def _open_study(directory: Path, name: str) -> Study:
-    from tuner.study import Study, StudyError, find_study
-
-    try:
-        return Study.open(find_study(directory, name))
-    except StudyError as error:
-        fail(USAGE, str(error))

@@ -9,7 +9,7 @@ from typing import Any
 
 from search_spaces.config import CnnConfig
 from tuner import session, wording
-from tuner.datasets import Dataset
+from tuner.datasets import Dataset, save_arrays
 from tuner.opening import memory_bytes
 from tuner.settings import StudySettings
 from tuner.tasks import Timing, TimingTask, TrainingFailure, WorkerLoss
@@ -34,26 +34,28 @@ def plan_and_time(
         that the whole study will take, and `timed` configs.
     """
     with (
-        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         LocalWorkers(Path(folder) / "log", settings.device) as workers,
     ):
         plan = session.make_plan(settings)
         data = session.load_data(settings, say)
         shape, classes = data.input_shape, len(data.classes)
-        with session.mapped(data, Path(folder) / "data") as images:
-            ready = workers.open(images)
-            limits = plan.limits(
-                shape, classes, on_gpu=ready.on_gpu, memory_bytes=memory_bytes()
-            )
-            say("Timing a few steps of a few configs...")
-            configs = plan.sample_configs(limits, shape, classes, wanted=_CONFIGS)
-            timings = [_time(workers, config) for config in configs]
+        save_arrays(data, Path(folder) / "data")
+        ready = workers.open(Path(folder) / "data")
+        limits = plan.limits(
+            shape, classes, on_gpu=ready.on_gpu, memory_bytes=memory_bytes()
+        )
+        plan = plan.fitted(limits, shape, classes)
+        say("Timing a few steps of a few configs...")
+        configs = plan.sample_configs(limits, shape, classes, wanted=_CONFIGS)
+        timings = [_time(workers, config) for config in configs]
     work = plan.workload(limits, shape, classes)
     timed = [t for t in zip(configs, timings, strict=True) if t[1]]
     epochs = settings.epochs or 1
     seconds = sum(_seconds(t, data, c.epochs) for c, t in timed if t)
     done = sum(work.of(c, c.epochs) for c, _ in timed)
-    total = work.total + work.of(plan.space.config({}), epochs)
+    first = work.of(plan.space.config({}), epochs) * settings.executions
+    total = work.total + first * settings.baseline
     return {
         **plan.to_dict(),
         "points": plan.points,
@@ -72,9 +74,7 @@ def lines(plan: dict[str, Any], settings: StudySettings) -> list[str]:
         f"Space     {settings.space}, {size}",
         f"Plan      {settings.algorithm}, {most}",
     ]
-    for number, rungs in enumerate(plan.get("brackets", ()), 1):
-        steps = " -> ".join(f"{configs} to epoch {epochs}" for configs, epochs in rungs)
-        out.append(f"          bracket {number}: {steps}")
+    out += [f"          {line}" for line in wording.brackets(plan.get("brackets", []))]
     out.append(f"Device    {plan['device']}")
     if plan["seconds"] is None:
         out.append("Estimate  none: no config of this space could be timed here")

@@ -9,7 +9,7 @@ import keras_tuner as kt
 
 from search_spaces.config import CnnConfig
 from search_spaces.layers import Shape, count_multiply_adds
-from search_spaces.space import Space
+from search_spaces.space import Space, random_point
 from tuner.records import TrialRecord
 from tuner.screening import Limits
 
@@ -98,19 +98,9 @@ def sample_configs(
     """Draw configs that the limits admit, as many as wanted where there are."""
     configs: list[CnnConfig] = []
     for draw in range(_DRAWS):
-        config = space.config(_random_values(declared, draw))
+        config = space.config(random_point(declared, draw))
         if limits.refusal(config, shape, classes) is None:
             configs.append(config)
         if len(configs) == wanted:
             break
     return configs
-
-
-def _random_values(declared: kt.HyperParameters, seed: int) -> dict[str, object]:
-    """Draw one point of a declared space, active hyperparameters only."""
-    point = kt.HyperParameters()
-    for number, h in enumerate(declared.space):
-        point.merge([h])
-        if point.is_active(h):
-            point.values[h.name] = h.random_sample(seed * 1000 + number)
-    return dict(point.values)

@@ -9,7 +9,7 @@ from pathlib import Path
 from search_spaces.config import CnnConfig
 from tuner.ranking import best_first
 from tuner.records import TrialRecord
-from tuner.study import Study, StudyError
+from tuner.study import NotAStudyError, Study, StudyError
 from tuner.tasks import (
     EpochEnd,
     State,
@@ -34,12 +34,12 @@ def choose_trial(study: Study, number: int | None) -> TrialRecord:
     """Find the trial to export: the one named, or the best by validation.
 
     Raises:
-        StudyError: There is no such finished trial, or none can be called best.
+        NotAStudyError: There is no such finished trial, or none can be called best.
     """
     ranked = best_first(study.trials.values(), study.record.settings)
     if number is None:
         if not ranked:
-            raise StudyError(
+            raise NotAStudyError(
                 f"Study {study.name} has no trial that validation ranks, so name "
                 f"one: tune export {study.name} TRIAL. See tune show {study.name}."
             )
@@ -49,7 +49,7 @@ def choose_trial(study: Study, number: int | None) -> TrialRecord:
         finished = sorted(
             t.trial for t in study.trials.values() if t.status == "completed"
         )
-        raise StudyError(
+        raise NotAStudyError(
             f"TRIAL must be a completed trial of {study.name}, got {number}. "
             f"Completed: {', '.join(map(str, finished)) or 'none'}."
         )
@@ -116,7 +116,8 @@ def train_again(
     """Make the function that trains a state again from its seed."""
 
     def retrain(task: TrainingTask) -> State:
-        from tuner.session import load_data, mapped
+        from tuner.datasets import save_arrays
+        from tuner.session import load_data
         from tuner.settings import StudySettings
         from tuner.workers import LocalWorkers
 
@@ -132,11 +133,11 @@ def train_again(
                 "changed. Put them back where the study's command found them."
             )
         with (
-            tempfile.TemporaryDirectory() as folder,
-            mapped(data, Path(folder) / "data") as images,
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
             LocalWorkers(study.folder / "search.log", settings.device) as pool,
         ):
-            pool.open(images)
+            save_arrays(data, Path(folder))
+            pool.open(Path(folder))
             pool.submit(task)
             while True:
                 for event in pool.wait():

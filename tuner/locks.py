@@ -25,13 +25,16 @@ class StudyLockedError(ExpectedError):
 def hold(folder: Path) -> Iterator[None]:
     """Hold a study folder's lock for the length of a `with` block.
 
+    The lock lies beside the folder, so that the folder can be moved meanwhile.
+
     Raises:
         StudyLockedError: Another process holds it; the text names the process.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    holder = folder / ".lock.holder"
+    path = _path(folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    holder = path.with_suffix(".holder")
     # A reader that asks `is_held` takes the lock for an instant: wait it out.
-    lock = FileLock(folder / ".lock", timeout=1)
+    lock = FileLock(path, timeout=1)
     try:
         lock.acquire()
     except Timeout as error:
@@ -52,7 +55,7 @@ def hold(folder: Path) -> Iterator[None]:
 
 def is_held(folder: Path) -> bool:
     """Whether some process searches this study now."""
-    path = folder / ".lock"
+    path = _path(folder)
     if not path.exists():
         return False
     lock = FileLock(path, timeout=0)
@@ -64,3 +67,7 @@ def is_held(folder: Path) -> bool:
         return False
     lock.release()
     return False
+
+
+def _path(folder: Path) -> Path:
+    return folder.parent / ".locks" / f"{folder.name}.lock"

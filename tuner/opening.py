@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from tuner.datasets import Dataset
-from tuner.records import StudyRecord
+from tuner.records import StudyRecord, read_study
 from tuner.screening import Limits
 from tuner.settings import StudySettings, fingerprint
-from tuner.study import Study, StudyChangedError, move_aside
+from tuner.study import Study, StudyChangedError
 from tuner.tasks import Ready
 
 
@@ -97,14 +96,11 @@ def open_or_create(
     return study, False
 
 
-def replace_study(folder: Path) -> Path:
-    """Move a study aside while its lock stays where it is held, and say where to."""
-    aside = move_aside(folder)
-    folder.mkdir()
-    for name in (".lock", ".lock.holder"):
-        if (aside / name).exists():
-            shutil.move(aside / name, folder / name)
-    return aside
+def stored_limits(folder: Path) -> Limits | None:
+    """Read the limits that a study was made with, or None where there is none."""
+    if not (folder / "study.json").exists():
+        return None
+    return Limits(**read_study(folder).limits)
 
 
 def memory_bytes() -> int | None:

@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from tuner.ranking import OBJECTIVES
+from tuner.settings import ALGORITHMS, DEVICES, parse_duration
+
 Command = Callable[..., Any]
 
 
@@ -22,7 +25,7 @@ class SearchByDefault(click.Group):
         return super().parse_args(ctx, args)
 
 
-class Duration(click.ParamType[float]):
+class Duration(click.ParamType):  # type: ignore[type-arg]  # generic from 8.4 on
     """A time such as 45s, 30m or 1h30m, in seconds."""
 
     name = "duration"
@@ -31,8 +34,6 @@ class Duration(click.ParamType[float]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Read a duration, or fail with what must hold."""
-        from tuner.settings import parse_duration
-
         if isinstance(value, float):
             return value
         try:
@@ -71,7 +72,7 @@ _SEARCH = (
         "--algorithm",
         default="random",
         show_default=True,
-        type=click.Choice(["random", "hyperband"]),
+        type=click.Choice(ALGORITHMS),
         help="Who proposes the next trial.",
     ),
     click.option(
@@ -125,8 +126,16 @@ _SEARCH = (
         "--device",
         default="auto",
         show_default=True,
-        type=click.Choice(["auto", "cpu", "gpu"]),
+        type=click.Choice(DEVICES),
         help="auto takes a GPU where there is one.",
+    ),
+    click.option(
+        "--workers",
+        default="auto",
+        show_default=True,
+        type=click.Choice(["auto", "1"]),
+        expose_value=False,  # both mean one
+        help="Trainings side by side on this machine; one, for now.",
     ),
     click.option(
         "--time-limit",
@@ -159,7 +168,7 @@ _SEARCH = (
         "--objective",
         default="val_accuracy",
         show_default=True,
-        type=click.Choice(["val_accuracy", "val_loss"]),
+        type=click.Choice(list(OBJECTIVES)),
         help="What to choose by.",
     ),
     click.option(

@@ -21,7 +21,7 @@ from tuner.proposals import Proposal, Wait
 from tuner.screening import Screen
 
 _SEARCHER = "tune"
-_MAX_COLLISIONS = 2000  # rejected draws in a row that mean "exhausted"
+_MAX_COLLISIONS = 20_000
 
 
 class _Mended(kt.Oracle):  # type: ignore[misc]
@@ -58,6 +58,7 @@ class _Mended(kt.Oracle):  # type: ignore[misc]
         self.verbose = 0
         self.config_of = space.config
         self.screen = screen
+        # By default 21 rejected draws in a row mean that a space is exhausted.
         self._max_collisions = _MAX_COLLISIONS
 
     def save(self) -> None:

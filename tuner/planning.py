@@ -12,7 +12,13 @@ import keras_tuner as kt
 from search_spaces.config import BASELINE, CnnConfig
 from search_spaces.layers import Shape
 from search_spaces.published import EXPERIMENTS
-from search_spaces.space import Space, count_points, describe, load_space
+from search_spaces.space import (
+    Space,
+    count_points,
+    describe,
+    enumerate_points,
+    load_space,
+)
 from tuner import hyperband
 from tuner.estimate import Workload, sample_configs, workload
 from tuner.oracles import Hyperband, OracleProposer, RandomSearch
@@ -21,6 +27,8 @@ from tuner.ranking import OBJECTIVES
 from tuner.screening import Limits, Screen, limits_for
 from tuner.seeds import derive_seed
 from tuner.settings import SettingsError, StudySettings
+
+_ENUMERATED = 2000  # a larger space is drawn from, and not listed
 
 
 @dataclass(frozen=True)
@@ -31,8 +39,8 @@ class Plan:
         settings: What was asked for.
         space: Its `base` has the epochs of trial 0.
         declared: Every hyperparameter, with its conditions.
-        hyperband: Hyperband's brackets, or None.
-        trials: Configs to propose, trial 0 not counted.
+        hyperband: Hyperband's brackets once fitted, or None.
+        trials: Configs to propose at most, trial 0 not counted.
         points: Distinct points of the space, or None where it is continuous.
     """
 
@@ -51,6 +59,43 @@ class Plan:
     @property
     def _tunes_epochs(self) -> bool:
         return any(h.name == "epochs" for h in self.declared.space)
+
+    def fitted(self, limits: Limits, shape: Shape, classes: int) -> Plan:
+        """Work out how many trials there will be, and Hyperband's brackets.
+
+        A small space is enumerated: what the limits refuse, or what builds the same
+        network as another point, is no config that a bracket could be filled with.
+
+        Raises:
+            SettingsError: No config of the space can be trained on these images.
+        """
+        if self.is_list:
+            return replace(self, trials=len(EXPERIMENTS) - 1)  # its baseline is first
+        trials = self.trials
+        if self.points is not None and self.points <= _ENUMERATED:
+            screen = Screen(limits, shape, classes)
+            for proposal in self.named_trials():
+                screen.add(proposal.config)
+            for point in enumerate_points(self.declared):
+                config = self.space.config(point)
+                if screen.admits(config):
+                    screen.add(config)
+            found = screen.size - len(self.named_trials())
+            if not found:
+                raise SettingsError(
+                    f"Space {self.space.name} must hold a config that can be trained "
+                    f"on these images, and all {self.points} are turned away: "
+                    f"{dict(screen.counts)}. Widen its ranges."
+                )
+            trials = min(trials, found)
+        if self.settings.algorithm != "hyperband":
+            return replace(self, trials=trials)
+        epochs, first = self.space.base.epochs, self.settings.min_epochs
+        try:
+            brackets = hyperband.plan(epochs, first, trials)
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
+        return replace(self, hyperband=brackets, trials=brackets.configs)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the plan as plain values, as `StudyRecord.plan` describes them."""
@@ -129,7 +174,7 @@ class Plan:
         )
         if self.hyperband:
             return OracleProposer(Hyperband(self.hyperband, *common), screen)
-        oracle = RandomSearch(*common, max_trials=self.settings.max_trials)
+        oracle = RandomSearch(*common, max_trials=self.trials)
         return OracleProposer(oracle, screen)
 
     def _proposal(self, trial: int, values: Mapping[str, Any], name: str) -> Proposal:
@@ -137,7 +182,7 @@ class Plan:
 
 
 def plan_study(settings: StudySettings) -> Plan:
-    """Load the space and work out how much of it is searched.
+    """Load the space and see what it declares; `Plan.fitted` does the rest.
 
     Raises:
         SpaceError: The space cannot be used.
@@ -153,21 +198,5 @@ def plan_study(settings: StudySettings) -> Plan:
             f"{' besides epochs' if is_hyperband else ''}. "
             "Draw one in sample(hp), for example hp.Int(...)."
         )
-    points = count_points(declared)
-    wanted = min(n for n in (settings.max_trials, points, sys.maxsize) if n)
-    brackets = None
-    if space.name == "published":
-        trials = len(EXPERIMENTS) - 1  # its own baseline comes first
-    elif is_hyperband:
-        brackets = _brackets(epochs, settings.min_epochs, wanted)
-        trials = brackets.configs
-    else:
-        trials = wanted
-    return Plan(settings, space, declared, brackets, trials, points)
-
-
-def _brackets(max_epochs: int, min_epochs: int, max_configs: int) -> hyperband.Plan:
-    try:
-        return hyperband.plan(max_epochs, min_epochs, max_configs)
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
+    trials = settings.max_trials or sys.maxsize
+    return Plan(settings, space, declared, None, trials, count_points(declared))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, TextIO
@@ -65,13 +66,16 @@ class Terminal:
         self._names = {h["name"] for h in study.record.space["hyperparameters"]}
         self._say(f"Study {study.name}   {_plan(study)}")
         self._say(f"{self._data_line}   Device  {ready.device}")
-        for line in _brackets(study):
-            self._say(line)
+        brackets = study.record.plan.get("brackets", [])
+        for line in wording.brackets(brackets):
+            self._say("  " + line)
+        if brackets:
+            self._say("  Epochs are the fidelity, so the space leaves them out.")
         if resumed:
             done = sum(t.status != "running" for t in study.trials.values())
             self._say(f"Goes on after {done} finished trials.")
         for path in study.quarantined:
-            self._warn(
+            self._say(
                 f"{path.name} could not be read and is kept as .broken; "
                 "its trial runs again."
             )
@@ -93,7 +97,7 @@ class Terminal:
             f"{kind} {wording.points(value)}   {self._outlook()}"
         )
         if self._verbosity > 0:
-            self._say("   " + text)
+            self._say_line("   " + text)
         else:
             self._show_live(text)
 
@@ -101,16 +105,21 @@ class Terminal:
         """Write the trial's permanent line."""
         study = self._opened()
         if trial.status == "failed":
-            self._say(f"  {self._label(trial)} failed: {trial.error}")
+            self._say_line(f"  {self._label(trial)} failed: {trial.error}")
         else:
             ranked = best_first(study.trials.values(), study.record.settings)
             is_best = len(ranked) > 1 and ranked[0].trial == trial.trial
             mark = "  * best" if is_best else ""
-            self._say(f"  {self._label(trial)} {self._result(trial)}", mark)
+            self._say_line(f"  {self._label(trial)} {self._result(trial)}", mark)
         if trial.trial == 0:
             self._say_what_the_rest_takes()
         if self._on_trial_end:
             self._on_trial_end()
+
+    @property
+    def has_study(self) -> bool:
+        """Whether this session got as far as its study."""
+        return self._study is not None
 
     def note(self, text: str) -> None:
         """Say something a user should know."""
@@ -158,37 +167,40 @@ class Terminal:
         left = self._work and self._work.seconds_left(study.trials.values())
         if not left:
             return
-        text = f"  The rest will take about {wording.about(left)}."
+        self._say(f"  The rest will take about {wording.about(left)}.")
         if left > _QUARTER_OF_AN_HOUR:
-            text += (
-                " For a first look: Ctrl-C, then the same command with"
-                "\n  --time-limit 15m; without it, it goes on."
-            )
-        self._say(text)
+            self._say("  For a first look, Ctrl-C and add --time-limit 15m;")
+            self._say("  later the same command without it goes on.")
 
     def _opened(self) -> Study:
         assert self._study is not None, "study_opened comes first"  # noqa: S101
         return self._study
 
-    def _say(self, text: str, ending: str = "") -> None:
-        if self._verbosity < 0:
-            return
-        self._clear()
-        if self._stream.isatty():
-            self._stream.write(_fit(text, _WIDTH - len(ending)) + ending + "\n")
-        else:
-            now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S  ")
-            for line in (text + ending).splitlines():
-                self._stream.write(now + line + "\n")
-        self._stream.flush()
+    def _say(self, text: str) -> None:
+        """Write a permanent text, wrapped on a terminal."""
+        if self._verbosity >= 0:
+            width = _WIDTH if self._stream.isatty() else None
+            self._write(_wrapped(text, width))
 
-    def _warn(self, text: str) -> None:
+    def _say_line(self, text: str, ending: str = "") -> None:
+        """Write a trial's line, cut on a terminal."""
+        if self._verbosity >= 0:
+            if self._stream.isatty():
+                text = _cut(text, _WIDTH - len(ending))
+            self._write([text + ending])
+
+    def _write(self, lines: list[str]) -> None:
         self._clear()
-        self._stream.write(text + "\n")
+        now = ""
+        if not self._stream.isatty():
+            now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S  ")
+        for line in lines:
+            self._stream.write(f"{now}{line}".rstrip() + "\n")
+        self._stream.flush()
 
     def _show_live(self, text: str) -> None:
         if self._live:
-            self._stream.write("\r\x1b[2K > " + _fit(text, _WIDTH - 4))
+            self._stream.write("\r\x1b[2K > " + _cut(text, _WIDTH - 4))
             self._stream.flush()
 
     def _clear(self) -> None:
@@ -197,12 +209,19 @@ class Terminal:
             self._stream.flush()
 
 
-def _fit(text: str, width: int) -> str:
-    """Cut each line to a width, and say so with a dot."""
-    return "\n".join(
-        line if len(line) <= width else line[: width - 1] + "…"
-        for line in text.split("\n")
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _wrapped(text: str, width: int | None) -> list[str]:
+    """Split into lines of at most `width`, but for words that are longer."""
+    lines = text.split("\n")
+    if width is None:
+        return lines
+    wrapper = textwrap.TextWrapper(
+        width, break_long_words=False, break_on_hyphens=False
     )
+    return [part for line in lines for part in wrapper.wrap(line) or [""]]
 
 
 def _plan(study: Study) -> str:
@@ -220,14 +239,3 @@ def _plan(study: Study) -> str:
     epochs = settings["epochs"]
     each = f"1 to {2 * epochs} epochs" if "epochs" in names else f"{epochs} epochs"
     return f"random search, up to {plan['trials']} trials of {each}"
-
-
-def _brackets(study: Study) -> list[str]:
-    """Spell Hyperband's plan out, a line a bracket."""
-    lines = []
-    for number, rungs in enumerate(study.record.plan.get("brackets", ()), 1):
-        steps = " -> ".join(f"{configs} to epoch {epochs}" for configs, epochs in rungs)
-        lines.append(f"  bracket {number}: {steps}")
-    if lines:
-        lines.append("  Epochs are Hyperband's fidelity, so the space leaves them out.")
-    return lines

@@ -36,6 +36,10 @@ class RecordError(ExpectedError):
     """A record on disk, or one about to be written, is not what it must be."""
 
 
+class UnknownSchemaError(RecordError):
+    """A record was written by another version."""
+
+
 @dataclass(frozen=True)
 class Execution:
     """One training of a trial's config, with one seed.
@@ -326,21 +330,21 @@ def _read(path: Path) -> dict[str, Any]:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise RecordError(
             f"{path} must hold one JSON record, but it cannot be read: {error}. "
-            "It was cut off or edited; move it away to go on without it."
+            "It was cut off or edited."
         ) from error
     if not isinstance(data, dict):
         raise RecordError(f"{path} must hold one JSON object, got {type(data)}.")
     try:
         _without_schema(data)
-    except RecordError as error:
-        raise RecordError(f"{path}: {error}") from error
+    except UnknownSchemaError as error:
+        raise UnknownSchemaError(f"{path}: {error}") from error
     return data
 
 
 def _without_schema(data: Mapping[str, Any]) -> dict[str, Any]:
     schema = data.get("schema")
     if schema != SCHEMA:
-        raise RecordError(
+        raise UnknownSchemaError(
             f"This version reads records of schema {SCHEMA}, got schema={schema!r}. "
             "Read the study with the version of tune that wrote it."
         )
@@ -350,7 +354,7 @@ def _without_schema(data: Mapping[str, Any]) -> dict[str, Any]:
 def _build(kind: type[T], data: Mapping[str, Any]) -> T:
     try:
         return kind(**data)
-    except TypeError as error:
+    except (AttributeError, TypeError) as error:
         raise RecordError(f"Not a whole {kind.__name__}: {error}.") from error
 
 

@@ -37,23 +37,33 @@ def replay(trials: Mapping[int, TrialRecord], proposer: Proposer) -> list[Propos
         if number is not None
     )
     lost: list[Proposal] = []
+    ahead: set[int] = set()  # lost once and run again, so recorded later than proposed
     for _, number, rung, is_told in exchange:
         record = trials[number]
         if is_told:
             proposer.tell(number, record.rungs[rung].score)
             continue
+        if number in ahead:
+            ahead.remove(number)
+            continue
         proposal = proposer.propose()
-        # A record that could not be read leaves a gap in the numbers.
         while isinstance(proposal, Proposal) and proposal.trial < number:
-            lost.append(proposal)
+            earlier = trials.get(proposal.trial)
+            if earlier is None:
+                lost.append(proposal)
+            elif _matches(earlier, proposal):
+                ahead.add(proposal.trial)
+            else:
+                break
             proposal = proposer.propose()
-        if (
-            not isinstance(proposal, Proposal)
-            or proposal.trial != number
-            or dict(proposal.values) != dict(record.values)
-        ):
+        if not isinstance(proposal, Proposal) or not _matches(record, proposal):
             raise StudyError(_contradiction(record, proposal, is_lost=bool(lost)))
     return lost
+
+
+def _matches(record: TrialRecord, proposal: Proposal) -> bool:
+    same_values = dict(record.values) == dict(proposal.values)
+    return record.trial == proposal.trial and same_values
 
 
 def _contradiction(record: TrialRecord, got: object, *, is_lost: bool) -> str:

@@ -91,6 +91,11 @@ class Screen:
             self.counts[reason] += 1
         return reason is None
 
+    @property
+    def size(self) -> int:
+        """How many configs were added."""
+        return len(self._seen)
+
     def refusal(self, config: CnnConfig) -> str | None:
         """Say why a config is not trained, or None."""
         return self._limits.refusal(config, self._shape, self._classes)

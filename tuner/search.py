@@ -79,6 +79,7 @@ class Search:
         workers: Where to train.
         listener: Who is shown what happens.
         rejected: Counts the proposals turned away, by reason.
+        device: What the workers train on, for the records.
     """
 
     study: Study
@@ -88,6 +89,7 @@ class Search:
     workers: Workers
     listener: Listener
     rejected: Mapping[str, int] = field(default_factory=dict)
+    device: str | None = None
 
     def __post_init__(self) -> None:
         self._queue: deque[TrainingTask] = deque()
@@ -110,15 +112,16 @@ class Search:
             HopelessError: Too many trials failed in a row.
             StudyError: The records contradict the oracle.
         """
-        self._go_on()
-        while True:
+        try:
+            self._go_on()
             self._hand_out()
-            if not self._in_flight:
-                break
-            for event in self.workers.wait():
-                self._take(event)
-        self._drop_states()
-        self._save_counts()
+            while self._in_flight:
+                for event in self.workers.wait():
+                    self._take(event)
+                self._hand_out()
+            self._drop_states()
+        finally:
+            self._save_counts()
 
     def _go_on(self) -> None:
         """Take up what the records say, and queue what was cut off."""
@@ -149,9 +152,13 @@ class Search:
 
     def _propose(self) -> bool:
         limit = self.settings.time_limit_s
-        if limit is not None and time.monotonic() - self._started >= limit:
+        is_late = limit is not None and time.monotonic() - self._started >= limit
+        if is_late and self._in_flight:
             return False
         proposal = self.proposer.propose()
+        if is_late:  # all is done, or the last proposal waits for another session
+            self._exhausted = proposal is None
+            return False
         if isinstance(proposal, Proposal):
             self._start(proposal)
             return True
@@ -200,7 +207,9 @@ class Search:
                     f"Trial {record.trial}'s state was not kept: its first "
                     f"{execution.epochs} epochs are trained again from the seed."
                 )
-        reached = min(state.epoch, execution.epochs) if state else 0
+        if state and state.epoch > execution.epochs:
+            state = None  # of a record that is lost
+        reached = state.epoch if state else 0
         if reached != execution.epochs:
             history = {k: v[:reached] for k, v in execution.history.items()}
             self._put_execution(
@@ -212,7 +221,7 @@ class Search:
             config=record.config,
             seed=execution.seed,
             epochs=epochs,
-            state=state if reached else None,
+            state=state,
             keep_state=self.settings.keep_models > 0 or self._is_short(epochs),
         )
 
@@ -222,6 +231,8 @@ class Search:
         record = self.study.trials[event.trial]
         if not isinstance(event, EpochEnd):
             self._in_flight -= 1
+        if record.status != "running":  # another of its executions has failed
+            return
         match event:
             case EpochEnd():
                 self._take_epoch(event)
@@ -280,7 +291,7 @@ class Search:
             params=event.params,
             seconds=execution.seconds + event.seconds,
             continued_from=event.continued_from,
-            device=self.study.record.hardware.get("device"),
+            device=self.device,
         )
         self._put_execution(execution, event.trial)
         record = self.study.trials[event.trial]
@@ -309,9 +320,9 @@ class Search:
         if self._failed_in_a_row >= self.settings.max_consecutive_failed_trials:
             raise HopelessError(
                 f"{self._failed_in_a_row} trials failed one after another, the last "
-                f"with: {error}. Look into {self.study.folder / 'search.log'}, mend "
-                "the cause, and run the same command again; or raise "
-                "--max-consecutive-failed-trials."
+                f"with: {error}. Look into {self.study.folder / 'search.log'} and mend "
+                "the cause. The same command goes on with other trials; --overwrite "
+                "starts anew; --max-consecutive-failed-trials allows more."
             )
 
     def _end(self, record: TrialRecord, score: float | None) -> None:
@@ -336,7 +347,7 @@ class Search:
         """Keep the best trials' states, and those that may still go on."""
         ranked = best_first(self.study.trials.values(), self.study.record.settings)
         keep = {t.trial for t in ranked[: self.settings.keep_models]}
-        for number in self.study.kept_states() - keep:
+        for number in (self.study.kept_states() - keep) & self.study.trials.keys():
             record = self.study.trials[number]
             if self.is_finished or not self._may_go_on(record):
                 self.study.drop_states(number)

@@ -13,19 +13,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from search_spaces.errors import UsageError
 from tuner import locks
 from tuner.datasets import Dataset, load_dataset, save_arrays
 from tuner.opening import (
     memory_bytes,
     open_or_create,
     refuse_changed_settings,
-    replace_study,
+    stored_limits,
 )
 from tuner.proposals import ListProposer
 from tuner.screening import Limits, Screen
-from tuner.search import HopelessError, Listener, Search
+from tuner.search import HopelessError, Listener, Search, Workers
 from tuner.settings import StudySettings
-from tuner.study import Study
+from tuner.study import NotAStudyError, Study, move_aside
 from tuner.tasks import Ready
 from tuner.workers import LocalWorkers
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from tuner.planning import Plan
 
 _DATA = ".data"  # the images as the workers map them; gone when the session ends
+_BEFORE_A_STUDY = {_DATA, "search.log"}  # what a start that was killed leaves
 
 
 class SessionListener(Listener, Protocol):
@@ -76,37 +78,39 @@ def run_study(
     """
     with _held(folder):
         if overwrite and (folder / "study.json").exists():
-            listener.note(f"The old study is now in {replace_study(folder)}")
+            listener.note(f"The old study is now in {move_aside(folder)}")
+            folder.mkdir()
         refuse_changed_settings(settings, folder)
         timeout = settings.trial_timeout_s
         log = folder / "search.log"
-        with LocalWorkers(log, settings.device, task_timeout=timeout) as workers:
+        with (
+            emptied(folder / _DATA) as images,
+            LocalWorkers(log, settings.device, task_timeout=timeout) as workers,
+        ):
             plan = make_plan(settings)
             data = load_data(settings, listener.note)
             listener.data_loaded(data)
-            with mapped(data, folder / _DATA) as images:
-                ready = workers.open(images)
-                shape, classes = data.input_shape, len(data.classes)
-                study, resumed = open_or_create(
-                    folder,
-                    settings,
-                    command=command,
-                    space=plan.describe_space(),
-                    plan=plan.to_dict(),
-                    limits=plan.limits(
-                        shape,
-                        classes,
-                        on_gpu=ready.on_gpu,
-                        memory_bytes=memory_bytes(),
-                    ),
-                    data=data,
-                    ready=ready,
-                )
-                limits = Limits(**study.record.limits)
-                search = _prepare(study, plan, limits, workers, listener)
-                work = plan.workload(limits, shape, classes)
-                listener.study_opened(study, ready, work, resumed=resumed)
-                _run(study, search)
+            save_arrays(data, images)
+            ready = workers.open(images)
+            shape, classes = data.input_shape, len(data.classes)
+            limits = stored_limits(folder) or plan.limits(
+                shape, classes, on_gpu=ready.on_gpu, memory_bytes=memory_bytes()
+            )
+            plan = plan.fitted(limits, shape, classes)
+            study, resumed = open_or_create(
+                folder,
+                settings,
+                command=command,
+                space=plan.describe_space(),
+                plan=plan.to_dict(),
+                limits=limits,
+                data=data,
+                ready=ready,
+            )
+            search = prepare(study, plan, workers, listener, device=ready.device)
+            work = plan.workload(limits, shape, classes)
+            listener.study_opened(study, ready, work, resumed=resumed)
+            _run(study, search)
     return study
 
 
@@ -141,25 +145,30 @@ def load_data(settings: StudySettings, say: Callable[[str], None]) -> Dataset:
 
 
 @contextmanager
-def mapped(data: Dataset, folder: Path) -> Iterator[Path]:
-    """Lay the images out for the workers, for the length of a session."""
+def emptied(folder: Path) -> Iterator[Path]:
+    """Keep a folder for the length of a session, empty at first and gone at last."""
     shutil.rmtree(folder, ignore_errors=True)  # of a session that was killed
+    folder.mkdir()
     try:
-        save_arrays(data, folder)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _prepare(
-    study: Study,
-    plan: Plan,
-    limits: Limits,
-    workers: LocalWorkers,
-    listener: Listener,
+def prepare(
+    study: Study, plan: Plan, workers: Workers, listener: Listener, *, device: str
 ) -> Search:
-    """Build a fresh oracle and the loop around it."""
+    """Build a fresh oracle and the loop around it.
+
+    Args:
+        study: Open; its limits say what is not proposed.
+        plan: Fitted to those limits.
+        workers: Where to train.
+        listener: Hears which of the named trials are skipped.
+        device: What the workers train on.
+    """
     data = study.record.data
+    limits = Limits(**study.record.limits)
     screen = Screen(limits, tuple(data["input_shape"]), len(data["classes"]))
     named = []
     for proposal in plan.named_trials():
@@ -180,6 +189,7 @@ def _prepare(
         workers=workers,
         listener=listener,
         rejected=screen.counts,
+        device=device,
     )
 
 
@@ -202,11 +212,21 @@ def _run(study: Study, search: Search) -> None:
 def _held(folder: Path) -> Iterator[None]:
     """Hold a study's lock, and leave no folder where no study came of it."""
     with locks.hold(folder):
+        is_new = not folder.exists()
+        folder.mkdir(exist_ok=True)
+        is_study = (folder / "study.json").exists()
+        foreign = {path.name for path in folder.iterdir()} - _BEFORE_A_STUDY
+        if foreign and not is_study:
+            raise NotAStudyError(
+                f"A study's folder must be new or hold a study.json, and {folder} has "
+                f"{min(foreign)}. Use another --name, or move what is there away."
+            )
         try:
             yield
-        finally:
-            if not (folder / "study.json").exists():
+        except (UsageError, KeyboardInterrupt):
+            if is_new and not (folder / "study.json").exists():
                 shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
 @contextmanager

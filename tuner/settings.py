@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from search_spaces.errors import UsageError
@@ -146,6 +147,7 @@ class StudySettings:
     def identity(self) -> dict[str, Any]:
         """Give what a resume must find unchanged."""
         fixed = dict(self.to_dict())
+        fixed["space"] = Path(self.space).stem  # a file's hash says the rest
         for name in _MAY_CHANGE:
             # Under Hyperband the number of configs shapes every bracket.
             if name != "max_trials" or self.algorithm != "hyperband":

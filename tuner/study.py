@@ -16,6 +16,7 @@ from tuner.records import (
     RecordError,
     StudyRecord,
     TrialRecord,
+    UnknownSchemaError,
     atomic_file,
     read_study,
     read_trial,
@@ -29,6 +30,12 @@ from tuner.tasks import Assessment, State
 
 class StudyError(ExpectedError):
     """There is no such study, or it cannot be gone on with."""
+
+
+class NotAStudyError(StudyError):
+    """What was named is no study, or has no such trial."""
+
+    exit_code = 2
 
 
 class StudyChangedError(StudyError):
@@ -69,20 +76,21 @@ class Study:
                 trials run again. For the holder of the lock alone.
 
         Raises:
-            StudyError: There is no readable `study.json`.
+            NotAStudyError: There is no `study.json`.
+            RecordError: It cannot be read, or a record is of another schema.
         """
         try:
             study = cls(folder, read_study(folder))
         except FileNotFoundError as error:
-            raise StudyError(_no_study(folder)) from error
-        except RecordError as error:
-            raise StudyError(str(error)) from error
+            raise NotAStudyError(_no_study(folder)) from error
         if mend:
             for part in folder.rglob(".*.part"):  # of a process killed in mid-write
                 part.unlink(missing_ok=True)
         for path in trial_paths(folder):
             try:
                 record = read_trial(path)
+            except UnknownSchemaError:
+                raise
             except RecordError:
                 study.quarantined.append(path)
                 if mend:
@@ -108,7 +116,7 @@ class Study:
 
     def put_labels(self, validation: np.ndarray, test: np.ndarray) -> None:
         """Store the right classes, in the order of every prediction."""
-        kind = np.uint8 if max(test.max(), 0) < 256 else np.uint16
+        kind = self._class_dtype()
         _save(
             self.folder / "labels.npz",
             {"validation": validation.astype(kind), "test": test.astype(kind)},
@@ -118,7 +126,7 @@ class Study:
         self, trial: int, execution: int, of: Mapping[str, Assessment | None]
     ) -> None:
         """Store the class that an execution chose for each image of some splits."""
-        kind = np.uint8 if len(self.record.data["classes"]) <= 256 else np.uint16
+        kind = self._class_dtype()
         top = np.iinfo(kind).max
         arrays = {
             split: np.minimum(a.predictions, top).astype(kind)
@@ -157,6 +165,9 @@ class Study:
             for path in (self.folder / "trials").glob("*/state-*.npz")
         }
 
+    def _class_dtype(self) -> type[np.unsignedinteger[Any]]:
+        return np.uint8 if len(self.record.data["classes"]) <= 256 else np.uint16
+
     def _trial_folder(self, trial: int) -> Path:
         return trial_path(self.folder, trial).with_suffix("")
 
@@ -175,12 +186,12 @@ def find_study(directory: Path, name: str) -> Path:
     """Find a study by its name, or by the path of its folder.
 
     Raises:
-        StudyError: There is none; the text lists those there are.
+        NotAStudyError: There is none; the text lists those there are.
     """
     for folder in (directory / name, Path(name)):
         if (folder / "study.json").is_file():
             return folder
-    raise StudyError(_no_study(directory / name))
+    raise NotAStudyError(_no_study(directory / name))
 
 
 def move_aside(folder: Path) -> Path:

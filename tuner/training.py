@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,8 +67,7 @@ def train(
             validation = assess(model, data.x_train, data.y_train, data.validation)
             metrics["val_accuracy"] = validation.accuracy
             metrics["val_loss"] = validation.loss
-        if not all(math.isfinite(value) for value in metrics.values()):
-            raise DivergedError(f"loss became {metrics['loss']} in epoch {epoch}")
+        _check_finite(metrics, epoch)
         state = None
         if epoch < task.epochs and time.monotonic() >= checkpoint_at:
             state = _state(model, epoch)
@@ -78,19 +77,28 @@ def train(
 
     if validation is None and len(data.validation):
         validation = assess(model, data.x_train, data.y_train, data.validation)
-    everything = np.arange(len(data.y_test))
+    train_part = assess(model, data.x_train, data.y_train, train_sample(data))
+    test = assess(model, data.x_test, data.y_test, np.arange(len(data.y_test)))
+    losses = {"train_loss": train_part.loss, "test_loss": test.loss}
+    _check_finite(losses, task.epochs)
     return TrainingResult(
         trial=task.trial,
         execution=task.execution,
         epochs=task.epochs,
-        train=assess(model, data.x_train, data.y_train, train_sample(data)),
+        train=train_part,
         validation=validation,
-        test=assess(model, data.x_test, data.y_test, everything),
+        test=test,
         params=model.count_params(),
         continued_from=first,
         seconds=clock.lap(),
         state=_state(model, task.epochs) if task.keep_state else None,
     )
+
+
+def _check_finite(metrics: Mapping[str, float], epoch: int) -> None:
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise DivergedError(f"{name} became {value} in epoch {epoch}")
 
 
 def time_steps(task: TimingTask, data: Dataset) -> Timing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search_spaces.config import BASELINE, CnnConfig
@@ -32,6 +32,19 @@ def about(seconds: float) -> str:
     if seconds < 5400:
         return f"{round(seconds / 60)}m"
     return f"{seconds / 3600:.1f}h"
+
+
+def brackets(plan: Sequence[Sequence[Sequence[int]]]) -> list[str]:
+    """Spell Hyperband's plan out, a line a bracket.
+
+    Args:
+        plan: Brackets of rungs of (configs, epochs), as a study's record has them.
+    """
+    return [
+        f"bracket {number}: "
+        + " -> ".join(f"{configs} to epoch {epochs}" for configs, epochs in rungs)
+        for number, rungs in enumerate(plan, 1)
+    ]
 
 
 def config(flat: Mapping[str, Any], names: set[str]) -> str:

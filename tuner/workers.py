@@ -31,7 +31,6 @@ from tuner.tasks import (
     WorkerLoss,
 )
 
-DEVICES = ("auto", "cpu", "gpu")
 # A process that has trained many networks keeps some memory of each.
 _TASKS_A_PROCESS = 40
 
