@@ -70,7 +70,7 @@ def test_an_option_in_first_place_means_search():
             "exclude each other",
         ),
         (["--space", "architecture", "--data", "no.npz"], "'no.npz' does not exist"),
-        (["--space", "architecture", "--workers", "2"], "No such option"),
+        (["--space", "architecture", "--workers", "2"], "'2' is not one of"),
         (["show", "nothing"], "holds no study"),
         (["export", "nothing"], "holds no study"),
         (["report"], "holds no study"),

@@ -194,8 +194,9 @@ class Terminal:
         now = ""
         if not self._stream.isatty():
             now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S  ")
+            lines = [line for line in lines if line]
         for line in lines:
-            self._stream.write(f"{now}{line}".rstrip() + "\n")
+            self._stream.write(f"{now}{line}\n")
         self._stream.flush()
 
     def _show_live(self, text: str) -> None:
