@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -122,7 +123,10 @@ def render(
         flat = list(axes.flat)
         draw(flat[0] if rows * columns == 1 else flat)
         out = io.BytesIO()
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+        with warnings.catch_warnings():
+            # A box stands for what Matplotlib's font lacks; the page's text has it.
+            warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+            figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     svg = _COORDINATES.sub(_shorten, out.getvalue().decode())
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 

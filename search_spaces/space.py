@@ -230,5 +230,5 @@ def _blame(space: str | Path, what: str, error: Exception) -> str:
     where = f" at line {own[-1].lineno}" if own else ""
     return (
         f"Space {space}: {what} must run without an error, but it raised{where}: "
-        f"{type(error).__name__}: {error}."
+        f"{type(error).__name__}: {str(error).rstrip('.')}."
     )

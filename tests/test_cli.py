@@ -51,6 +51,7 @@ def test_an_option_in_first_place_means_search():
     """`tune --space x` is `tune search --space x`; --help and --version are not."""
     assert "--space must be one of" in run("--space", "nothing").output
     assert "Usage: tune [OPTIONS] COMMAND" in run("--help").output
+    assert "\n  tune --space hyperparams  " in run("--help").output  # a line of its own
     assert "Usage: tune search [OPTIONS]" in run("search", "--help").output
     assert run("--version").output.startswith("tune, version")
 

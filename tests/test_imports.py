@@ -22,7 +22,7 @@ LAYERS = [
     {"search_spaces.combined", "search_spaces.published", "search_spaces.model"},
     {"search_spaces.space"},
     {"search_spaces.hypermodel"},
-    {"tuner.records", "tuner.locks", "tuner.seeds", "tuner.numbers"},
+    {"tuner.records", "tuner.locks", "tuner.seeds", "tuner.numbers", "tuner.quiet"},
     {"tuner.tasks", "tuner.hyperband"},
     {"tuner.ranking", "tuner.wording", "tuner.screening", "tuner.image_arrays"},
     {"tuner.named_datasets", "tuner.image_files", "tuner.splits"},

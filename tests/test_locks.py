@@ -22,7 +22,9 @@ HOLD = (
 def holder(tmp_path):
     """Another process that holds the lock."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, tmp_path / "study"],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     with process:
         assert process.stdout.readline() == "held\n"
@@ -32,9 +34,9 @@ def holder(tmp_path):
 
 def test_a_second_holder_is_refused_by_name(tmp_path, holder):
     """The error names the process, and says what to do."""
-    assert is_held(tmp_path)
+    assert is_held(tmp_path / "study")
     text = f"process {holder.pid} on .* holds .* Wait until it ends, stop it, or"
-    with pytest.raises(StudyLockedError, match=text), hold(tmp_path):
+    with pytest.raises(StudyLockedError, match=text), hold(tmp_path / "study"):
         pytest.fail("two processes hold one study")
 
 
@@ -42,14 +44,15 @@ def test_death_releases_it(tmp_path, holder):
     """Kill -9 leaves a note behind, and no lock."""
     holder.kill()
     holder.wait()
-    assert (tmp_path / ".lock.holder").exists()
-    assert not is_held(tmp_path)
-    with hold(tmp_path):
-        assert str(os.getpid()) in (tmp_path / ".lock.holder").read_text()
-    assert not is_held(tmp_path)
+    note = tmp_path / ".locks" / "study.holder"
+    assert note.exists()
+    assert not is_held(tmp_path / "study")
+    with hold(tmp_path / "study"):
+        assert str(os.getpid()) in note.read_text()
+    assert not is_held(tmp_path / "study")
 
 
 def test_a_folder_without_a_lock_is_free(tmp_path):
     """Asking creates nothing."""
-    assert not is_held(tmp_path)
+    assert not is_held(tmp_path / "study")
     assert list(tmp_path.iterdir()) == []

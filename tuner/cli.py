@@ -43,8 +43,8 @@ def main() -> None:
 
 @click.group(cls=SearchByDefault, context_settings=_CONTEXT)
 @click.version_option(version("tune-keras"), prog_name="tune")
-def cli() -> None:
-    r"""Search hyperparameters of Keras image classifiers, and compare honestly.
+def cli() -> None:  # the backspace is Click's mark for lines to keep
+    """Search hyperparameters of Keras image classifiers, and compare honestly.
 
     \b
     tune --space architecture        search filters, depth, pooling, dense layers
@@ -78,7 +78,7 @@ def search(
         folder = directory / (name or _default_name(settings))
         _check_name(folder.name, name)
         if dry_run:
-            _dry_run(settings, as_json=as_json)
+            _dry_run(settings, folder, overwrite=overwrite, as_json=as_json)
             return
         _search(
             settings,
@@ -232,11 +232,13 @@ def _default_name(settings: Any) -> str:
 
 
 def _check_name(name: str, given: str | None) -> None:
-    if given is not None and (name != given or name.startswith(".") or not name):
+    is_plain = name.isprintable() and not name.startswith(".") and 0 < len(name) <= 100
+    if given is not None and not (is_plain and name == given):
         fail(
             USAGE,
-            f"--name must be one folder's name that does not start with a dot, got "
-            f"{given!r}. Use --directory for where it lies.",
+            "--name must be one folder's name of 1 to 100 printable characters that "
+            f"does not start with a dot, got {given!r}. Use --directory for where it "
+            "lies.",
         )
 
 
@@ -280,6 +282,14 @@ def _finish(folder: Path, *, pages: bool, as_json: bool, open_page: bool) -> Non
         fail(FAILED, problem)
     if pages and open_page:
         click.launch(str(folder / "report.html"))
+    if not study.trials:
+        reasons = ", ".join(f"{n} {why}" for why, n in study.record.rejected.items())
+        fail(
+            FAILED,
+            "A search must find a config to train, and every one that was drawn is "
+            f"turned away: {reasons}. Use larger images (--image-size), raise "
+            "--max-params, or widen the space.",
+        )
     if not any(t.status == "completed" for t in study.trials.values()):
         fail(FAILED, f"No trial was completed. See {folder / 'search.log'}.")
 
@@ -309,9 +319,12 @@ def _each(
     return done, broken
 
 
-def _dry_run(settings: Any, *, as_json: bool) -> None:
+def _dry_run(settings: Any, folder: Path, *, overwrite: bool, as_json: bool) -> None:
     from tuner import dry_run
+    from tuner.opening import refuse_changed_settings
 
+    if not overwrite:
+        refuse_changed_settings(settings, folder)
     plan = dry_run.plan_and_time(settings, say)
     if as_json:
         print_json(plan)

@@ -46,7 +46,11 @@ def exit_codes(*, resumes: bool = False) -> Iterator[None]:
     except BrokenPipeError:
         raise  # whoever read our output has enough; click ends quietly
     except OSError as error:
-        fail(FAILED, f"{error}. Finished trials are kept; mend it and run again.")
+        fail(
+            FAILED,
+            f"Files could not be read or written: {error}. Free the disk or mend the "
+            "permissions and run the same command; what was finished is kept.",
+        )
 
 
 def fail(code: int, text: str) -> NoReturn:

@@ -267,7 +267,7 @@ def _limit(
 ) -> np.ndarray:
     """Choose the training images to use, sorted indices."""
     need = 2 if validation_split else 1
-    todo = "Add images of that class, or use --validation-split 0"
+    todo = "Add images of that class"
     _check_counts(labels, classes, need, "with --validation-split", todo)
     if limit is None or limit >= len(labels):
         if limit is not None and limit > len(labels):
@@ -276,8 +276,6 @@ def _limit(
     kept = stratified_subset(labels, limit, _derive(seed, "limit"))
     fewest = np.bincount(labels).min()
     todo = f"Use --limit {math.ceil(need * len(labels) / fewest)} or more"
-    if need == 2:
-        todo += ", or --validation-split 0"
     _check_counts(labels[kept], classes, need, f"under --limit {limit}", todo)
     return kept
 

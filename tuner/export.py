@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from search_spaces.config import CnnConfig
+from tuner.quiet import quiet_stderr
 from tuner.ranking import best_first
 from tuner.records import TrialRecord
 from tuner.study import NotAStudyError, Study, StudyError
@@ -75,11 +76,6 @@ def write_model(
     Returns:
         A Python snippet that loads and uses the file.
     """
-    import keras
-
-    from search_spaces.model import build_model
-    from tuner.training import restore
-
     execution = trial.executions[0]
     state = study.state(trial.trial, execution.execution)
     if state is None or state.epoch != execution.epochs:
@@ -93,6 +89,24 @@ def write_model(
             )
         )
     data = study.record.data
+    with quiet_stderr():
+        outputs = _save(study, trial, state, path)
+    return _SNIPPET.format(
+        path=str(path),
+        shape=", ".join(map(str, data["input_shape"])),
+        outputs=outputs,
+        classes=list(data["classes"]),
+    )
+
+
+def _save(study: Study, trial: TrialRecord, state: State, path: Path) -> int:
+    """Write the file whole or not at all, and give its number of outputs."""
+    import keras
+
+    from search_spaces.model import build_model
+    from tuner.training import restore
+
+    data = study.record.data
     config = CnnConfig.from_dict(trial.config)
     model = build_model(config, tuple(data["input_shape"]), len(data["classes"]))
     restore(model, state)
@@ -102,12 +116,7 @@ def write_model(
         whole = Path(folder) / path.name
         exported.save(whole)
         whole.replace(path)
-    return _SNIPPET.format(
-        path=str(path),
-        shape=", ".join(map(str, data["input_shape"])),
-        outputs=exported.output_shape[-1],
-        classes=list(data["classes"]),
-    )
+    return int(exported.output_shape[-1])
 
 
 def train_again(

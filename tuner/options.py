@@ -110,7 +110,7 @@ _SEARCH = (
     click.option("--limit", type=click.IntRange(1), help="Training images to use."),
     click.option(
         "--validation-split",
-        type=click.FloatRange(0, 1, max_open=True),
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
         help="Share of the training images that chooses between trials, stratified. "
         "[default: 0.1]",
     ),

@@ -40,6 +40,16 @@ class UnknownSchemaError(RecordError):
     """A record was written by another version."""
 
 
+_MEASURES = (
+    "train_accuracy",
+    "train_loss",
+    "val_accuracy",
+    "val_loss",
+    "test_accuracy",
+    "test_loss",
+)
+
+
 @dataclass(frozen=True)
 class Execution:
     """One training of a trial's config, with one seed.
@@ -82,6 +92,10 @@ class Execution:
     device: str | None = None
 
     def __post_init__(self) -> None:
+        for name in _MEASURES:
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, int | float):
+                raise RecordError(f"{name} must be a number or null, got {value!r}.")
         lengths = {name: len(values) for name, values in self.history.items()}
         if set(lengths.values()) - {self.epochs}:
             raise RecordError(

@@ -99,6 +99,7 @@ class Search:
         self._in_flight = 0
         self._failed_in_a_row = 0
         self._exhausted = False
+        self._was_late = False
 
     @property
     def is_finished(self) -> bool:
@@ -153,6 +154,9 @@ class Search:
     def _propose(self) -> bool:
         limit = self.settings.time_limit_s
         is_late = limit is not None and time.monotonic() - self._started >= limit
+        if is_late and not self._was_late:
+            self._was_late = True
+            self.listener.note("The time is up: no more trials start.")
         if is_late and self._in_flight:
             return False
         proposal = self.proposer.propose()

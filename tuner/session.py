@@ -6,7 +6,6 @@ both take seconds, side by side.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from tuner.opening import (
     stored_limits,
 )
 from tuner.proposals import ListProposer
+from tuner.quiet import quiet_stderr
 from tuner.screening import Limits, Screen
 from tuner.search import HopelessError, Listener, Search, Workers
 from tuner.settings import StudySettings
@@ -110,6 +110,11 @@ def run_study(
             search = prepare(study, plan, workers, listener, device=ready.device)
             work = plan.workload(limits, shape, classes)
             listener.study_opened(study, ready, work, resumed=resumed)
+            if not plan.is_list and plan.trials < (settings.max_trials or 0):
+                listener.note(
+                    f"The space holds {plan.trials} configs besides trial 0 that can "
+                    "be trained here: all are tried."
+                )
             _run(study, search)
     return study
 
@@ -121,7 +126,7 @@ def make_plan(settings: StudySettings) -> Plan:
         SpaceError: The space cannot be used.
         SettingsError: An option does not go with the space.
     """
-    with _quiet_import():
+    with quiet_stderr():
         from tuner.planning import plan_study
     return plan_study(settings)
 
@@ -200,7 +205,7 @@ def _run(study: Study, search: Search) -> None:
     try:
         search.run()
         if search.is_finished:
-            state = "completed"
+            state = "completed" if study.trials else "failed"
     except HopelessError:
         state = "failed"
         raise
@@ -227,16 +232,3 @@ def _held(folder: Path) -> Iterator[None]:
             if is_new and not (folder / "study.json").exists():
                 shutil.rmtree(folder, ignore_errors=True)
             raise
-
-
-@contextmanager
-def _quiet_import() -> Iterator[None]:
-    """Keep what TensorFlow's libraries print when they load off the terminal."""
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as nothing:
-        os.dup2(nothing.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

@@ -204,9 +204,10 @@ def move_aside(folder: Path) -> Path:
 
 def _no_study(folder: Path) -> str:
     names = [f.name for f in study_folders(folder.parent)]
-    known = f"It holds: {', '.join(names)}." if names else "It holds no study."
+    known = f"holds: {', '.join(names)}." if names else "holds no study."
     return (
-        f"A study must have a study.json, and {folder} has none. {known} "
+        f"A study must have a study.json, and {folder} has none. "
+        f"{folder.parent} {known} "
         "Run a search first, or name another --directory."
     )
 

@@ -57,6 +57,7 @@ def study_object(study: Study) -> dict[str, Any]:
         "best": trial_object(ranked[0]) if ranked else None,
         "rejected": dict(study.record.rejected),
         "notes": list(study.record.notes),
+        "unreadable": [path.name for path in study.quarantined],
         "seconds": study.record.seconds,
         "report": str(page) if page.exists() else None,
     }
@@ -74,7 +75,9 @@ def ending(study: Study) -> list[str]:
     if statuses["running"]:
         parts.append(f"{statuses['running']} to go on with")
     took = numbers.duration(study.record.seconds)
-    lines = [f"{len(study.trials)} trials in {took} ({', '.join(parts)})"]
+    number = len(study.trials)
+    trials_ran = f"{number} trial{'' if number == 1 else 's'}"
+    lines = [f"{trials_ran} in {took} ({', '.join(parts)})"]
     if study.record.rejected:
         reasons = ", ".join(f"{n} {why}" for why, n in study.record.rejected.items())
         lines.append(f"Not proposed: {reasons}")
@@ -118,6 +121,9 @@ def study_lines(study: Study) -> list[str]:
         lines.append(
             f"{unranked} trials are not ranked: failed, unfinished or cut short."
         )
+    lines += [
+        f"{p.name} cannot be read; a resume runs it again." for p in study.quarantined
+    ]
     return lines
 
 
@@ -157,6 +163,8 @@ def _one_line(trial: TrialRecord) -> str:
 def _margin(study: Study, ranked: list[TrialRecord]) -> str:
     objective = study.record.settings["objective"]
     first, second = (score(t, objective) or 0.0 for t in ranked[:2])
+    if first == second:
+        return f"level with trial {ranked[1].trial} in {objective}"
     if objective == "val_accuracy":
         ahead = f"{wording.points(first - second)} points"
     else:
