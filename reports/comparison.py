@@ -160,12 +160,16 @@ def distribution(group_: Group) -> pd.DataFrame:
 
 
 def best_of_each(group_: Group) -> pd.DataFrame:
-    """Take each study's leader and each baseline, highest first.
+    """Take each study's leader and each baseline, once, highest first.
 
     Columns: label, score, low, high, test, is_baseline; accuracies in percent.
     """
     unit = views.unit_of(group_.objective)
-    rows = [(e.leader, _leader_label(e), False) for e in group_.entries]
+    rows = [
+        (e.leader, _leader_label(e), False)
+        for e in group_.entries
+        if e.leader["trial"] != BASELINE
+    ]
     rows += [(b.row, baseline_label(group_, b), True) for b in group_.baselines]
     frame = pd.DataFrame(
         [

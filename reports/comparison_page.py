@@ -185,7 +185,8 @@ def _images(group: Group) -> dict[str, Image]:
 
 
 def _best(group: Group, axis: str) -> Image:
-    frame = comparison.best_of_each(group).head(20)
+    everything = comparison.best_of_each(group)
+    frame = everything.head(20)
     height = 84 + 26 * max(len(frame), 2)
     accuracy = group.objective.is_accuracy
     uri = render(
@@ -200,7 +201,7 @@ def _best(group: Group, axis: str) -> Image:
         for label, score in zip(frame["label"], frame["score"], strict=True)
     ]
     title = f"By {wording.metric(group.objective.name)}: {wording.listing(said[:4])}"
-    note = titles.showing(len(frame), len(group.entries) + len(group.baselines))
+    note = titles.showing(len(frame), len(everything))
     return Image(title, f"Dot plot. {title}.", note, uri, FULL, height)
 
 
