@@ -9,10 +9,12 @@ import keras
 import keras_tuner as kt
 
 from search_spaces.config import CnnConfig
-from search_spaces.layers import Shape, infeasibility
+from search_spaces.layers import Shape
 from search_spaces.model import build_model
 from search_spaces.space import Space, load_space
 
+# Finite, so that a tuner's own models can be fitted to it.
+_WORST = {"accuracy": 0.0, "val_accuracy": 0.0, "loss": 1e6, "val_loss": 1e6}
 _PLACEHOLDER = CnnConfig(filters=(1,), kernel_size=1, units=())
 
 
@@ -29,7 +31,7 @@ class SpaceHyperModel(kt.HyperModel):  # type: ignore[misc]
         """Build and compile the network that `hp` means.
 
         Where no such network exists for the input shape, this is a placeholder
-        that `fit` refuses: a tuner builds points of its own choice to discover
+        that `fit` does not train: a tuner builds points of its own choice to discover
         the space, and must not stumble over them.
         """
         config = self.space.sample(hp)
@@ -44,14 +46,14 @@ class SpaceHyperModel(kt.HyperModel):  # type: ignore[misc]
 
         What the space tunes overrides the arguments; the rest are passed on.
 
-        Raises:
-            keras_tuner.errors.FailedTrialError: No such network exists for the
-                input shape; the tuner marks the trial failed and goes on.
+        Returns:
+            Keras's history; or the worst metrics where no such network exists for
+            the input shape. A failure would be truer, but KerasTuner ends a search
+            after three in a row.
         """
         config = self.space.sample(hp)
-        reason = infeasibility(config, self.input_shape)
-        if reason:
-            raise kt.errors.FailedTrialError(reason)
+        if not config.is_feasible(self.input_shape):
+            return dict(_WORST)
         for name in ("epochs", "batch_size"):
             if name in hp or name not in kwargs:
                 kwargs[name] = getattr(config, name)
