@@ -166,7 +166,7 @@ def best_of_each(group_: Group) -> pd.DataFrame:
     """
     unit = views.unit_of(group_.objective)
     rows = [
-        (e.leader, _leader_label(e), False)
+        (e.leader, f"{_clip(e.name)}: trial {int(e.leader['trial'])}", False)
         for e in group_.entries
         if e.leader["trial"] != BASELINE
     ]
@@ -324,13 +324,6 @@ def _range(study: Study, name: str) -> str:
         return f"{len(values)} values"
     log = ", log" if knob.log else ""
     return f"{wording.value(knob.low)} to {wording.value(knob.high)}{log}"
-
-
-def _leader_label(entry: Entry) -> str:
-    trial = int(entry.leader["trial"])
-    return (
-        f"{_clip(entry.name)}: {'baseline' if trial == BASELINE else f'trial {trial}'}"
-    )
 
 
 def _clip(name: str) -> str:

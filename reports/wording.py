@@ -34,9 +34,8 @@ _SPLITS = {"val": "validation", "train": "train", "test": "test"}
 
 def percent(fraction: float | None) -> str:
     """Write an accuracy: 0.7123 as "71.2 %"."""
-    if _is_missing(fraction):
+    if fraction is None or not math.isfinite(fraction):
         return MISSING
-    assert fraction is not None  # noqa: S101 - for the type checker
     return f"{number(100 * fraction, 1)} %"
 
 
@@ -49,9 +48,8 @@ def points(fraction: float) -> str:
 
 def gap(fraction: float | None) -> str:
     """Write a generalization gap in points, with its sign: "+8.8"."""
-    if _is_missing(fraction):
+    if fraction is None or not math.isfinite(fraction):
         return MISSING
-    assert fraction is not None  # noqa: S101 - for the type checker
     text = number(100 * fraction, 1)
     if text.startswith("-"):
         return text.replace("-", MINUS)
@@ -99,7 +97,3 @@ def listing(items: list[str]) -> str:
     if len(items) < 2:
         return "".join(items)
     return f"{', '.join(items[:-1])} and {items[-1]}"
-
-
-def _is_missing(value: float | None) -> bool:
-    return value is None or not math.isfinite(value)

@@ -280,6 +280,24 @@ def test_two_studies_share_one_baseline(tmp_path):
     assert best["score"].is_monotonic_decreasing
 
 
+def test_a_baseline_that_leads_its_study_is_shown_once(tmp_path):
+    """Where no trial comes before it, it is not listed as a leader as well."""
+
+    def weak(trial):
+        if not trial.trial:
+            return studies.shared_baseline(trial)
+        (execution,) = trial.executions
+        execution = dataclasses.replace(execution, val_accuracy=0.1)
+        return dataclasses.replace(trial, executions=(execution,))
+
+    studies.write_study(tmp_path, "a", n=4, change=weak)
+    studies.write_study(tmp_path, "b", n=4, change=studies.shared_baseline, seed=5)
+    group = comparison.group(comparison.read_studies(tmp_path).entries)
+    best = comparison.best_of_each(group)
+    assert not any(label.startswith("a: ") for label in best["label"])
+    assert best["is_baseline"].sum() == 1
+
+
 def test_the_baseline_is_no_part_of_a_search(tmp_path):
     """The distribution holds what each study searched, without trial 0."""
     group = two_studies(tmp_path)

@@ -29,8 +29,7 @@ class Terminal:
     is permanent and has the time.
 
     Args:
-        verbosity: 0 for the trials alone, -1 for nothing but what is wrong, 1 for
-            every epoch too.
+        verbosity: 0 for a line a trial, -1 for nothing, 1 for every epoch too.
         on_trial_end: Called after each trial, for the page; None without one.
         stream: Where to write.
     """
