@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 import keras
 
+from tuner.machine import cores
 from tuner.tasks import Ready
 
 
@@ -15,15 +16,39 @@ class DeviceError(RuntimeError):
     """The device that was asked for is not there."""
 
 
-def prepare(device: str) -> Ready:
+def limit_threads(threads: int) -> None:
+    """Keep this process to so many CPU threads; before the backend computes.
+
+    Other numbers of threads add floats in another order: one thread, and only
+    that, gives the same bits on every machine load.
+    """
+    # Read by XLA as it starts, and by the libraries under torch and NumPy.
+    os.environ["NPROC"] = str(threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        case "torch":
+            import torch
+
+            torch.set_num_threads(threads)
+
+
+def prepare(device: str, threads: int | None = None) -> Ready:
     """Choose the device of this process and say what it is.
 
     Args:
         device: "auto" takes a GPU where the backend sees one; "cpu" or "gpu".
+        threads: CPU threads to use, or None for all.
 
     Raises:
         DeviceError: "gpu" was asked for and the backend sees none.
     """
+    if threads:
+        limit_threads(threads)
     backend = keras.backend.backend()
     gpus = {"tensorflow": _tensorflow_gpus, "jax": _jax_gpus, "torch": _torch_gpus}[
         backend
@@ -38,8 +63,8 @@ def prepare(device: str) -> Ready:
         "backend": backend,
         **{name: version(name) for name in ("keras", "keras-tuner", "numpy", backend)},
     }
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    cpu = f"CPU, {threads or os.cpu_count()} threads"
+    count = threads or cores()
+    cpu = f"CPU, {count} thread{'' if count == 1 else 's'}"
     return Ready(gpus[0] if gpus else cpu, bool(gpus), versions)
 
 

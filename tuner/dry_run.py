@@ -10,7 +10,7 @@ from typing import Any
 from search_spaces.config import CnnConfig
 from tuner import session, wording
 from tuner.datasets import Dataset, save_arrays
-from tuner.opening import memory_bytes
+from tuner.machine import memory_bytes
 from tuner.settings import StudySettings
 from tuner.tasks import Timing, TimingTask, TrainingFailure, WorkerLoss
 from tuner.workers import LocalWorkers
@@ -35,7 +35,7 @@ def plan_and_time(
     """
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        LocalWorkers(Path(folder) / "log", settings.device) as workers,
+        session.local_workers(settings, Path(folder) / "log") as workers,
     ):
         plan = session.make_plan(settings)
         data = session.load_data(settings, say)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tuner.datasets import Dataset
+from tuner.machine import cores, memory_bytes
 from tuner.records import StudyRecord, read_study
 from tuner.screening import Limits
 from tuner.settings import StudySettings, fingerprint
@@ -67,7 +67,7 @@ def open_or_create(
     mark = fingerprint(settings, space, data.split)
     if (folder / "study.json").exists():
         study = Study.open(folder, mend=True)
-        if study.record.fingerprint != mark:
+        if _mark(study.record) != mark:
             raise StudyChangedError(_changed(study.record, space, data))
         study.update(settings=settings.to_dict(), plan=dict(plan), command=command)
         return study, True
@@ -84,7 +84,7 @@ def open_or_create(
         hardware={
             "device": ready.device,
             "cpu": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
+            "cores": cores(),
             "memory_bytes": memory_bytes(),
         },
         limits=asdict(limits),
@@ -103,11 +103,10 @@ def stored_limits(folder: Path) -> Limits | None:
     return Limits(**read_study(folder).limits)
 
 
-def memory_bytes() -> int | None:
-    """Give this machine's memory, or None where the system does not tell."""
-    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):  # Windows
-        return None
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def _mark(record: StudyRecord) -> str:
+    """Fingerprint a stored study as this version would, options added since included."""
+    settings = StudySettings.from_dict(record.settings)
+    return fingerprint(settings, record.space, record.data["split"])
 
 
 def _describe_data(data: Dataset) -> dict[str, Any]:

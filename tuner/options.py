@@ -42,6 +42,24 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic from 8.4 o
             self.fail(str(error), param, ctx)
 
 
+class Workers(click.ParamType):  # type: ignore[type-arg]  # generic from 8.4 on
+    """A number of workers; "auto" is None."""
+
+    name = "workers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        """Read "auto" or a whole number from 1."""
+        if value == "auto":
+            return None
+        return click.IntRange(1).convert(value, param, ctx)
+
+    def get_metavar(self, param: click.Parameter, ctx: Any = None) -> str:  # noqa: ARG002
+        """Show what it takes in the help."""
+        return "N|auto"
+
+
 def directory_option(command: Command) -> Command:
     """Let a command be told where the studies lie."""
     return click.option(
@@ -133,9 +151,8 @@ _SEARCH = (
         "--workers",
         default="auto",
         show_default=True,
-        type=click.Choice(["auto", "1"]),
-        expose_value=False,  # both mean one
-        help="Trainings side by side on this machine; one, for now.",
+        type=Workers(),
+        help="Trainings side by side on this machine; auto is one.",
     ),
     click.option(
         "--time-limit",
@@ -194,6 +211,11 @@ _SEARCH = (
         default=3,
         show_default=True,
         help="Give up after so many failures in a row.",
+    ),
+    click.option(
+        "--deterministic",
+        is_flag=True,
+        help="One CPU thread a training: histories are the same, bit for bit.",
     ),
     click.option(
         "--dry-run", is_flag=True, help="Show the plan and what it will take."

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 from search_spaces.errors import UsageError
 from tuner import locks
 from tuner.datasets import Dataset, load_dataset, save_arrays
+from tuner.machine import cores, memory_bytes
 from tuner.opening import (
-    memory_bytes,
     open_or_create,
     refuse_changed_settings,
     stored_limits,
@@ -81,11 +81,10 @@ def run_study(
             listener.note(f"The old study is now in {move_aside(folder)}")
             folder.mkdir()
         refuse_changed_settings(settings, folder)
-        timeout = settings.trial_timeout_s
         log = folder / "search.log"
         with (
             emptied(folder / _DATA) as images,
-            LocalWorkers(log, settings.device, task_timeout=timeout) as workers,
+            local_workers(settings, log) as workers,
         ):
             plan = make_plan(settings)
             data = load_data(settings, listener.note)
@@ -117,6 +116,21 @@ def run_study(
                 )
             _run(study, search)
     return study
+
+
+def local_workers(settings: StudySettings, log: Path) -> LocalWorkers:
+    """Start this machine's workers; they share its cores evenly."""
+    count = settings.workers or 1
+    threads = 1 if settings.deterministic else None
+    if count > 1:
+        threads = threads or max(1, cores() // count)
+    return LocalWorkers(
+        log,
+        settings.device,
+        count,
+        threads=threads,
+        task_timeout=settings.trial_timeout_s,
+    )
 
 
 def make_plan(settings: StudySettings) -> Plan:

@@ -26,6 +26,7 @@ _MAY_CHANGE = (
     "trial_timeout_s",
     "max_consecutive_failed_trials",
     "keep_models",
+    "workers",
     "data",
 )
 
@@ -46,6 +47,9 @@ class StudySettings:
         limit: Training images to use, or None for all.
         time_limit_s: Seconds after which no trial starts, or None.
         trial_timeout_s: Seconds after which a training has failed, or None.
+        workers: Trainings side by side, or None to let the session choose.
+        deterministic: Whether each training keeps to one CPU thread, so that a
+            study's histories are the same bits whatever the number of workers.
 
     Raises:
         SpaceError: There is no such space.
@@ -73,6 +77,8 @@ class StudySettings:
     min_epochs: int = 1
     trial_timeout_s: float | None = None
     max_consecutive_failed_trials: int = 3
+    workers: int | None = None
+    deterministic: bool = False
 
     def __post_init__(self) -> None:
         if self.space == "published":
@@ -138,10 +144,15 @@ class StudySettings:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> StudySettings:
-        """Read what `to_dict` wrote."""
+        """Read what `to_dict` wrote.
+
+        An option that the study's version did not have is at its default: a new
+        option must default to what was done before.
+        """
         settings = object.__new__(cls)
         for field in dataclasses.fields(cls):
-            object.__setattr__(settings, field.name, stored.get(field.name))
+            value = stored.get(field.name, field.default)
+            object.__setattr__(settings, field.name, value)
         return settings
 
     def identity(self) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class LocalWorkers:
         count: How many trainings run side by side.
         task_timeout: Seconds after which a training is stopped and has failed,
             or None.
-
+        threads: CPU threads that each worker uses, or None for all.
     """
 
     def __init__(
@@ -59,8 +59,9 @@ class LocalWorkers:
         device: str = "auto",
         count: int = 1,
         task_timeout: float | None = None,
+        threads: int | None = None,
     ) -> None:
-        self._where = (log, device)
+        self._where = (log, device, threads)
         self._data_folder: Path | None = None
         self._task_timeout = task_timeout
         self._workers = [_Worker(*self._where) for _ in range(count)]
@@ -150,11 +151,11 @@ class LocalWorkers:
 class _Worker:
     """One process and the pipe to it."""
 
-    def __init__(self, log: Path, device: str) -> None:
+    def __init__(self, log: Path, device: str, threads: int | None) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(
-            target=_work, args=(theirs, log, device), daemon=True
+            target=_work, args=(theirs, log, device, threads), daemon=True
         )
         self.process.start()
         theirs.close()
@@ -216,13 +217,15 @@ class _Worker:
         self.connection.close()
 
 
-def _work(connection: Connection, log: Path, device: str) -> None:
+def _work(
+    connection: Connection, log: Path, device: str, threads: int | None
+) -> None:
     """Be a worker: train task after task until the driver ends."""
     _print_to(log)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides on Ctrl-C
     threading.Thread(target=_end_with_driver, daemon=True).start()
     try:
-        run, ready = _load(connection, device)
+        run, ready = _load(connection, device, threads)
     except Exception as error:  # noqa: BLE001  the driver must hear of any
         connection.send(f"{type(error).__name__}: {error}")
         return
@@ -240,7 +243,7 @@ def _work(connection: Connection, log: Path, device: str) -> None:
 
 
 def _load(
-    connection: Connection, device: str
+    connection: Connection, device: str, threads: int | None
 ) -> tuple[Callable[[Task, Callable[[EpochEnd], Any]], Event], Ready]:
     """Load the backend on the device, and the data."""
     if device == "cpu":
@@ -250,7 +253,7 @@ def _load(
     from tuner import devices, training
     from tuner.datasets import open_arrays
 
-    ready = devices.prepare(device)
+    ready = devices.prepare(device, threads)
     data = open_arrays(connection.recv())
 
     def run(task: Task, report: Callable[[EpochEnd], Any]) -> Event:
