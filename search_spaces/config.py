@@ -120,6 +120,25 @@ class CnnConfig:
                 flat[field.name] = value
         return flat
 
+    def changed(self, given: Mapping[str, Any]) -> CnnConfig:
+        """Return this config with some values changed.
+
+        Args:
+            given: Values by the names of `to_dict`. Layers that a smaller count
+                takes away go by themselves.
+
+        Raises:
+            ValueError: A name is unknown, a value is outside its range, or a layer
+                that a larger count adds has no size.
+        """
+        flat = {**self.to_dict(), **given}
+        for sizes, count in _COUNTED.items():
+            for name in list(flat):
+                match = re.fullmatch(rf"{sizes}_(\d+)", name)
+                if match and name not in given and int(match[1]) > flat[count]:
+                    del flat[name]
+        return CnnConfig.from_dict(flat)
+
     @classmethod
     def from_dict(cls, flat: Mapping[str, Any]) -> CnnConfig:
         """Read what `to_dict` wrote; what is absent takes the baseline's value.

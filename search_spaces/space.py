@@ -38,6 +38,7 @@ class Space:
         source: SHA-256 of a user's own file, or None.
         path: Where that file lies, or None.
         brings_epochs: Whether each config's own epochs stand.
+        takes_base: Whether `base` says what the space leaves alone.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Space:
     source: str | None = None
     path: Path | None = None
     brings_epochs: bool = False
+    takes_base: bool = True
 
     def sample(self, hp: kt.HyperParameters) -> CnnConfig:
         """Return the config of one point, declaring what is new to `hp`.
@@ -127,7 +129,7 @@ def load_space(name: str, base: CnnConfig = BASELINE) -> Space:
     takes_base = len(inspect.signature(sample).parameters) > 1
     draw = sample if takes_base else lambda hp, _: sample(hp)
     source = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Space(path.stem, draw, base, source, path)
+    return Space(path.stem, draw, base, source, path, takes_base=takes_base)
 
 
 def check_name(name: str) -> None:

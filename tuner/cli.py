@@ -74,9 +74,9 @@ def search(
 ) -> None:
     """Search a space, trial after trial; the same command resumes."""
     with exit_codes(resumes=True):
-        settings = _settings(options)
-        folder = directory / (name or _default_name(settings))
+        folder = directory / (name or _default_name(options))
         _check_name(folder.name, name)
+        settings = _settings(options, folder)
         if dry_run:
             _dry_run(settings, folder, overwrite=overwrite, as_json=as_json)
             return
@@ -212,7 +212,7 @@ def export(
 _LISTED = ("study", "status", "best", "seconds", "report")
 
 
-def _settings(options: dict[str, Any]) -> Any:
+def _settings(options: dict[str, Any], folder: Path) -> Any:
     """Turn the command's options into checked settings."""
     from tuner.settings import StudySettings
 
@@ -222,13 +222,24 @@ def _settings(options: dict[str, Any]) -> Any:
         options["dataset"] = options["dataset"] or "cifar10"
     for option in ("time_limit", "trial_timeout"):
         options[f"{option}_s"] = options.pop(option)
+    if options["enqueue"] or options["base"]:
+        from tuner import known
+
+        if options["enqueue"]:
+            options["enqueue"] = known.read_configs(options["enqueue"])
+        if options["base"]:
+            options["base"], options["base_study"] = known.best_config(
+                folder.parent, options["base"], folder
+            )
+    options["enqueue"] = options["enqueue"] or ()
     return StudySettings(**options)
 
 
-def _default_name(settings: Any) -> str:
-    data = Path(settings.data).resolve() if settings.data else None
-    source = settings.dataset if data is None else data.stem
-    return f"{Path(settings.space).stem}-{source}"
+def _default_name(options: dict[str, Any]) -> str:
+    data = options["data"]
+    source = Path(data).resolve().stem if data else options["dataset"] or "cifar10"
+    base = f"-on-{Path(options['base']).name}" if options["base"] else ""
+    return f"{Path(options['space']).stem}-{source}{base}"
 
 
 def _check_name(name: str, given: str | None) -> None:

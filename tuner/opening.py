@@ -104,7 +104,7 @@ def stored_limits(folder: Path) -> Limits | None:
 
 
 def _mark(record: StudyRecord) -> str:
-    """Fingerprint a stored study as this version would, options added since included."""
+    """Fingerprint a stored study as this version would."""
     settings = StudySettings.from_dict(record.settings)
     return fingerprint(settings, record.space, record.data["split"])
 

@@ -98,14 +98,14 @@ _SEARCH = (
         "--max-trials",
         type=click.IntRange(1),
         help="Configs to propose in all, also after a resume; trial 0 comes on top. "
-        "[default: 20; Hyperband: its plan, which a smaller number scales]",
+        "[default: 20; Hyperband: its plan, which a smaller number scales; grid: all]",
     ),
     click.option(
         "--epochs",
         type=click.IntRange(1),
         help="What trial 0 gets, and every trial where the space does not tune epochs; "
         "where it does, the range is 1 to twice this. Under Hyperband the last rung. "
-        "[default: 5; Hyperband 10]",
+        "[default: 5; Hyperband 10; with --base that trial's]",
     ),
     click.option(
         "--executions",
@@ -201,6 +201,33 @@ _SEARCH = (
         default=1,
         show_default=True,
         help="Hyperband's first rung has at least so many epochs.",
+    ),
+    click.option(
+        "--audit",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help="Hyperband: train so many of the configs that it dropped to the end, "
+        "and say how many should have stayed.",
+    ),
+    click.option(
+        "--patience",
+        type=click.IntRange(1),
+        help="Stop a training after so many epochs without a lower validation loss, "
+        "and keep its best epoch.",
+    ),
+    click.option(
+        "--enqueue",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE.json",
+        help='Configs to train first, a list such as [{"filters_1": 48}]; what one '
+        "leaves out is as in trial 0.",
+    ),
+    click.option(
+        "--base",
+        metavar="STUDY",
+        help="Keep what the space leaves alone as in that study's best trial, which "
+        "becomes trial 0.",
     ),
     click.option(
         "--trial-timeout", type=Duration(), help="A longer training has failed."

@@ -9,23 +9,35 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import keras_tuner as kt
+import numpy as np
 from keras_tuner.engine.trial import TrialStatus
 
-from search_spaces.space import Space
+from search_spaces.config import CnnConfig
+from search_spaces.space import (
+    Space,
+    count_points,
+    enumerate_points,
+    random_point,
+)
 from tuner.hyperband import FACTOR, Plan
-from tuner.proposals import Proposal, Wait
+from tuner.proposals import Proposal, Recorded, Wait
 from tuner.screening import Screen
+from tuner.seeds import derive_seed
 
 _SEARCHER = "tune"
 _MAX_COLLISIONS = 20_000
+_CANDIDATES = 2000
+RANDOM_FIRST = 10  # trials that Bayesian search draws before its model proposes
 
 
 class _Mended(kt.Oracle):  # type: ignore[misc]
-    """What both oracles share: screened draws, and nothing on disk.
+    """What all oracles share: screened draws, and nothing on disk.
 
     Args:
         space: Gives the config that values mean.
@@ -57,6 +69,7 @@ class _Mended(kt.Oracle):  # type: ignore[misc]
         )
         self.verbose = 0
         self.config_of = space.config
+        self.declared = declared
         self.screen = screen
         # By default 21 rejected draws in a row mean that a space is exhausted.
         self._max_collisions = _MAX_COLLISIONS
@@ -101,25 +114,101 @@ class Hyperband(_Mended, kt.oracles.HyperbandOracle):  # type: ignore[misc]
         return self._plan.brackets[-1 - bracket_num][round_num].epochs
 
 
-class OracleProposer:
-    """Propose what a KerasTuner oracle proposes, from trial 1 on.
+class Bayesian(_Mended, kt.oracles.BayesianOptimizationOracle):  # type: ignore[misc]
+    """KerasTuner's Gaussian process, which never proposes what is tried or refused.
 
-    Args:
-        oracle: A `RandomSearch` or `Hyperband` of this module.
-        screen: The oracle's own; it learns what is proposed.
+    The first trials are random. Each proposal is seeded by its number, so that it
+    follows from the results that were known and from nothing else.
     """
 
-    def __init__(self, oracle: RandomSearch | Hyperband, screen: Screen) -> None:
+    def __init__(
+        self,
+        space: Space,
+        screen: Screen,
+        declared: kt.HyperParameters,
+        objective: kt.Objective,
+        seed: int,
+        *,
+        max_trials: int,
+    ) -> None:
+        super().__init__(
+            space,
+            screen,
+            declared,
+            objective,
+            seed,
+            max_trials=max_trials,
+            # KerasTuner's three a hyperparameter would be more than most searches.
+            num_initial_points=min(RANDOM_FIRST, 3 * len(declared.space)),
+        )
+        self.recorded: dict[str, Any] | None = None  # taken instead of thinking
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Give the next trial's values."""
+        if self.recorded is not None:
+            return {"status": TrialStatus.RUNNING, "values": self.recorded}
+        seed = derive_seed(self.seed, len(self.trials))
+        self._seed_state = seed
+        self._random_state = np.random.RandomState(seed)
+        with warnings.catch_warnings():
+            # A kernel's length at its bound is no news to a user.
+            warnings.simplefilter("ignore")
+            proposed: dict[str, Any] = super().populate_space(trial_id)
+            values = proposed["values"]
+            if values is not None and self._duplicate(values):
+                return self._best_of_many(seed)
+        return proposed
+
+    def _best_of_many(self, seed: int) -> dict[str, Any]:
+        """Choose, by the same bound, among random points that can be trained."""
+        size = count_points(self.declared)
+        drawn = (random_point(self.declared, seed + i) for i in range(_MAX_COLLISIONS))
+        is_small = size is not None and size <= _CANDIDATES
+        every = enumerate_points(self.declared) if is_small else drawn
+        fresh = (point for point in every if not self._duplicate(point))
+        points = list(islice(fresh, _CANDIDATES))
+        if not points:
+            return {"status": TrialStatus.STOPPED, "values": None}
+        vectors = np.array([self._vector(point) for point in points])
+        mean, deviation = self.gpr.predict(vectors, return_std=True)
+        best = int(np.argmin(mean - self.beta * deviation))
+        return {"status": TrialStatus.RUNNING, "values": points[best]}
+
+    def _vector(self, point: dict[str, Any]) -> list[float]:
+        return [
+            h.value_to_prob(point.get(h.name, h.default))
+            for h in self._nonfixed_space()
+        ]
+
+
+class OracleProposer:
+    """Propose what a KerasTuner oracle proposes.
+
+    Args:
+        oracle: One of this module.
+        screen: The oracle's own; it learns what is proposed.
+        first: The number of its first trial.
+    """
+
+    def __init__(
+        self,
+        oracle: RandomSearch | Hyperband | Bayesian,
+        screen: Screen,
+        first: int = 1,
+    ) -> None:
         self._oracle = oracle
         self._screen = screen
-        self._count = 0
+        self._count = first - 1
         self._trials: dict[str, int] = {}  # KerasTuner's id -> ours
         self._running: dict[int, kt.engine.trial.Trial] = {}
         self._failed: set[int] = set()
 
-    def propose(self) -> Proposal | Wait | None:
+    def propose(self, recorded: Recorded | None = None) -> Proposal | Wait | None:
         """Ask the oracle for the next trial or promotion."""
         while True:
+            if isinstance(self._oracle, Bayesian):
+                values = (recorded or {}).get(self._count + 1)
+                self._oracle.recorded = None if values is None else dict(values)
             # One tuner id a trial in flight, or the oracle repeats itself.
             asked = self._oracle.create_trial(f"{_SEARCHER}-{len(self._oracle.trials)}")
             if asked.status == TrialStatus.STOPPED:
@@ -138,14 +227,27 @@ class OracleProposer:
             self.tell(trial, None)  # a failed trial fills its place in the rung
 
     def tell(self, trial: int, score: float | None) -> None:
-        """Tell the oracle a trial's score, the worst possible where it failed."""
+        """Tell the oracle a trial's score.
+
+        A failed trial has the worst possible, and so keeps its place in a rung; a
+        Gaussian process is not told of it, for it would bend to such a number.
+        """
         asked = self._running.pop(trial)
+        if score is None and isinstance(self._oracle, Bayesian):
+            asked.status = TrialStatus.FAILED
+            self._oracle.end_trial(asked)
+            return
         if score is None:
             self._failed.add(trial)
             score = math.inf if self._oracle.objective.direction == "min" else -math.inf
         self._oracle.update_trial(asked.trial_id, {self._oracle.objective.name: score})
         asked.status = TrialStatus.COMPLETED
         self._oracle.end_trial(asked)
+
+    def may_extend(self, config: CnnConfig) -> bool:
+        """Whether the oracle may promote a trial of so many epochs."""
+        is_hyperband = isinstance(self._oracle, Hyperband)
+        return is_hyperband and config.epochs < self._oracle.max_epochs
 
     def _proposal(self, trial: int, chosen: dict[str, Any]) -> Proposal:
         fidelity = {k: chosen.pop(k) for k in list(chosen) if k.startswith("tuner/")}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import keras_tuner as kt
+import numpy as np
 
 from search_spaces.config import BASELINE, CnnConfig
 from search_spaces.layers import Shape
@@ -21,12 +24,14 @@ from search_spaces.space import (
 )
 from tuner import hyperband
 from tuner.estimate import Workload, sample_configs, workload
-from tuner.oracles import Hyperband, OracleProposer, RandomSearch
-from tuner.proposals import Proposal
+from tuner.oracles import Bayesian, Hyperband, OracleProposer, RandomSearch
+from tuner.proposals import Audit, Chain, ListProposer, Proposal, Proposer
 from tuner.ranking import OBJECTIVES
 from tuner.screening import Limits, Screen, limits_for
 from tuner.seeds import derive_seed
 from tuner.settings import SettingsError, StudySettings
+
+Points = Callable[[kt.HyperParameters], Iterator[dict[str, Any]]]
 
 _ENUMERATED = 2000  # a larger space is drawn from, and not listed
 
@@ -40,7 +45,8 @@ class Plan:
         space: Its `base` has the epochs of trial 0.
         declared: Every hyperparameter, with its conditions.
         hyperband: Hyperband's brackets once fitted, or None.
-        trials: Configs to propose at most, trial 0 not counted.
+        trials: Configs that the algorithm proposes at most: neither trial 0 nor
+            enqueued ones.
         points: Distinct points of the space, or None where it is continuous.
     """
 
@@ -72,23 +78,19 @@ class Plan:
         if self.is_list:
             return replace(self, trials=len(EXPERIMENTS) - 1)  # its baseline is first
         trials = self.trials
-        if self.points is not None and self.points <= _ENUMERATED:
+        if self._is_listed:
             screen = Screen(limits, shape, classes)
-            for proposal in self.named_trials():
+            for proposal in self.given_trials():
                 screen.add(proposal.config)
-            for point in enumerate_points(self.declared):
-                config = self.space.config(point)
-                if screen.admits(config):
-                    screen.add(config)
-            found = screen.size - len(self.named_trials())
-            if not found:
+            found = sum(1 for _ in self._admitted(enumerate_points, screen))
+            if not found and not self.settings.enqueue:
                 raise SettingsError(
                     f"Space {self.space.name} must hold a config that can be trained "
                     f"on these images, and all {self.points} are turned away: "
                     f"{dict(screen.counts)}. Widen its ranges."
                 )
             trials = min(trials, found)
-        if self.settings.algorithm != "hyperband":
+        if self.settings.algorithm != "hyperband" or not trials:
             return replace(self, trials=trials)
         epochs, first = self.space.base.epochs, self.settings.min_epochs
         try:
@@ -99,15 +101,18 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the plan as plain values, as `StudyRecord.plan` describes them."""
-        plan: dict[str, Any] = {"trials": self.trials}
+        enqueued = self.settings.enqueue
+        plan: dict[str, Any] = {"trials": self.trials + len(enqueued)}
         if self.hyperband:
             epochs = self.hyperband.epochs
+            epochs += self.settings.audit * self.space.base.epochs
             plan["brackets"] = self.hyperband.to_lists()
         elif self.is_list:
             epochs = sum(e.config.epochs for e in EXPERIMENTS.values())
         else:
             longest = self.space.base.epochs * (2 if self._tunes_epochs else 1)
             epochs = self.trials * longest
+        epochs += sum(c.config.epochs for c in self._enqueued())
         return plan | {"epochs": epochs * self.settings.executions}
 
     def describe_space(self) -> dict[str, Any]:
@@ -153,29 +158,84 @@ class Plan:
             self.space, self.declared, limits, shape, classes, wanted=wanted
         )
 
-    def named_trials(self) -> list[Proposal]:
-        """List what is trained whatever the oracle proposes: trial 0, or the nine."""
+    def given_trials(self) -> list[Proposal]:
+        """List what no algorithm proposes: trial 0 and enqueued, or the nine."""
         if self.is_list:
             return [
                 self._proposal(trial, {"experiment": name}, name)
                 for trial, name in enumerate(EXPERIMENTS)
             ]
-        return [self._proposal(0, {}, "baseline")] if self.settings.baseline else []
+        name = self.settings.base_study
+        first = self._proposal(0, {}, f"best of {name}" if name else "baseline")
+        return [*([first] if self.settings.baseline else []), *self._enqueued()]
 
-    def oracle(self, screen: Screen) -> OracleProposer:
-        """Make the oracle, fresh from its seed."""
+    def proposer(self, screen: Screen, given: Sequence[Proposal]) -> Proposer:
+        """Propose the given trials, then what the algorithm does, fresh from its seed.
+
+        Args:
+            screen: Knows the given trials already.
+            given: Those of `given_trials` that can be trained.
+        """
+        first = ListProposer(given)
+        if self.is_list or not self.trials:
+            return first
+        return Chain(first, self._algorithm(screen))
+
+    def _algorithm(self, screen: Screen) -> Proposer:
+        seed = derive_seed("oracle", self.settings.seed)
+        name = self.settings.algorithm
+        if name == "grid":
+            return self._in_order(enumerate_points, screen)
+        if name == "random" and self._is_listed:
+            return self._in_order(partial(_shuffled, seed=seed), screen)
         objective = self.settings.objective
         common = (
             self.space,
             screen,
             self.declared,
             kt.Objective(objective, OBJECTIVES[objective]),
-            derive_seed("oracle", self.settings.seed),
+            seed,
         )
+        number = 1 + len(self.settings.enqueue)
         if self.hyperband:
-            return OracleProposer(Hyperband(self.hyperband, *common), screen)
-        oracle = RandomSearch(*common, max_trials=self.trials)
-        return OracleProposer(oracle, screen)
+            oracle = Hyperband(self.hyperband, *common)
+            return Audit(
+                OracleProposer(oracle, screen, number),
+                self.settings.audit,
+                self.space.base.epochs,
+                derive_seed("audit", self.settings.seed),
+            )
+        kind = Bayesian if name == "bayesian" else RandomSearch
+        return OracleProposer(kind(*common, max_trials=self.trials), screen, number)
+
+    def _in_order(self, points: Points, screen: Screen) -> ListProposer:
+        number = 1 + len(self.settings.enqueue)
+        admitted = islice(self._admitted(points, screen), self.trials)
+        return ListProposer(
+            Proposal(trial, point, config)
+            for trial, (point, config) in enumerate(admitted, number)
+        )
+
+    def _admitted(
+        self, points: Points, screen: Screen
+    ) -> Iterator[tuple[dict[str, Any], CnnConfig]]:
+        """Go through the points that can be trained, each network once."""
+        for point in points(self.declared):
+            config = self.space.config(point)
+            if screen.admits(config):
+                screen.add(config)
+                yield point, config
+
+    @property
+    def _is_listed(self) -> bool:
+        return self.points is not None and self.points <= _ENUMERATED
+
+    def _enqueued(self) -> list[Proposal]:
+        base = self.space.base
+        return [
+            Proposal(trial, given, base.changed(given), name=f"enqueued {trial}")
+            for trial, given in enumerate(self.settings.enqueue, 1)
+        ]
 
     def _proposal(self, trial: int, values: Mapping[str, Any], name: str) -> Proposal:
         return Proposal(trial, values, self.space.config(values), name=name)
@@ -188,8 +248,16 @@ def plan_study(settings: StudySettings) -> Plan:
         SpaceError: The space cannot be used.
         SettingsError: An option does not go with the space.
     """
-    epochs = settings.epochs or BASELINE.epochs
-    space = load_space(settings.space, replace(BASELINE, epochs=epochs))
+    base = CnnConfig.from_dict(settings.base) if settings.base else BASELINE
+    space = load_space(
+        settings.space, replace(base, epochs=settings.epochs or base.epochs)
+    )
+    if settings.base and not space.takes_base:
+        raise SettingsError(
+            "--base fixes what the space leaves alone, and sample(hp) of "
+            f"{settings.space} makes its own. Define sample(hp, base) and return "
+            "dataclasses.replace(base, ...)."
+        )
     is_hyperband = settings.algorithm == "hyperband"
     declared = space.declare(tune_epochs=not is_hyperband)
     if not declared.space:
@@ -198,5 +266,33 @@ def plan_study(settings: StudySettings) -> Plan:
             f"{' besides epochs' if is_hyperband else ''}. "
             "Draw one in sample(hp), for example hp.Int(...)."
         )
-    trials = settings.max_trials or sys.maxsize
-    return Plan(settings, space, declared, None, trials, count_points(declared))
+    points = count_points(declared)
+    if settings.algorithm == "grid":
+        _check_grid(settings, declared, points)
+    trials = (settings.max_trials or sys.maxsize) - len(settings.enqueue)
+    return Plan(settings, space, declared, None, max(0, trials), points)
+
+
+def _check_grid(
+    settings: StudySettings, declared: kt.HyperParameters, points: int | None
+) -> None:
+    continuous = [
+        row["name"] for row in describe(declared) if row.get("step", 0) is None
+    ]
+    if continuous:
+        raise SettingsError(
+            "A grid needs hyperparameters with finitely many values, got "
+            f"{', '.join(continuous)} without a step. Give each a step, or use "
+            "--algorithm random."
+        )
+    if points and points > _ENUMERATED and not settings.max_trials:
+        raise SettingsError(
+            f"The grid has {points:,} points, which would take very long. Say how many "
+            "of the first to train with --max-trials, or use --algorithm random."
+        )
+
+
+def _shuffled(declared: kt.HyperParameters, *, seed: int) -> Iterator[dict[str, Any]]:
+    points = list(enumerate_points(declared))
+    for index in np.random.default_rng(seed).permutation(len(points)):
+        yield points[index]

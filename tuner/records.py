@@ -70,8 +70,13 @@ class Execution:
         params: Parameters of the network, or None before it was built.
         seconds: Wall time in the worker, all sessions together.
         train_seconds: The part of `seconds` spent in training epochs.
-        continued_from: The epoch that the last session started at; 0 where it
-            trained from new weights.
+        continued_from: The epoch of the stored state that it last went on from;
+            0 where it trained from new weights.
+        continued_trial: The trial of the same config with fewer epochs whose state
+            that was, or None where it was its own.
+        best_epoch: The epoch whose weights were kept, under `--patience`; None
+            means the last.
+        jit_compile: Whether the network was compiled by XLA, or None before.
         device: What it ran on, for example "CPU, 2 threads".
     """
 
@@ -89,6 +94,9 @@ class Execution:
     seconds: float = 0.0
     train_seconds: float = 0.0
     continued_from: int = 0
+    continued_trial: int | None = None
+    best_epoch: int | None = None
+    jit_compile: bool | None = None
     device: str | None = None
 
     def __post_init__(self) -> None:
@@ -121,6 +129,8 @@ class Rung:
             be replayed.
         told: The event number at which the oracle got its result, or None.
         score: The objective's value that the oracle was told, or None.
+        is_audit: Whether Hyperband had dropped the trial, and `--audit` trained it
+            to the end all the same.
     """
 
     epochs: int
@@ -128,6 +138,7 @@ class Rung:
     proposed: int = 0
     told: int | None = None
     score: float | None = None
+    is_audit: bool = False
 
 
 @dataclass(frozen=True)

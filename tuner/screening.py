@@ -91,10 +91,9 @@ class Screen:
             self.counts[reason] += 1
         return reason is None
 
-    @property
-    def size(self) -> int:
-        """How many configs were added."""
-        return len(self._seen)
+    def has(self, config: CnnConfig) -> bool:
+        """Whether a config that builds the same network was added."""
+        return network_key(config, self._classes) in self._seen
 
     def refusal(self, config: CnnConfig) -> str | None:
         """Say why a config is not trained, or None."""

@@ -12,17 +12,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from search_spaces.config import CnnConfig
 from search_spaces.errors import ExpectedError
+from tuner.executions import (
+    after_epoch,
+    after_result,
+    at_epoch,
+    is_done,
+    is_trained,
+)
 from tuner.proposals import Proposal, Proposer, Wait
 from tuner.ranking import best_first, score
 from tuner.records import Execution, Rung, TrialRecord
-from tuner.replay import last_event, replay
+from tuner.replay import Replay, last_event
 from tuner.seeds import execution_seed
 from tuner.settings import StudySettings
 from tuner.study import Study, StudyError
 from tuner.tasks import (
     EpochEnd,
     Event,
+    State,
     Timing,
     TrainingFailure,
     TrainingResult,
@@ -75,7 +84,6 @@ class Search:
         study: Open, and locked by this process.
         settings: What the study was asked for.
         proposer: Fresh from its seed; the records are replayed to it.
-        baseline: Trial 0, or None.
         workers: Where to train.
         listener: Who is shown what happens.
         rejected: Counts the proposals turned away, by reason.
@@ -85,7 +93,6 @@ class Search:
     study: Study
     settings: StudySettings
     proposer: Proposer
-    baseline: Proposal | None
     workers: Workers
     listener: Listener
     rejected: Mapping[str, int] = field(default_factory=dict)
@@ -95,7 +102,9 @@ class Search:
         self._queue: deque[TrainingTask] = deque()
         self._started = time.monotonic()
         self._seconds_before = self.study.record.seconds
-        self._event = 0  # numbers every exchange with the oracle
+        self._event = last_event(self.study.trials)  # numbers every exchange
+        self._replay = Replay(self.study.trials, self.proposer)
+        self._known = max(self.study.trials, default=-1)
         self._in_flight = 0
         self._failed_in_a_row = 0
         self._exhausted = False
@@ -125,18 +134,10 @@ class Search:
             self._save_counts()
 
     def _go_on(self) -> None:
-        """Take up what the records say, and queue what was cut off."""
-        trials = self.study.trials
-        self._event = last_event(trials)
-        cut_off = [t for _, t in sorted(trials.items()) if t.status == "running"]
-        lost = replay(trials, self.proposer)
-        if self.baseline and 0 not in trials:
-            self._start(self.baseline)
-        for proposal in lost:
-            self.listener.note(f"Trial {proposal.trial} has no record; it runs again.")
-            self._start(proposal)
-        for record in cut_off:
-            if _is_trained(record):  # killed between its result and its end
+        """Queue what was cut off."""
+        trials = sorted(self.study.trials.items())
+        for record in [t for _, t in trials if t.status == "running"]:
+            if is_trained(record):  # killed between its result and its end
                 self._complete(record)
             else:
                 self._enqueue(record, record.rungs[-1].epochs)
@@ -159,7 +160,7 @@ class Search:
             self.listener.note("The time is up: no more trials start.")
         if is_late and self._in_flight:
             return False
-        proposal = self.proposer.propose()
+        proposal = self._replay.propose()
         if is_late:  # all is done, or the last proposal waits for another session
             self._exhausted = proposal is None
             return False
@@ -174,7 +175,14 @@ class Search:
     def _start(self, proposal: Proposal) -> None:
         """Write a trial's record, or a new rung in it, and queue its trainings."""
         self._event += 1
-        rung = Rung(proposal.config.epochs, proposal.bracket, proposed=self._event)
+        rung = Rung(
+            proposal.config.epochs,
+            proposal.bracket,
+            proposed=self._event,
+            is_audit=proposal.is_audit,
+        )
+        if proposal.trial not in self.study.trials and proposal.trial < self._known:
+            self.listener.note(f"Trial {proposal.trial} has no record; it runs again.")
         config = proposal.config.to_dict()
         record = self.study.trials.get(proposal.trial) or TrialRecord(
             trial=proposal.trial,
@@ -196,29 +204,21 @@ class Search:
     def _enqueue(self, record: TrialRecord, epochs: int) -> None:
         """Queue what a trial's executions lack, each from its last stored state."""
         for execution in record.executions:
-            if execution.is_final and execution.epochs == epochs:
-                continue
-            self._queue.append(self._task(record, execution, epochs))
+            if not is_done(execution, epochs):
+                self._queue.append(self._task(record, execution, epochs))
 
     def _task(
         self, record: TrialRecord, execution: Execution, epochs: int
     ) -> TrainingTask:
-        state = None
-        if execution.epochs:
-            state = self.study.state(record.trial, execution.execution)
-            if state is None and execution.is_final:
-                self.listener.note(
-                    f"Trial {record.trial}'s state was not kept: its first "
-                    f"{execution.epochs} epochs are trained again from the seed."
-                )
-        if state and state.epoch > execution.epochs:
-            state = None  # of a record that is lost
-        reached = state.epoch if state else 0
-        if reached != execution.epochs:
-            history = {k: v[:reached] for k, v in execution.history.items()}
-            self._put_execution(
-                replace(execution, epochs=reached, history=history), record.trial
+        state, source, trial = self._stored_state(record, execution, epochs)
+        if state is None and execution.is_final:
+            self.listener.note(
+                f"Trial {record.trial}'s state was not kept: its first "
+                f"{execution.epochs} epochs are trained again from the seed."
             )
+        start = at_epoch(execution, state.epoch if state else 0, source, trial)
+        if start != execution:
+            self._put_execution(start, record.trial)
         return TrainingTask(
             trial=record.trial,
             execution=execution.execution,
@@ -226,8 +226,41 @@ class Search:
             seed=execution.seed,
             epochs=epochs,
             state=state,
-            keep_state=self.settings.keep_models > 0 or self._is_short(epochs),
+            keep_state=self.settings.keep_models > 0 or self._may_extend(record),
+            patience=self.settings.patience,
+            jit_compile=source.jit_compile if state else None,
         )
+
+    def _stored_state(
+        self, record: TrialRecord, execution: Execution, epochs: int
+    ) -> tuple[State | None, Execution, int | None]:
+        """Find the longest stored training that this one goes on from.
+
+        Its own, or another trial's of the same config with fewer epochs: its seed is
+        the same then, and so is every epoch that they share.
+        """
+        if execution.epochs:
+            own = self.study.state(record.trial, execution.execution)
+            # A later one is of a record that is lost.
+            if own and own.epoch <= execution.epochs:
+                return own, execution, execution.continued_trial
+        network = {**record.config, "epochs": None}
+        shorter = [
+            (other.epochs, trial.trial, other)
+            for trial in self.study.trials.values()
+            for other in trial.executions
+            if trial.trial != record.trial
+            and {**trial.config, "epochs": None} == network
+            and other.seed == execution.seed
+            and other.is_final
+            and other.best_epoch is None
+            and other.epochs <= epochs
+        ]
+        for reached, trial, other in sorted(shorter, key=lambda s: s[:2], reverse=True):
+            state = self.study.state(trial, other.execution)
+            if state and state.epoch == reached:
+                return state, other, trial
+        return None, execution, None
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Timing):  # asked for by a dry run alone
@@ -249,33 +282,12 @@ class Search:
 
     def _take_epoch(self, event: EpochEnd) -> None:
         execution = self.study.trials[event.trial].executions[event.execution]
-        history = {
-            name: [*execution.history.get(name, []), value]
-            for name, value in event.metrics.items()
-        }
-        self._put_execution(
-            replace(
-                execution,
-                epochs=event.epoch,
-                history=history,
-                seconds=execution.seconds + event.seconds,
-                train_seconds=execution.train_seconds + event.train_seconds,
-                # An earlier rung's results are not those of these weights.
-                train_accuracy=None,
-                train_loss=None,
-                val_accuracy=None,
-                val_loss=None,
-                test_accuracy=None,
-                test_loss=None,
-            ),
-            event.trial,
-        )
+        self._put_execution(after_epoch(execution, event), event.trial)
         if event.state:
             self.study.put_state(event.trial, event.execution, event.state)
         self.listener.epoch_ended(self.study.trials[event.trial], event)
 
     def _take_result(self, event: TrainingResult) -> None:
-        execution = self.study.trials[event.trial].executions[event.execution]
         self.study.put_predictions(
             event.trial,
             event.execution,
@@ -283,23 +295,10 @@ class Search:
         )
         if event.state:
             self.study.put_state(event.trial, event.execution, event.state)
-        validation = event.validation
-        execution = replace(
-            execution,
-            train_accuracy=event.train.accuracy,
-            train_loss=event.train.loss,
-            val_accuracy=validation.accuracy if validation else None,
-            val_loss=validation.loss if validation else None,
-            test_accuracy=event.test.accuracy,
-            test_loss=event.test.loss,
-            params=event.params,
-            seconds=execution.seconds + event.seconds,
-            continued_from=event.continued_from,
-            device=self.device,
-        )
-        self._put_execution(execution, event.trial)
+        execution = self.study.trials[event.trial].executions[event.execution]
+        self._put_execution(after_result(execution, event, self.device), event.trial)
         record = self.study.trials[event.trial]
-        if _is_trained(record):
+        if is_trained(record):
             self._complete(record)
 
     def _complete(self, record: TrialRecord) -> None:
@@ -335,8 +334,7 @@ class Search:
         rung = replace(record.rungs[-1], told=self._event, score=score)
         record = replace(record, rungs=(*record.rungs[:-1], rung))
         self.study.put(record)
-        if record.values:
-            self.proposer.tell(record.trial, score)
+        self._replay.tell(record.trial, score)
         self._drop_states()
         self._save_counts()
         self.listener.trial_ended(record)
@@ -359,19 +357,11 @@ class Search:
     def _may_go_on(self, record: TrialRecord) -> bool:
         if record.status != "completed":
             return record.status == "running"
-        return self._is_short(record.rungs[-1].epochs)
+        return self._may_extend(record)
 
-    def _is_short(self, epochs: int) -> bool:
-        """Whether Hyperband may promote a trial of so many epochs."""
-        last = self.settings.epochs or 0
-        return self.settings.algorithm == "hyperband" and epochs < last
+    def _may_extend(self, record: TrialRecord) -> bool:
+        return self._replay.may_extend(CnnConfig.from_dict(record.config))
 
     def _save_counts(self) -> None:
         seconds = self._seconds_before + time.monotonic() - self._started
         self.study.update(rejected=dict(self.rejected), seconds=seconds)
-
-
-def _is_trained(record: TrialRecord) -> bool:
-    """Whether every execution is evaluated at the epochs of the last rung."""
-    wanted = record.rungs[-1].epochs
-    return all(e.is_final and e.epochs == wanted for e in record.executions)

@@ -21,7 +21,6 @@ from tuner.opening import (
     refuse_changed_settings,
     stored_limits,
 )
-from tuner.proposals import ListProposer
 from tuner.quiet import quiet_stderr
 from tuner.screening import Limits, Screen
 from tuner.search import HopelessError, Listener, Search, Workers
@@ -183,28 +182,28 @@ def prepare(
         study: Open; its limits say what is not proposed.
         plan: Fitted to those limits.
         workers: Where to train.
-        listener: Hears which of the named trials are skipped.
+        listener: Hears which of the given trials are skipped.
         device: What the workers train on.
     """
     data = study.record.data
     limits = Limits(**study.record.limits)
     screen = Screen(limits, tuple(data["input_shape"]), len(data["classes"]))
-    named = []
-    for proposal in plan.named_trials():
+    given = []
+    for proposal in plan.given_trials():
         reason = screen.refusal(proposal.config)
+        if screen.has(proposal.config):
+            reason = "another of them builds the same network"
         if reason is None:
             screen.add(proposal.config)
-            named.append(proposal)
+            given.append(proposal)
         else:
             note = f"Trial {proposal.trial}, {proposal.name}, is skipped: {reason}."
             listener.note(note)
             study.update(notes=tuple(dict.fromkeys([*study.record.notes, note])))
-    proposer = ListProposer(named) if plan.is_list else plan.oracle(screen)
     return Search(
         study=study,
         settings=plan.settings,
-        proposer=proposer,
-        baseline=None if plan.is_list or not named else named[0],
+        proposer=plan.proposer(screen, given),
         workers=workers,
         listener=listener,
         rejected=screen.counts,

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from search_spaces.errors import UsageError
 from search_spaces.space import check_name
 from tuner.ranking import OBJECTIVES
 
-ALGORITHMS = ("random", "hyperband")
+ALGORITHMS = ("random", "hyperband", "bayesian", "grid")
 DEVICES = ("auto", "cpu", "gpu")
 
 # These say how far and how patiently to search, not what a result is.
@@ -27,6 +27,7 @@ _MAY_CHANGE = (
     "max_consecutive_failed_trials",
     "keep_models",
     "workers",
+    "audit",
     "data",
 )
 
@@ -42,12 +43,21 @@ class StudySettings:
     Attributes:
         space: A space's name, or the path of a file.
         epochs: What trial 0 gets; None takes 5, or 10 under Hyperband.
-        max_trials: Configs to propose; None takes 20, or Hyperband's plan.
+        max_trials: Configs to propose; None takes 20, or Hyperband's plan, or the
+            grid's every point.
         dataset: A named dataset, or None where `data` names a file or folder.
         limit: Training images to use, or None for all.
         time_limit_s: Seconds after which no trial starts, or None.
         trial_timeout_s: Seconds after which a training has failed, or None.
         workers: Trainings side by side, or None to let the session choose.
+        audit: Configs that Hyperband dropped to train to the end all the same.
+        patience: Epochs without a lower validation loss after which a training
+            stops, keeping its lowest; None trains to the end.
+        enqueue: Configs to train before the algorithm's, each in the names of
+            `CnnConfig.to_dict`; what one leaves out is as in the base.
+        base: What the space leaves alone, as `CnnConfig.to_dict`; None is the
+            baseline's.
+        base_study: The study whose best trial that is, or None.
         deterministic: Whether each training keeps to one CPU thread, so that a
             study's histories are the same bits whatever the number of workers.
 
@@ -79,14 +89,21 @@ class StudySettings:
     max_consecutive_failed_trials: int = 3
     workers: int | None = None
     deterministic: bool = False
+    audit: int = 0
+    patience: int | None = None
+    enqueue: Sequence[Mapping[str, Any]] = ()
+    base: Mapping[str, Any] | None = None
+    base_study: str | None = None
 
     def __post_init__(self) -> None:
         if self.space == "published":
             self._refuse_for_published()
         is_hyperband = self.algorithm == "hyperband"
-        self._default("epochs", 10 if is_hyperband else 5)
-        if not is_hyperband:
+        epochs = self.base["epochs"] if self.base else 10 if is_hyperband else 5
+        self._default("epochs", epochs)
+        if self.algorithm in ("random", "bayesian"):
             self._default("max_trials", 20)
+        object.__setattr__(self, "enqueue", [dict(c) for c in self.enqueue])
         self._default("validation_split", 0.0 if self.space == "published" else 0.1)
         self._check()
 
@@ -101,6 +118,10 @@ class StudySettings:
             "--epochs": self.epochs is not None,
             "--validation-split": self.validation_split is not None,
             "--min-epochs": self.min_epochs != 1,
+            "--audit": self.audit != 0,
+            "--patience": self.patience is not None,
+            "--enqueue": bool(self.enqueue),
+            "--base": self.base is not None,
         }
         given = [option for option, is_given in fixed.items() if is_given]
         if given:
@@ -127,10 +148,21 @@ class StudySettings:
                 "--validation-split must be above 0 and below 1: validation images "
                 "choose between trials, got 0. Leave it out for 0.1."
             )
-        if self.min_epochs != 1 and self.algorithm != "hyperband":
+        is_hyperband = self.algorithm == "hyperband"
+        if self.min_epochs != 1 and not is_hyperband:
             raise SettingsError(
                 "--min-epochs sets Hyperband's first rung, got it with "
                 f"--algorithm {self.algorithm}. Leave it out, or use hyperband."
+            )
+        if self.audit and not is_hyperband:
+            raise SettingsError(
+                "--audit trains what Hyperband dropped, got it with "
+                f"--algorithm {self.algorithm}. Leave it out, or use hyperband."
+            )
+        if self.patience is not None and is_hyperband:
+            raise SettingsError(
+                "--patience stops a training that no longer gains, and Hyperband "
+                "stops trials already: its rungs compare equal epochs. Leave one out."
             )
         if self.test_split is not None and self.data is None:
             raise SettingsError(
@@ -157,7 +189,7 @@ class StudySettings:
 
     def identity(self) -> dict[str, Any]:
         """Give what a resume must find unchanged."""
-        fixed = dict(self.to_dict())
+        fixed: dict[str, Any] = json.loads(json.dumps(self.to_dict()))
         fixed["space"] = Path(self.space).stem  # a file's hash says the rest
         for name in _MAY_CHANGE:
             # Under Hyperband the number of configs shapes every bracket.

@@ -40,6 +40,11 @@ class TrainingTask:
         state: Where it goes on from; None starts with new weights.
         keep_state: Whether the result shall carry its last state.
         checkpoint_seconds: A state comes with an epoch's end at most this often.
+        patience: Stop after so many epochs without a lower validation loss, and
+            keep the epoch where it was lowest; None trains to the end and keeps
+            the last. States are then those of the lowest epoch so far.
+        jit_compile: Whether XLA compiles the network, as it did when the state was
+            made; None lets Keras choose.
     """
 
     trial: int
@@ -50,6 +55,8 @@ class TrainingTask:
     state: State | None = None
     keep_state: bool = True
     checkpoint_seconds: float = 30.0
+    patience: int | None = None
+    jit_compile: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -132,10 +139,14 @@ class TrainingResult:
     """A training ended well.
 
     Attributes:
+        epochs: Epochs trained, those of its first state included.
         train: On a sample of the training images; see `Execution`.
         validation: None without a validation split.
         continued_from: The epoch of the state it started from, or 0.
         seconds: Wall time since the last event of this task.
+        jit_compile: Whether XLA compiled the network.
+        best_epoch: The epoch that all of this is about, under `patience`; None
+            means the last.
     """
 
     trial: int
@@ -147,7 +158,9 @@ class TrainingResult:
     params: int
     continued_from: int
     seconds: float
+    jit_compile: bool
     state: State | None = None
+    best_epoch: int | None = None
 
 
 @dataclass(frozen=True)

@@ -52,12 +52,14 @@ def train(
     """
     clock = _Clock()
     config = CnnConfig.from_dict(task.config)
-    model = _build(config, data, task.seed)
+    model = _build(config, data, task.seed, jit_compile=task.jit_compile)
     first = restore(model, task.state) if task.state else 0
     images = _ShuffledImages(data, config.batch_size, task.seed)
+    best = _Best(model, data, first) if task.patience else None
 
     checkpoint_at = time.monotonic() + task.checkpoint_seconds
     validation: Assessment | None = None
+    epoch = first
     for epoch in range(first + 1, task.epochs + 1):
         fit_clock = _Clock()
         fitted = model.fit(images.epoch(epoch), epochs=1, shuffle=False, verbose=0)
@@ -68,13 +70,20 @@ def train(
             metrics["val_accuracy"] = validation.accuracy
             metrics["val_loss"] = validation.loss
         _check_finite(metrics, epoch)
+        if best:
+            best.see(epoch, metrics["val_loss"])
         state = None
         if epoch < task.epochs and time.monotonic() >= checkpoint_at:
-            state = _state(model, epoch)
+            state = best.state if best else _state(model, epoch)
             checkpoint_at = time.monotonic() + task.checkpoint_seconds
         at = (task.trial, task.execution, epoch)
         report(EpochEnd(*at, metrics, clock.lap(), train_seconds, state))
+        if best and task.patience and epoch - best.epoch >= task.patience:
+            break
 
+    if best and best.epoch != epoch:
+        restore(model, best.state)
+        validation = None
     if validation is None and len(data.validation):
         validation = assess(model, data.x_train, data.y_train, data.validation)
     train_part = assess(model, data.x_train, data.y_train, train_sample(data))
@@ -84,15 +93,39 @@ def train(
     return TrainingResult(
         trial=task.trial,
         execution=task.execution,
-        epochs=task.epochs,
+        epochs=epoch,
         train=train_part,
         validation=validation,
         test=test,
         params=model.count_params(),
         continued_from=first,
         seconds=clock.lap(),
-        state=_state(model, task.epochs) if task.keep_state else None,
+        jit_compile=bool(model.jit_compile),
+        state=_state(model, best.epoch if best else epoch) if task.keep_state else None,
+        best_epoch=best.epoch if best else None,
     )
+
+
+class _Best:
+    """The epoch with the lowest validation loss so far, and its whole state.
+
+    A training that goes on from a state goes on from its lowest epoch, so that
+    nothing but that state has to be kept.
+    """
+
+    def __init__(self, model: keras.Model, data: Dataset, first: int) -> None:
+        self.epoch, self.loss = first, math.inf
+        self._model = model
+        self.state = _state(model, first)
+        if first:
+            seen = assess(model, data.x_train, data.y_train, data.validation)
+            self.loss = seen.loss
+
+    def see(self, epoch: int, loss: float) -> None:
+        """Take note of an epoch's validation loss."""
+        if loss < self.loss:
+            self.epoch, self.loss = epoch, loss
+            self.state = _state(self._model, epoch)
 
 
 def _check_finite(metrics: Mapping[str, float], epoch: int) -> None:
@@ -185,11 +218,15 @@ def restore(model: keras.Model, state: State) -> int:
     return state.epoch
 
 
-def _build(config: CnnConfig, data: Dataset, seed: int) -> keras.Model:
+def _build(
+    config: CnnConfig, data: Dataset, seed: int, *, jit_compile: bool | None = None
+) -> keras.Model:
     keras.utils.clear_session()
     gc.collect()
     keras.utils.set_random_seed(seed)
     model = build_model(config, data.input_shape, len(data.classes))
+    if jit_compile is not None:
+        model.jit_compile = jit_compile
     model.optimizer.build(model.trainable_variables)
     return model
 

@@ -217,9 +217,7 @@ class _Worker:
         self.connection.close()
 
 
-def _work(
-    connection: Connection, log: Path, device: str, threads: int | None
-) -> None:
+def _work(connection: Connection, log: Path, device: str, threads: int | None) -> None:
     """Be a worker: train task after task until the driver ends."""
     _print_to(log)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides on Ctrl-C
