@@ -70,6 +70,11 @@ def about(study: Study) -> tuple[tuple[str, str], ...]:
         ("Time", f"{clock} on the clock, {wording.duration(seconds)} in trials"),
         ("Started", _when(record.created)),
     ]
+    if settings.get("base_study"):
+        rows.insert(1, ("Baseline", f"the best trial of {settings['base_study']}"))
+    if settings.get("enqueue"):
+        given = wording.several(len(settings["enqueue"]), "config")
+        rows.insert(2, ("Enqueued", f"{given} of the user's own, before the search's"))
     if record.rejected:
         turned = [f"{reason}: {n}" for reason, n in record.rejected.items()]
         rows.append(("Proposals turned away", ", ".join(turned)))

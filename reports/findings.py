@@ -99,10 +99,21 @@ def peaked_earlier(ranking: Ranking) -> tuple[int, int]:
     return int((known["peak_epoch"] < known["epochs"]).sum()), len(known)
 
 
-def peaked_words(ranking: Ranking) -> str:
-    """Write that count: "8 of 1,024", or nothing where no curve is known."""
+def peaked_words(study: Study, ranking: Ranking) -> str:
+    """Say which epoch counts, or nothing where no curve is known."""
     early, known = peaked_earlier(ranking)
-    return f"{wording.count(early)} of {wording.count(known)}" if known else ""
+    if not known:
+        return ""
+    if study.patience:
+        return (
+            f"Each training stopped after {wording.several(study.patience, 'epoch')} "
+            "without a lower validation loss, and counts with the epoch where that "
+            "was lowest."
+        )
+    return (
+        "Trials are ranked after their last epoch; "
+        f"{wording.count(early)} of {wording.count(known)} peaked earlier."
+    )
 
 
 def failures(study: Study) -> tuple[Reason, ...]:

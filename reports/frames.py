@@ -18,6 +18,7 @@ import pandas as pd
 from reports.knobs import Knob, configs_frame, varying
 from tuner import locks, records
 from tuner.records import Execution, StudyRecord, TrialRecord
+from tuner.rungs import sentences
 
 METRICS = tuple(
     f"{split}_{metric}"
@@ -76,6 +77,7 @@ class Study:
         configs: One row a trial, indexed by it; one column a hyperparameter.
         knobs: The hyperparameters of the space that vary over the trials.
         unread: One sentence a record that was left out.
+        rungs: Sentences on what Hyperband's rungs were worth.
     """
 
     folder: Path
@@ -87,6 +89,7 @@ class Study:
     configs: pd.DataFrame
     knobs: tuple[Knob, ...]
     unread: tuple[str, ...] = ()
+    rungs: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -114,6 +117,12 @@ class Study:
     def is_hyperband(self) -> bool:
         """Whether trials had unequal numbers of epochs by design."""
         return self.record.settings.get("algorithm") == "hyperband"
+
+    @property
+    def patience(self) -> int | None:
+        """Epochs without a lower validation loss that end a training, or None."""
+        value = self.record.settings.get("patience")
+        return value if isinstance(value, int) else None
 
     def images(self, split: str) -> int:
         """Count the images behind an accuracy of `train`, `validation` or `test`.
@@ -167,6 +176,7 @@ def read_study(folder: Path) -> Study:
         configs=configs,
         knobs=varying(record, configs),
         unread=tuple(unread),
+        rungs=tuple(sentences(trials, record.settings)),
     )
     frame = _trials_frame(trials, executions, epochs, study.objective)
     return dataclasses.replace(study, trials=frame)

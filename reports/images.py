@@ -120,7 +120,7 @@ def _curves(study: Study, ranking: Ranking, view: views.View) -> Image:
     alt = f"Learning curves of {wording.several(n, 'trial')}: accuracy by epoch."
     note = (
         "Train is what fit shows: a running mean while the weights move, dropout on. "
-        "The network after its last epoch is the one that counts. "
+        f"The network {_kept(study)} is the one that counts. "
     )
     return Image(
         titles.curves(ranking, view),
@@ -130,6 +130,12 @@ def _curves(study: Study, ranking: Ranking, view: views.View) -> Image:
         width,
         height,
     )
+
+
+def _kept(study: Study) -> str:
+    if study.patience:
+        return "of its lowest validation loss"
+    return "after its last epoch"
 
 
 def _knobs(ranking: Ranking, view: views.Knobs, axis: str) -> Image:

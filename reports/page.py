@@ -71,7 +71,7 @@ def report_html(study: Study) -> str:
         validation_images=wording.count(study.images("validation")),
         train_images=wording.count(study.images("train")),
         test_images=wording.count(study.images("test")),
-        peaked_text=findings.peaked_words(ranking),
+        peaked_text=findings.peaked_words(study, ranking),
         lost=findings.lost(study),
         table=columns,
         rows=list(zip(*(table.cells(column) for column in columns), strict=True)),

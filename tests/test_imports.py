@@ -23,12 +23,15 @@ LAYERS = [
     {"search_spaces.space"},
     {"search_spaces.hypermodel"},
     {"tuner.records", "tuner.locks", "tuner.seeds", "tuner.numbers", "tuner.quiet"},
+    {"tuner.machine"},
     {"tuner.tasks", "tuner.hyperband"},
     {"tuner.ranking", "tuner.wording", "tuner.screening", "tuner.image_arrays"},
+    {"tuner.rungs", "tuner.executions"},
     {"tuner.named_datasets", "tuner.image_files", "tuner.splits"},
     {"tuner.datasets", "tuner.settings", "tuner.study", "tuner.proposals"},
     {"tuner.training", "tuner.devices", "tuner.estimate"},
     {"tuner.workers", "tuner.oracles", "tuner.opening", "tuner.replay"},
+    {"tuner.known"},
     {"tuner.options", "tuner.console"},
     {"tuner.search", "tuner.planning", "tuner.summary"},
     {"tuner.session", "tuner.progress", "tuner.live_page"},
@@ -37,7 +40,13 @@ LAYERS = [
     {"tuner.__main__"},
 ]
 # `reports` reads records: this much of `tuner`, and never a framework.
-SHARED = {"tuner.records", "tuner.locks", "tuner.ranking", "tuner.numbers"}
+SHARED = {
+    "tuner.records",
+    "tuner.locks",
+    "tuner.ranking",
+    "tuner.rungs",
+    "tuner.numbers",
+}
 
 
 def _modules():

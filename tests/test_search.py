@@ -160,7 +160,11 @@ RANDOM = StudySettings("architecture", max_trials=4, epochs=3, executions=2)
 HYPERBAND = StudySettings("architecture", algorithm="hyperband", epochs=9, max_trials=7)
 AUDITED = replace(HYPERBAND, max_trials=5, audit=2)
 BAYESIAN = StudySettings(
-    "architecture", algorithm="bayesian", epochs=2, max_trials=12, enqueue=[{"units_1": 8}]
+    "architecture",
+    algorithm="bayesian",
+    epochs=2,
+    max_trials=12,
+    enqueue=[{"units_1": 8}],
 )
 GRID = StudySettings(
     "architecture", algorithm="grid", epochs=2, max_trials=4, enqueue=[{"units_1": 8}]
@@ -309,8 +313,7 @@ class Noisy(Arithmetic):
     """A lost trial's second training comes out otherwise."""
 
     def _events(self, task):
-        for event in super()._events(replace(task, seed=task.seed ^ 12345)):
-            yield event
+        yield from super()._events(replace(task, seed=task.seed ^ 12345))
 
 
 @pytest.mark.parametrize("lost", range(7))

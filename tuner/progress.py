@@ -70,6 +70,15 @@ class Terminal:
             self._say("  " + line)
         if brackets:
             self._say("  Epochs are the fidelity, so the space leaves them out.")
+        settings = study.record.settings
+        if settings.get("audit"):
+            self._say(
+                f"  Then the audit: {settings['audit']} of the dropped, to the end."
+            )
+        if settings.get("base_study"):
+            self._say(f"Trial 0 is the best of study {settings['base_study']}.")
+        if settings.get("enqueue"):
+            self._say(f"Enqueued configs come first: {len(settings['enqueue'])}.")
         if resumed:
             done = sum(t.status != "running" for t in study.trials.values())
             self._say(f"Goes on after {done} finished trials.")
@@ -238,4 +247,8 @@ def _plan(study: Study) -> str:
     names = {h["name"] for h in record.space["hyperparameters"]}
     epochs = settings["epochs"]
     each = f"1 to {2 * epochs} epochs" if "epochs" in names else f"{epochs} epochs"
-    return f"random search, up to {plan['trials']} trials of {each}"
+    if settings.get("patience"):
+        each += f", patience {settings['patience']}"
+    known = {"random": "random search", "bayesian": "Bayesian search", "grid": "grid"}
+    search = known[settings["algorithm"]]
+    return f"{search}, up to {plan['trials']} trials of {each}"

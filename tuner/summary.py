@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tuner import locks, numbers, wording
+from tuner import locks, numbers, rungs, wording
 from tuner.ranking import best_first, score
-from tuner.records import SCHEMA, TrialRecord
+from tuner.records import SCHEMA, Execution, TrialRecord
 from tuner.study import Study
 
 _MEASURES = ("train_accuracy", "val_accuracy", "test_accuracy", "val_loss", "test_loss")
@@ -57,10 +57,20 @@ def study_object(study: Study) -> dict[str, Any]:
         "best": trial_object(ranked[0]) if ranked else None,
         "rejected": dict(study.record.rejected),
         "notes": list(study.record.notes),
+        "rungs": [
+            a._asdict()
+            for a in rungs.agreements(study.trials.values(), study.record.settings)
+        ],
+        "audit": _audit(study),
         "unreadable": [path.name for path in study.quarantined],
         "seconds": study.record.seconds,
         "report": str(page) if page.exists() else None,
     }
+
+
+def _audit(study: Study) -> dict[str, Any] | None:
+    outcome = rungs.audit(study.trials.values(), study.record.settings)
+    return outcome._asdict() if outcome else None
 
 
 def ending(study: Study) -> list[str]:
@@ -86,7 +96,7 @@ def ending(study: Study) -> list[str]:
         lines.append(f"Best  {_one_line(ranked[0])}")
         if len(ranked) > 1:
             lines.append(f"      {_margin(study, ranked)}")
-    return lines
+    return lines + rungs.sentences(list(trials), study.record.settings)
 
 
 def list_lines(studies: list[Study]) -> list[str]:
@@ -121,6 +131,7 @@ def study_lines(study: Study) -> list[str]:
         lines.append(
             f"{unranked} trials are not ranked: failed, unfinished or cut short."
         )
+    lines += rungs.sentences(list(study.trials.values()), record.settings)
     lines += [
         f"{p.name} cannot be read; a resume runs it again." for p in study.quarantined
     ]
@@ -147,7 +158,23 @@ def trial_lines(study: Study, trial: TrialRecord) -> list[str]:
                 f"test {wording.points(e.test_accuracy)} %, "
                 f"{numbers.params(e.params)} parameters, {numbers.duration(e.seconds)}"
             )
+        lines += _origin(e)
     return lines
+
+
+def _origin(execution: Execution) -> list[str]:
+    """Say what a training went on from, and which epoch it kept."""
+    said = []
+    if execution.continued_from:
+        trial = execution.continued_trial
+        whose = "its own state" if trial is None else f"trial {trial}'s state"
+        said.append(f"went on from {whose} after epoch {execution.continued_from}")
+    if execution.best_epoch is not None:
+        said.append(
+            f"kept epoch {execution.best_epoch} of {execution.epochs}, where the "
+            "validation loss was lowest"
+        )
+    return said
 
 
 def _one_line(trial: TrialRecord) -> str:
