@@ -25,6 +25,9 @@ def limit_threads(threads: int) -> None:
     # Read by XLA as it starts, and by the libraries under torch and NumPy.
     os.environ["NPROC"] = str(threads)
     os.environ["OMP_NUM_THREADS"] = str(threads)
+    if threads == 1:
+        flags = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false"
     match keras.backend.backend():
         case "tensorflow":
             import tensorflow as tf

@@ -58,6 +58,7 @@ def plan_and_time(
     total = work.total + first * settings.baseline
     return {
         **plan.to_dict(),
+        "notes": list(plan.notes),
         "points": plan.points,
         "device": ready.device,
         "seconds": total * seconds / done if done else None,
@@ -75,6 +76,7 @@ def lines(plan: dict[str, Any], settings: StudySettings) -> list[str]:
         f"Plan      {settings.algorithm}, {most}",
     ]
     out += [f"          {line}" for line in wording.brackets(plan.get("brackets", []))]
+    out += [f"          {note}" for note in plan["notes"]]
     out.append(f"Device    {plan['device']}")
     if plan["seconds"] is None:
         out.append("Estimate  none: no config of this space could be timed here")

@@ -48,6 +48,7 @@ class Plan:
         trials: Configs that the algorithm proposes at most: neither trial 0 nor
             enqueued ones.
         points: Distinct points of the space, or None where it is continuous.
+        notes: What a user should know of the plan once it is fitted.
     """
 
     settings: StudySettings
@@ -56,6 +57,7 @@ class Plan:
     hyperband: hyperband.Plan | None
     trials: int
     points: int | None
+    notes: tuple[str, ...] = ()
 
     @property
     def is_list(self) -> bool:
@@ -89,15 +91,33 @@ class Plan:
                     f"on these images, and all {self.points} are turned away: "
                     f"{dict(screen.counts)}. Widen its ranges."
                 )
-            trials = min(trials, found)
+            return self._planned(min(trials, found), found)
+        return self._planned(trials, None)
+
+    def _planned(self, trials: int, found: int | None) -> Plan:
+        """Plan for as many trials, of `found` configs that there are in all."""
+        holds = (
+            f"The space holds {found} configs besides trial 0 that can be trained here"
+        )
         if self.settings.algorithm != "hyperband" or not trials:
-            return replace(self, trials=trials)
+            all_are_tried = found is not None and trials == found < self.trials
+            notes = (f"{holds}: the search tries them all.",) if all_are_tried else ()
+            return replace(self, trials=trials, notes=notes)
         epochs, first = self.space.base.epochs, self.settings.min_epochs
         try:
+            full = hyperband.plan(epochs, first)
             brackets = hyperband.plan(epochs, first, trials)
         except ValueError as error:
             raise SettingsError(str(error)) from error
-        return replace(self, hyperband=brackets, trials=brackets.configs)
+        said = (
+            f"{holds}, and Hyperband would take {full.configs}: its brackets share them"
+        )
+        dropped = len(full.brackets) - len(brackets.brackets)
+        if dropped:
+            said += f", and {dropped} of {len(full.brackets)} drop out"
+        is_small = found is not None and trials == found < full.configs
+        notes = (f"{said}.",) if is_small else ()
+        return replace(self, hyperband=brackets, trials=brackets.configs, notes=notes)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the plan as plain values, as `StudyRecord.plan` describes them."""

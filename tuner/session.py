@@ -108,11 +108,10 @@ def run_study(
             search = prepare(study, plan, workers, listener, device=ready.device)
             work = plan.workload(limits, shape, classes)
             listener.study_opened(study, ready, work, resumed=resumed)
-            if not plan.is_list and plan.trials < (settings.max_trials or 0):
-                listener.note(
-                    f"The space holds {plan.trials} configs besides trial 0 that can "
-                    "be trained here: all are tried."
-                )
+            notes = dict.fromkeys([*study.record.notes, *plan.notes])
+            study.update(notes=tuple(notes))
+            for note in (*plan.notes, *_other_versions(study, ready)):
+                listener.note(note)
             _run(study, search)
     return study
 
@@ -209,6 +208,16 @@ def prepare(
         rejected=screen.counts,
         device=device,
     )
+
+
+def _other_versions(study: Study, ready: Ready) -> list[str]:
+    """Say which packages are not those that the study began with."""
+    return [
+        f"The study began with {name} {study.record.versions[name]}, and this is "
+        f"{now}: later trials may differ by that."
+        for name, now in ready.versions.items()
+        if study.record.versions.get(name, now) != now
+    ]
 
 
 def _run(study: Study, search: Search) -> None:
