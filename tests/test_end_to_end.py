@@ -368,3 +368,98 @@ def test_a_time_limit_starts_no_more_trials(folder):
     assert len(result["trials"]) == 1
     tune(folder, *SEARCH, "--no-report")
     assert len(_records(folder)) == 4
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_deterministic_histories_are_the_same_with_any_workers(tmp_path, backend):
+    """One thread a training: the same bits from one worker and from two."""
+    search = [*SEARCH, "--deterministic", "--no-report", "--executions", "2"]
+    found = []
+    for workers in ("1", "2"):
+        folder = tmp_path / workers
+        folder.mkdir()
+        (folder / "space.py").write_text(SMALL_SPACE, encoding="utf-8")
+        subprocess.run(
+            [sys.executable, "-m", "tuner", *search, "--workers", workers],
+            cwd=folder,
+            env={**os.environ, "KERAS_BACKEND": backend},
+            capture_output=True,
+            check=True,
+        )
+        records = _records(folder)
+        found.append([[e["history"] for e in r["executions"]] for r in records])
+        assert {e["device"] for r in records for e in r["executions"]} == {
+            "CPU, 1 thread"
+        }
+    assert found[0] == found[1]
+    study = json.loads((tmp_path / "2/runs/space-digits/study.json").read_text())
+    assert study["settings"]["deterministic"] is True
+
+
+def test_published_goes_on_where_a_shorter_experiment_ended(folder):
+    """epochs-10 continues the baseline, combined-7 wide-output; results stay theirs."""
+    search = ["--space", "published", "--dataset", "digits", "--limit", "300"]
+    tune(folder, *search, "--deterministic", "--keep-models", "0", "--no-report")
+    records = {r["name"]: r for r in _records(folder, "published-digits")}
+    for name, shorter in (("epochs-10", "baseline"), ("combined-7", "wide-output")):
+        (execution,) = records[name]["executions"]
+        (first,) = records[shorter]["executions"]
+        assert execution["continued_from"] == 5
+        assert execution["continued_trial"] == records[shorter]["trial"]
+        assert execution["seed"] == first["seed"]
+        for metric, values in first["history"].items():
+            assert execution["history"][metric][:5] == values
+    kept = list((folder / "runs/published-digits/trials").glob("*/state-*.npz"))
+    assert kept == []
+
+    # Its record lost and no state kept, it trains from new weights to the same bits.
+    number = records["epochs-10"]["trial"]
+    (folder / f"runs/published-digits/trials/{number:04d}.json").unlink()
+    done = tune(folder, *search, "--deterministic", "--keep-models", "0", "--no-report")
+    assert f"Trial {number} has no record; it runs again." in done.stderr
+    again = _records(folder, "published-digits")[number - 1]
+    assert again["name"] == "epochs-10"
+    assert again["executions"][0]["continued_from"] == 0
+    assert (
+        again["executions"][0]["history"]
+        == (records["epochs-10"]["executions"][0]["history"])
+    )
+    assert (
+        again["executions"][0]["test_loss"]
+        == (records["epochs-10"]["executions"][0]["test_loss"])
+    )
+
+
+def test_patience_keeps_the_epoch_of_lowest_validation_loss(folder):
+    """The record says which, the curve goes on past it, and the page names it."""
+    search = [*SEARCH[:-4], "--epochs", "30", "-n", "2", "--patience", "2"]
+    done = tune(folder, *search, "--no-baseline")
+    assert "patience 2" in done.stderr
+    for record in _records(folder):
+        (execution,) = record["executions"]
+        losses = execution["history"]["val_loss"]
+        best = losses.index(min(losses)) + 1
+        assert execution["best_epoch"] == best
+        assert execution["val_loss"] == pytest.approx(min(losses), rel=1e-5)
+        assert len(losses) in (best + 2, 30)
+    page = (folder / "runs/space-digits/report.html").read_text(encoding="utf-8")
+    assert "without a lower validation loss" in page
+
+
+def test_a_base_and_an_audit_are_said_and_kept(folder):
+    """Trial 0 is the other study's best; the audit's outcome stands everywhere."""
+    tune(folder, *SEARCH, "--no-report")
+    best = json.loads(tune(folder, "show", "space-digits", "--json").stdout)["best"]
+    done = tune(
+        folder,
+        *["--space", "space.py", "--dataset", "digits", "--base", "space-digits"],
+        *["--algorithm", "hyperband", "--epochs", "3", "--audit", "2", "--json"],
+    )
+    study = json.loads(done.stdout)
+    assert study["study"] == "space-digits-on-space-digits"
+    assert study["trials"][0]["config"] == {**best["config"], "epochs": 3}
+    assert len(study["audit"]["audited"]) in (1, 2)
+    assert "Audit: " in tune(folder, "show", study["study"]).stdout
+    page = (folder / "runs" / study["study"] / "report.html").read_text()
+    assert "Audit: " in page
+    assert "the best trial of space-digits" in page

@@ -185,8 +185,10 @@ class Plan:
                 self._proposal(trial, {"experiment": name}, name)
                 for trial, name in enumerate(EXPERIMENTS)
             ]
-        name = self.settings.base_study
-        first = self._proposal(0, {}, f"best of {name}" if name else "baseline")
+        source = self.settings.base_study
+        first = self._proposal(0, {}, "baseline")
+        if source:  # whatever the space's own defaults are
+            first = Proposal(0, {}, self.space.base, name=f"best of {source}")
         return [*([first] if self.settings.baseline else []), *self._enqueued()]
 
     def proposer(self, screen: Screen, given: Sequence[Proposal]) -> Proposer:

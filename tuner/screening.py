@@ -83,13 +83,13 @@ class Screen:
     def admits(self, config: CnnConfig) -> bool:
         """Whether to train this config; a refusal is counted once a config."""
         key = network_key(config, self._classes)
-        if key in self._seen or key in self._refused:
-            return False
+        # Before the key: one that asks for what it cannot have may share its key
+        # with one that does not ask.
         reason = self.refusal(config)
-        if reason:
+        if reason and key not in self._refused:
             self._refused.add(key)
             self.counts[reason] += 1
-        return reason is None
+        return reason is None and key not in self._seen
 
     def has(self, config: CnnConfig) -> bool:
         """Whether a config that builds the same network was added."""

@@ -1,0 +1,82 @@
+"""Promises of starting from what is known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from studies import write_study
+
+from search_spaces.config import CnnConfig
+from tuner.known import best_config, read_configs
+from tuner.records import read_study as read_record
+from tuner.records import write_study as write_record
+from tuner.settings import SettingsError, StudySettings
+from tuner.study import NotAStudyError, Study
+
+
+def _file(tmp_path, content):
+    path = tmp_path / "configs.json"
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def test_configs_are_read_from_a_list_or_a_shown_trial(tmp_path):
+    """A hand-written list and what `tune show --json` prints both do."""
+    rows = [{"filters_1": 48}, {"config": CnnConfig().to_dict(), "trial": 3}]
+    assert read_configs(_file(tmp_path, json.dumps(rows))) == [
+        {"filters_1": 48},
+        CnnConfig().to_dict(),
+    ]
+    assert read_configs(_file(tmp_path, '{"dropout": 0.2}')) == [{"dropout": 0.2}]
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("[1]", "Config 1 .* must be an object"),
+        ('[{}, {"filter": 48}]', r"Config 2 .*Unknown hyperparameters \['filter'\]"),
+        ('[{"filters_1": -3}]', "Config 1 .*filters"),
+        ('[{"conv_layers": 3}]', r"Config 1 .*needs filters_1 to filters_3"),
+        ('[{"conv_layers": "many"}]', "Config 1 "),
+        ("[{", "must name a JSON file"),
+    ],
+)
+def test_a_wrong_config_is_named(tmp_path, content, text):
+    """The error says which, and what must hold."""
+    with pytest.raises(SettingsError, match=text):
+        read_configs(_file(tmp_path, content))
+
+
+def test_the_base_is_the_best_by_validation(tmp_path):
+    """The config of the first-ranked trial, and the study's name."""
+    write_study(tmp_path, "arch", n=6)
+    config, name = best_config(tmp_path, "arch", tmp_path / "new")
+    study = Study.open(tmp_path / "arch")
+    best = max(
+        (t for t in study.trials.values() if t.status == "completed"),
+        key=lambda t: t.executions[0].val_accuracy,
+    )
+    assert config == dict(best.config)
+    assert name == "arch"
+
+
+def test_a_study_keeps_the_base_that_it_began_with(tmp_path):
+    """A resume is no other study because the base's study has found more since."""
+    write_study(tmp_path, "arch", n=6)
+    write_study(tmp_path, "new", n=1)
+    old = CnnConfig(filters=(7,)).to_dict()
+    record = read_record(tmp_path / "new")
+    asked = StudySettings("hyperparams", base=old, base_study="arch")
+    write_record(tmp_path / "new", replace(record, settings=asked.to_dict()))
+    assert best_config(tmp_path, "arch", tmp_path / "new") == (old, "arch")
+
+
+def test_a_base_without_a_result_is_refused(tmp_path):
+    """No study, or one where nothing was ranked, is no base."""
+    with pytest.raises(NotAStudyError):
+        best_config(tmp_path, "none", tmp_path / "new")
+    write_study(tmp_path, "empty", n=0)
+    with pytest.raises(SettingsError, match="empty has none"):
+        best_config(tmp_path, "empty", tmp_path / "new")
