@@ -31,7 +31,7 @@ LAYERS = [
     {"tuner.datasets", "tuner.settings", "tuner.study", "tuner.proposals"},
     {"tuner.training", "tuner.devices", "tuner.estimate"},
     {"tuner.workers", "tuner.oracles", "tuner.opening", "tuner.replay"},
-    {"tuner.known"},
+    {"tuner.known", "tuner.continuing"},
     {"tuner.options", "tuner.console"},
     {"tuner.search", "tuner.planning", "tuner.summary"},
     {"tuner.session", "tuner.progress", "tuner.live_page"},

@@ -14,7 +14,13 @@ from search_spaces.config import CnnConfig
 from search_spaces.layers import network_key
 from search_spaces.space import Space, load_space
 from tuner.hyperband import plan
-from tuner.oracles import Hyperband, OracleProposer, RandomSearch
+from tuner.oracles import (
+    RANDOM_FIRST,
+    Bayesian,
+    Hyperband,
+    OracleProposer,
+    RandomSearch,
+)
 from tuner.proposals import Proposal, Wait
 from tuner.screening import Limits, Screen
 
@@ -176,12 +182,70 @@ def test_hyperband_waits_while_a_promotion_hangs_on_a_result():
     assert isinstance(proposer.propose(), Proposal)
 
 
+def _bayesian(space=SMALL, *, shape=CIFAR, seed=1, max_trials=100, limits=None):
+    screen = Screen(limits or Limits(), shape, 10)
+    oracle = Bayesian(
+        space, screen, space.declare(), OBJECTIVE, seed, max_trials=max_trials
+    )
+    return OracleProposer(oracle, screen), screen
+
+
+def _width(proposal):
+    """A truth that a model can learn: wide networks are better."""
+    return proposal.values["width"] / 100
+
+
+def test_bayesian_search_reaches_every_point_of_a_small_space():
+    """KerasTuner's proposes a tried point again and again; ours never does."""
+    limits = Limits(max_params=200_000)
+    proposer, screen = _bayesian(limits=limits)
+    proposals = _all(proposer, _width)
+    whole = _all(_random(limits=limits)[0])
+    assert len({network_key(p.config, 10) for p in proposals}) == len(proposals)
+    assert len(proposals) == len(whole) < 16
+    assert screen.counts["too large (over 200,000 parameters)"] == 16 - len(whole)
+
+
+def test_bayesian_search_learns():
+    """After its random trials it goes where the score was high."""
+
+    def draw(hp, base):
+        return CnnConfig(filters=(hp.Int("width", 1, 300),), epochs=base.epochs)
+
+    proposals = _all(_bayesian(Space("wide", draw), max_trials=8)[0], _width)
+    random, model = proposals[:3], proposals[3:]  # three a hyperparameter
+    assert max(map(_width, model)) > max(map(_width, random))
+    assert max(map(_width, model)) == 3.0
+
+
+def test_bayesian_search_goes_on_despite_failures():
+    """A failure is not told to the model, and counts as a trial."""
+    proposals = _all(
+        _bayesian(max_trials=14)[0], lambda p: None if p.trial % 2 else 0.5
+    )
+    assert len(proposals) == 14 > RANDOM_FIRST
+
+
+def test_bayesian_proposals_need_not_be_thought_again():
+    """A resume gives it the recorded values; what comes next is the same."""
+    space = load_space("hyperparams")
+    plain = _all(_bayesian(space, seed=5, max_trials=12)[0], lambda p: p.trial / 12)
+    proposer = _bayesian(space, seed=5, max_trials=12)[0]
+    recorded = {p.trial: p.values for p in plain[:11]}
+    for proposal in plain[:11]:
+        assert proposer.propose(recorded) == proposal
+        proposer.tell(proposal.trial, proposal.trial / 12)
+    assert proposer.propose(recorded) == plain[11]
+
+
 @pytest.mark.parametrize(
     ("owner", "name", "parameters"),
     [
         (kt.Oracle, "_duplicate", ["self", "values"]),
         (kt.Oracle, "_save_trial", ["self", "trial"]),
         (kt.Oracle, "save", ["self"]),
+        (kt.oracles.BayesianOptimizationOracle, "populate_space", ["self", "trial_id"]),
+        (kt.oracles.BayesianOptimizationOracle, "_nonfixed_space", ["self"]),
         (kt.oracles.HyperbandOracle, "_get_num_brackets", ["self"]),
         (kt.oracles.HyperbandOracle, "_get_num_rounds", ["self", "bracket_num"]),
         (
@@ -200,6 +264,7 @@ def test_kerastuner_still_has_what_we_override(owner, name, parameters):
     """A KerasTuner without these would search as if our mends were not there."""
     assert list(inspect.signature(getattr(owner, name)).parameters) == parameters
     assert hasattr(_random()[0]._oracle, "_max_collisions")
+    assert {"_random_state", "gpr", "beta"} <= set(vars(_bayesian()[0]._oracle))
 
 
 def test_an_oracle_writes_nothing(tmp_path, monkeypatch):

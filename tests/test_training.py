@@ -13,6 +13,8 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
+_ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+
 # Run in a process of its own: threads and backend are fixed when Keras loads.
 _CONTINUATION = """
 import sys
@@ -52,16 +54,64 @@ print("equal in", len(whole.state.arrays), "arrays")
 def test_training_on_equals_training_through(backend, optimizer):
     """2 epochs, then 3 more, are 5 epochs, bit for bit on one CPU thread."""
     assert find_spec(backend), f"install the extra `test`: it brings {backend}"
-    one_thread = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     done = subprocess.run(
         [sys.executable, "-c", _CONTINUATION, optimizer],
-        env={**os.environ, "KERAS_BACKEND": backend, "XLA_FLAGS": one_thread},
+        env={**os.environ, "KERAS_BACKEND": backend, "XLA_FLAGS": _ONE_THREAD},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "equal in" in done.stdout
+
+
+_PATIENCE = """
+import sys
+sys.path.insert(0, "tests")
+import keras
+import numpy as np
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+from dataclasses import replace
+from tasks import SMALL, digits, task
+from tuner.training import train
+
+config = replace(SMALL, learning_rate=0.03, dropout=0.0)
+wanted = dict(epochs=40, patience=3, checkpoint_seconds=0.0)
+events = []
+whole = train(task(config, **wanted), digits(), events.append)
+losses = [e.metrics["val_loss"] for e in events]
+best = int(np.argmin(losses)) + 1
+assert whole.best_epoch == best == whole.state.epoch
+assert whole.epochs == len(losses) == best + 3 < 40
+assert abs(whole.validation.loss - losses[best - 1]) < 1e-9
+
+# Whatever was stored last, what comes of it is the same.
+for last in range(0, len(events) - 1, 2):
+    state = events[last].state
+    assert state.epoch == int(np.argmin(losses[: last + 1])) + 1
+    again = train(task(config, state=state, **wanted), digits(), lambda e: None)
+    assert (again.epochs, again.best_epoch) == (whole.epochs, best)
+    assert (again.test.predictions == whole.test.predictions).all()
+    assert again.test.loss == whole.test.loss
+print("stopped after", whole.epochs)
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_patience_keeps_the_lowest_validation_loss(backend):
+    """It stops, goes back to the best epoch, and a resume does the same."""
+    done = subprocess.run(
+        [sys.executable, "-c", _PATIENCE],
+        env={**os.environ, "KERAS_BACKEND": backend, "XLA_FLAGS": _ONE_THREAD},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "stopped after" in done.stdout
 
 
 def test_results_are_those_of_evaluate():

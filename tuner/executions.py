@@ -52,28 +52,6 @@ def after_result(
     )
 
 
-def at_epoch(
-    execution: Execution, epoch: int, source: Execution, trial: int | None
-) -> Execution:
-    """Take an execution to where a stored state stands.
-
-    Args:
-        execution: What shall go on from the state.
-        epoch: The state's.
-        source: The execution whose state it is: the same, or one of the same config
-            and seed that has fewer epochs.
-        trial: That one's trial, or None where it is the same.
-    """
-    history = {name: values[:epoch] for name, values in source.history.items()}
-    return replace(
-        execution,
-        epochs=epoch,
-        history=history if epoch else {},
-        jit_compile=source.jit_compile,
-        continued_trial=trial if epoch else None,
-    )
-
-
 def is_done(execution: Execution, epochs: int) -> bool:
     """Whether it is evaluated and needs no more training to have `epochs`."""
     has_stopped = execution.best_epoch is not None

@@ -165,20 +165,25 @@ class Terminal:
         if ranked:
             best = wording.points(score(ranked[0], "val_accuracy"))
             parts.append(f"best {best} (trial {ranked[0].trial})")
-        left = self._work and self._work.seconds_left(study.trials.values())
+        left = self._seconds_left()
         if left:
             parts.append(f"about {wording.about(left)} left")
         return "   ".join(parts)
 
     def _say_what_the_rest_takes(self) -> None:
-        study = self._opened()
-        left = self._work and self._work.seconds_left(study.trials.values())
+        left = self._seconds_left()
         if not left:
             return
         self._say(f"  The rest will take about {wording.about(left)}.")
         if left > _QUARTER_OF_AN_HOUR:
             self._say("  For a first look, Ctrl-C and add --time-limit 15m;")
             self._say("  later the same command without it goes on.")
+
+    def _seconds_left(self) -> float | None:
+        """Estimate what the rest takes, shared by the workers."""
+        study = self._opened()
+        left = self._work and self._work.seconds_left(study.trials.values())
+        return left / (study.record.settings.get("workers") or 1) if left else None
 
     def _opened(self) -> Study:
         assert self._study is not None, "study_opened comes first"  # noqa: S101

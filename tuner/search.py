@@ -14,13 +14,8 @@ from typing import Protocol
 
 from search_spaces.config import CnnConfig
 from search_spaces.errors import ExpectedError
-from tuner.executions import (
-    after_epoch,
-    after_result,
-    at_epoch,
-    is_done,
-    is_trained,
-)
+from tuner.continuing import starting_point
+from tuner.executions import after_epoch, after_result, is_done, is_trained
 from tuner.proposals import Proposal, Proposer, Wait
 from tuner.ranking import best_first, score
 from tuner.records import Execution, Rung, TrialRecord
@@ -31,7 +26,6 @@ from tuner.study import Study, StudyError
 from tuner.tasks import (
     EpochEnd,
     Event,
-    State,
     Timing,
     TrainingFailure,
     TrainingResult,
@@ -210,13 +204,12 @@ class Search:
     def _task(
         self, record: TrialRecord, execution: Execution, epochs: int
     ) -> TrainingTask:
-        state, source, trial = self._stored_state(record, execution, epochs)
+        start, state = starting_point(self.study, record, execution, epochs)
         if state is None and execution.is_final:
             self.listener.note(
                 f"Trial {record.trial}'s state was not kept: its first "
                 f"{execution.epochs} epochs are trained again from the seed."
             )
-        start = at_epoch(execution, state.epoch if state else 0, source, trial)
         if start != execution:
             self._put_execution(start, record.trial)
         return TrainingTask(
@@ -228,39 +221,8 @@ class Search:
             state=state,
             keep_state=self.settings.keep_models > 0 or self._may_extend(record),
             patience=self.settings.patience,
-            jit_compile=source.jit_compile if state else None,
+            jit_compile=start.jit_compile,
         )
-
-    def _stored_state(
-        self, record: TrialRecord, execution: Execution, epochs: int
-    ) -> tuple[State | None, Execution, int | None]:
-        """Find the longest stored training that this one goes on from.
-
-        Its own, or another trial's of the same config with fewer epochs: its seed is
-        the same then, and so is every epoch that they share.
-        """
-        if execution.epochs:
-            own = self.study.state(record.trial, execution.execution)
-            # A later one is of a record that is lost.
-            if own and own.epoch <= execution.epochs:
-                return own, execution, execution.continued_trial
-        network = {**record.config, "epochs": None}
-        shorter = [
-            (other.epochs, trial.trial, other)
-            for trial in self.study.trials.values()
-            for other in trial.executions
-            if trial.trial != record.trial
-            and {**trial.config, "epochs": None} == network
-            and other.seed == execution.seed
-            and other.is_final
-            and other.best_epoch is None
-            and other.epochs <= epochs
-        ]
-        for reached, trial, other in sorted(shorter, key=lambda s: s[:2], reverse=True):
-            state = self.study.state(trial, other.execution)
-            if state and state.epoch == reached:
-                return state, other, trial
-        return None, execution, None
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Timing):  # asked for by a dry run alone
