@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from reports.knobs import Knob, configs_frame, varying
-from tuner import locks, records
+from tuner import locks, record_files, records
 from tuner.records import Execution, StudyRecord, TrialRecord
 from tuner.rungs import sentences
 
@@ -141,7 +141,7 @@ def read_study(folder: Path) -> Study:
         RecordError: study.json is cut off, of another schema, or not a study's.
     """
     folder = folder.resolve()
-    record = records.read_study(folder)
+    record = record_files.read_study(folder)
     for field in ("settings", "space", "data"):
         if not isinstance(getattr(record, field), Mapping):
             raise records.RecordError(
@@ -153,9 +153,9 @@ def read_study(folder: Path) -> Study:
         state = "interrupted"
     trials: list[TrialRecord] = []
     unread: list[str] = []
-    for path in records.trial_paths(folder):
+    for path in record_files.trial_paths(folder):
         try:
-            trial = records.read_trial(path)
+            trial = record_files.read_trial(path)
             _check_plain(trial)
         except FileNotFoundError:  # removed since it was listed
             continue

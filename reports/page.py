@@ -24,7 +24,7 @@ from reports import (
 )
 from reports.frames import Study, read_study
 from reports.ranking import Ranking, rank
-from tuner.records import atomic_file
+from tuner.files import atomic_file
 
 _PODIUM = 8
 

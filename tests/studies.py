@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from search_spaces.config import CnnConfig
-from tuner import records
+from tuner import record_files, records
 from tuner.records import Execution, Rung, StudyRecord, TrialRecord
 
 ARCHITECTURE = [
@@ -110,9 +110,9 @@ def study_record(name: str, space: str = "architecture", **changes: Any) -> Stud
 
 def write(folder: Path, record: StudyRecord, trials: list[TrialRecord]) -> Path:
     """Write one study folder and return it."""
-    records.write_study(folder, record)
+    record_files.write_study(folder, record)
     for trial in trials:
-        records.write_trial(folder, trial)
+        record_files.write_trial(folder, trial)
     return folder
 
 
@@ -136,7 +136,7 @@ def write_study(
     rng = np.random.default_rng(seed)
     record = study_record(name, space, **fields)
     folder = runs / name
-    records.write_study(folder, record)
+    record_files.write_study(folder, record)
     (folder / "trials").mkdir(exist_ok=True)
     for number in range(n):
         config = CnnConfig() if number == 0 else sample(space, rng)
@@ -151,7 +151,7 @@ def dump(folder: Path, trial: TrialRecord) -> None:
     """Write a trial's record without waiting for the disk."""
     import json
 
-    path = records.trial_path(folder, trial.trial)
+    path = record_files.trial_path(folder, trial.trial)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(records.to_json(trial)), encoding="utf-8")
 

@@ -8,7 +8,7 @@ import studies
 
 from reports.frames import read_study
 from reports.ranking import rank
-from tuner import locks, records
+from tuner import locks, record_files
 from tuner.ranking import best_first
 from tuner.records import RecordError
 
@@ -17,7 +17,7 @@ def test_trials_hold_what_the_records_hold(tmp_path):
     """Each metric is the plain mean over a trial's executions."""
     study = read_study(studies.write_study(tmp_path, n=3, executions=3))
 
-    record = records.read_trial(records.trial_path(study.folder, 2))
+    record = record_files.read_trial(record_files.trial_path(study.folder, 2))
     row = study.trials.set_index("trial").loc[2]
     for name in ("train_accuracy", "val_accuracy", "val_loss", "test_loss"):
         values = [getattr(e, name) for e in record.executions]
@@ -78,7 +78,7 @@ def test_a_running_study_without_a_process_is_interrupted(tmp_path):
 def test_a_broken_trial_is_left_out_and_named(tmp_path, text):
     """One bad file costs one row, and the page can say which."""
     folder = studies.write_study(tmp_path, n=3)
-    records.trial_path(folder, 1).write_text(text, encoding="utf-8")
+    record_files.trial_path(folder, 1).write_text(text, encoding="utf-8")
 
     study = read_study(folder)
 
@@ -136,7 +136,7 @@ def test_a_value_keeps_its_type(tmp_path):
 def test_epochs_as_a_hyperparameter_and_as_a_count_are_kept_apart(tmp_path):
     """The config's epochs do not overwrite how many epochs a trial got."""
     folder = studies.write_study(tmp_path, n=1)
-    record = records.read_trial(records.trial_path(folder, 0))
+    record = record_files.read_trial(record_files.trial_path(folder, 0))
     studies.dump(
         folder, dataclasses.replace(record, config={**record.config, "epochs": 50})
     )
@@ -215,8 +215,8 @@ def test_rank_keeps_to_the_last_rung(tmp_path):
 def test_no_full_length_trial_yet_ranks_none(tmp_path):
     """While only short rungs have ended, none of them is called the highest."""
     folder = studies.write_hyperband(tmp_path)
-    for path in records.trial_paths(folder):
-        if records.read_trial(path).rungs[-1].epochs == 10:
+    for path in record_files.trial_paths(folder):
+        if record_files.read_trial(path).rungs[-1].epochs == 10:
             path.unlink()
     ranking = rank(read_study(folder))
 
@@ -236,7 +236,9 @@ def test_terminal_and_page_rank_alike(tmp_path, algorithm, objective):
     folder = studies.write_study(
         tmp_path, n=60, space="hyperparams", failures=0.2, settings=settings
     )
-    trials = [records.read_trial(path) for path in records.trial_paths(folder)]
+    trials = [
+        record_files.read_trial(path) for path in record_files.trial_paths(folder)
+    ]
 
     printed = [trial.trial for trial in best_first(trials, settings)]
     assert rank(read_study(folder)).ranked["trial"].tolist() == printed

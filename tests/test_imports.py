@@ -23,7 +23,8 @@ LAYERS = [
     {"search_spaces.space"},
     {"search_spaces.hypermodel"},
     {"tuner.records", "tuner.locks", "tuner.seeds", "tuner.numbers", "tuner.quiet"},
-    {"tuner.machine"},
+    {"tuner.machine", "tuner.files"},
+    {"tuner.record_files"},
     {"tuner.tasks", "tuner.hyperband"},
     {"tuner.ranking", "tuner.wording", "tuner.screening", "tuner.image_arrays"},
     {"tuner.rungs", "tuner.executions"},
@@ -42,6 +43,8 @@ LAYERS = [
 # `reports` reads records: this much of `tuner`, and never a framework.
 SHARED = {
     "tuner.records",
+    "tuner.record_files",
+    "tuner.files",
     "tuner.locks",
     "tuner.ranking",
     "tuner.rungs",

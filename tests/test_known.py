@@ -10,8 +10,8 @@ from studies import write_study
 
 from search_spaces.config import CnnConfig
 from tuner.known import best_config, read_configs
-from tuner.records import read_study as read_record
-from tuner.records import write_study as write_record
+from tuner.record_files import read_study as read_record
+from tuner.record_files import write_study as write_record
 from tuner.settings import SettingsError, StudySettings
 from tuner.study import NotAStudyError, Study
 

@@ -10,18 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.records import (
-    Execution,
-    RecordError,
-    Rung,
-    TrialRecord,
-    atomic_file,
-    read_trial,
-    to_json,
-    trial_path,
-    trial_paths,
-    write_trial,
-)
+from tuner.files import atomic_file
+from tuner.record_files import read_trial, trial_path, trial_paths, write_trial
+from tuner.records import Execution, RecordError, Rung, TrialRecord, to_json
 
 fractions = st.floats(0, 1)
 executions = st.builds(

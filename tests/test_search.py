@@ -18,7 +18,7 @@ from studies import DATA, study_record
 
 from search_spaces.config import CnnConfig
 from tuner.planning import plan_study
-from tuner.records import read_trial, trial_path
+from tuner.record_files import read_trial, trial_path
 from tuner.screening import Limits
 from tuner.search import HopelessError
 from tuner.seeds import derive_seed

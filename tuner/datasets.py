@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tuner.files import atomic_file
 from tuner.image_arrays import ARRAYS, DatasetError, Images, Say, read_npz, resize
 from tuner.image_files import read_folder
 from tuner.named_datasets import NAMES, load_named
-from tuner.records import atomic_file
 from tuner.splits import stratified_split, stratified_subset
 
 __all__ = [

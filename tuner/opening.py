@@ -13,7 +13,8 @@ from typing import Any
 
 from tuner.datasets import Dataset
 from tuner.machine import cores, memory_bytes
-from tuner.records import StudyRecord, read_study
+from tuner.record_files import read_study
+from tuner.records import StudyRecord
 from tuner.screening import Limits
 from tuner.settings import StudySettings, fingerprint
 from tuner.study import Study, StudyChangedError

@@ -1,4 +1,4 @@
-"""What a study stores: frozen records, their JSON, and how they reach the disk.
+"""What a study stores: frozen records and their JSON; `record_files` puts them there.
 
 A study folder is the only thing that the search and the reports share:
 
@@ -13,14 +13,10 @@ A study folder is the only thing that the search and the reports share:
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from search_spaces.errors import ExpectedError
 
@@ -189,7 +185,7 @@ class TrialRecord:
             if not isinstance(rows, list):
                 raise RecordError(f"{name} must be a list, got {rows!r}.")
             data[name] = tuple(_build(kind, row) for row in rows)
-        return _build(cls, _without_schema(data))
+        return _build(cls, without_schema(data))
 
 
 @dataclass(frozen=True)
@@ -255,7 +251,7 @@ class StudyRecord:
         Raises:
             RecordError: Another schema, or a field is missing, unknown or wrong.
         """
-        return _build(cls, _without_schema(data))
+        return _build(cls, without_schema(data))
 
 
 Record = TrialRecord | StudyRecord
@@ -272,101 +268,12 @@ def to_json(record: Record) -> dict[str, Any]:
     return data
 
 
-def read_study(folder: Path) -> StudyRecord:
-    """Read `study.json` of a study folder.
+def without_schema(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Check that parsed JSON is of this schema, and leave that mark out.
 
     Raises:
-        FileNotFoundError: There is none.
-        RecordError: It is cut off, of another schema, or not a study's.
+        UnknownSchemaError: It is of another, or of none.
     """
-    return StudyRecord.from_json(_read(folder / "study.json"))
-
-
-def read_trial(path: Path) -> TrialRecord:
-    """Read one trial's record.
-
-    Raises:
-        RecordError: It is cut off, of another schema, or not a trial's.
-    """
-    return TrialRecord.from_json(_read(path))
-
-
-def write_study(folder: Path, record: StudyRecord) -> None:
-    """Write `study.json` whole, or leave the old one."""
-    _write(folder / "study.json", record)
-
-
-def write_trial(folder: Path, record: TrialRecord) -> None:
-    """Write a trial's record whole, or leave the old one."""
-    _write(trial_path(folder, record.trial), record)
-
-
-def trial_path(folder: Path, trial: int) -> Path:
-    """Name a trial's record; without `.json` it is the trial's own folder."""
-    return folder / "trials" / f"{trial:04d}.json"
-
-
-def trial_paths(folder: Path) -> list[Path]:
-    """List a study's trial records by their number."""
-    paths = (folder / "trials").glob("*.json")
-    return sorted((p for p in paths if p.stem.isdigit()), key=lambda p: int(p.stem))
-
-
-@contextmanager
-def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a file that appears under `path` whole, on disk, or not at all.
-
-    Args:
-        path: Where it appears; the folder is made where it is missing.
-        mode: "w" for UTF-8 text, "wb" for bytes.
-
-    Raises:
-        OSError: The disk is full or read-only; `path` is then as it was.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not tempfile: its files are for their owner alone, and studies are shared.
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open(mode, encoding=None if "b" in mode else "utf-8") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    if hasattr(os, "O_DIRECTORY"):  # Windows cannot sync a folder
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _write(path: Path, record: Record) -> None:
-    text = json.dumps(to_json(record), indent=1, allow_nan=False)
-    with atomic_file(path) as file:
-        file.write(text + "\n")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise RecordError(
-            f"{path} must hold one JSON record, but it cannot be read: {error}. "
-            "It was cut off or edited."
-        ) from error
-    if not isinstance(data, dict):
-        raise RecordError(f"{path} must hold one JSON object, got {type(data)}.")
-    try:
-        _without_schema(data)
-    except UnknownSchemaError as error:
-        raise UnknownSchemaError(f"{path}: {error}") from error
-    return data
-
-
-def _without_schema(data: Mapping[str, Any]) -> dict[str, Any]:
     schema = data.get("schema")
     if schema != SCHEMA:
         raise UnknownSchemaError(

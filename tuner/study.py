@@ -12,12 +12,8 @@ from typing import Any, Self
 import numpy as np
 
 from search_spaces.errors import ExpectedError
-from tuner.records import (
-    RecordError,
-    StudyRecord,
-    TrialRecord,
-    UnknownSchemaError,
-    atomic_file,
+from tuner.files import atomic_file
+from tuner.record_files import (
     read_study,
     read_trial,
     trial_path,
@@ -25,6 +21,7 @@ from tuner.records import (
     write_study,
     write_trial,
 )
+from tuner.records import RecordError, StudyRecord, TrialRecord, UnknownSchemaError
 from tuner.tasks import Assessment, State
 
 

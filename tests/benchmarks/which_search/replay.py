@@ -32,7 +32,7 @@ from search_spaces.config import CnnConfig
 from search_spaces.space import enumerate_points
 from tuner.proposals import Proposal
 from tuner.quiet import quiet_stderr
-from tuner.records import read_trial, trial_paths
+from tuner.record_files import read_trial, trial_paths
 from tuner.screening import Limits, Screen
 from tuner.settings import StudySettings
 

@@ -1,0 +1,40 @@
+"""Files that appear on disk whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+
+@contextmanager
+def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a file that appears under `path` whole, on disk, or not at all.
+
+    Args:
+        path: Where it appears; the folder is made where it is missing.
+        mode: "w" for UTF-8 text, "wb" for bytes.
+
+    Raises:
+        OSError: The disk is full or read-only; `path` is then as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not tempfile: its files are for their owner alone, and studies are shared.
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open(mode, encoding=None if "b" in mode else "utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    if hasattr(os, "O_DIRECTORY"):  # Windows cannot sync a folder
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
