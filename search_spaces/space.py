@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
+import random
 import runpy
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -205,6 +206,15 @@ def enumerate_points(declared: kt.HyperParameters) -> Iterator[dict[str, Any]]:
             yield from walk(tail, {**values, head.name: value})
 
     yield from walk(list(declared.space), {})
+
+
+def shuffled_points(
+    declared: kt.HyperParameters, seed: int
+) -> Iterator[dict[str, Any]]:
+    """Go through every point of a finite space in a random order."""
+    points = list(enumerate_points(declared))
+    random.Random(seed).shuffle(points)  # noqa: S311  an order, no secret
+    yield from points
 
 
 def random_point(declared: kt.HyperParameters, seed: int) -> dict[str, Any]:

@@ -116,7 +116,8 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(tmp_path, algorithm)
                 ):
                     assert record == whole[number]
         else:
-            assert process.returncode == 0
+            said, _ = process.communicate()
+            assert process.returncode == 0, said[-2000:]
             assert results(folder) == whole
             study += 1
     finish(folder := tmp_path / str(study), algorithm)

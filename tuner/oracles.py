@@ -17,13 +17,17 @@ from typing import Any
 import keras_tuner as kt
 import numpy as np
 from keras_tuner.engine.trial import TrialStatus
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import Matern, WhiteKernel
+from threadpoolctl import threadpool_limits
 
 from search_spaces.config import CnnConfig
 from search_spaces.space import (
     Space,
     count_points,
-    enumerate_points,
     random_point,
+    shuffled_points,
 )
 from tuner.hyperband import FACTOR, Plan
 from tuner.proposals import Proposal, Recorded, Wait
@@ -33,7 +37,7 @@ from tuner.seeds import derive_seed
 _SEARCHER = "tune"
 _MAX_COLLISIONS = 20_000
 _CANDIDATES = 2000
-RANDOM_FIRST = 10  # trials that Bayesian search draws before its model proposes
+RANDOM_FIRST = 5  # trials that Bayesian search draws before its model proposes
 
 
 class _Mended(kt.Oracle):  # type: ignore[misc]
@@ -118,7 +122,8 @@ class Bayesian(_Mended, kt.oracles.BayesianOptimizationOracle):  # type: ignore[
     """KerasTuner's Gaussian process, which never proposes what is tried or refused.
 
     The first trials are random. Each proposal is seeded by its number, so that it
-    follows from the results that were known and from nothing else.
+    follows from the results that were known and from nothing else. In a small space
+    every point is looked at, in a large one KerasTuner's climbs decide.
     """
 
     def __init__(
@@ -142,6 +147,20 @@ class Bayesian(_Mended, kt.oracles.BayesianOptimizationOracle):  # type: ignore[
             num_initial_points=min(RANDOM_FIRST, 3 * len(declared.space)),
         )
         self.recorded: dict[str, Any] | None = None  # taken instead of thinking
+        size = count_points(declared)
+        self._is_small = size is not None and size <= _CANDIDATES
+
+    def _make_gpr(self) -> GaussianProcessRegressor:
+        # KerasTuner's kernel knows of no noise: a few close points with unequal
+        # scores shrink its length to nothing, and then it predicts nothing.
+        kernel = Matern(nu=2.5, length_scale_bounds=(0.1, 10.0))
+        return GaussianProcessRegressor(
+            kernel=kernel + WhiteKernel(0.1, (1e-3, 1.0)),
+            n_restarts_optimizer=5,
+            normalize_y=True,
+            alpha=self.alpha,
+            random_state=self.seed,
+        )
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Give the next trial's values."""
@@ -150,9 +169,14 @@ class Bayesian(_Mended, kt.oracles.BayesianOptimizationOracle):  # type: ignore[
         seed = derive_seed(self.seed, len(self.trials))
         self._seed_state = seed
         self._random_state = np.random.RandomState(seed)
-        with warnings.catch_warnings():
+        done = [t for t in self.trials.values() if t.status == TrialStatus.COMPLETED]
+        # Threads cost more than such small matrices, and the workers need them.
+        with threadpool_limits(1), warnings.catch_warnings():
             # A kernel's length at its bound is no news to a user.
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            if self._is_small and len(done) >= self.num_initial_points:
+                self.gpr.fit(*self._vectorize_trials())
+                return self._best_of_many(seed)
             proposed: dict[str, Any] = super().populate_space(trial_id)
             values = proposed["values"]
             if values is not None and self._duplicate(values):
@@ -160,19 +184,20 @@ class Bayesian(_Mended, kt.oracles.BayesianOptimizationOracle):  # type: ignore[
         return proposed
 
     def _best_of_many(self, seed: int) -> dict[str, Any]:
-        """Choose, by the same bound, among random points that can be trained."""
-        size = count_points(self.declared)
-        drawn = (random_point(self.declared, seed + i) for i in range(_MAX_COLLISIONS))
-        is_small = size is not None and size <= _CANDIDATES
-        every = enumerate_points(self.declared) if is_small else drawn
-        fresh = (point for point in every if not self._duplicate(point))
-        points = list(islice(fresh, _CANDIDATES))
-        if not points:
+        """Choose, by KerasTuner's bound, among points that can be trained."""
+        if self._is_small:
+            points = shuffled_points(self.declared, seed)
+        else:
+            draws = range(seed, seed + _MAX_COLLISIONS)
+            points = (random_point(self.declared, draw) for draw in draws)
+        fresh = (point for point in points if not self._duplicate(point))
+        found = list(islice(fresh, _CANDIDATES))
+        if not found:
             return {"status": TrialStatus.STOPPED, "values": None}
-        vectors = np.array([self._vector(point) for point in points])
+        vectors = np.array([self._vector(point) for point in found])
         mean, deviation = self.gpr.predict(vectors, return_std=True)
         best = int(np.argmin(mean - self.beta * deviation))
-        return {"status": TrialStatus.RUNNING, "values": points[best]}
+        return {"status": TrialStatus.RUNNING, "values": found[best]}
 
     def _vector(self, point: dict[str, Any]) -> list[float]:
         return [

@@ -10,7 +10,6 @@ from itertools import islice
 from typing import Any
 
 import keras_tuner as kt
-import numpy as np
 
 from search_spaces.config import BASELINE, CnnConfig
 from search_spaces.layers import Shape
@@ -21,6 +20,7 @@ from search_spaces.space import (
     describe,
     enumerate_points,
     load_space,
+    shuffled_points,
 )
 from tuner import hyperband
 from tuner.estimate import Workload, sample_configs, workload
@@ -209,7 +209,7 @@ class Plan:
         if name == "grid":
             return self._in_order(enumerate_points, screen)
         if name == "random" and self._is_listed:
-            return self._in_order(partial(_shuffled, seed=seed), screen)
+            return self._in_order(partial(shuffled_points, seed=seed), screen)
         objective = self.settings.objective
         common = (
             self.space,
@@ -312,9 +312,3 @@ def _check_grid(
             f"The grid has {points:,} points, which would take very long. Say how many "
             "of the first to train with --max-trials, or use --algorithm random."
         )
-
-
-def _shuffled(declared: kt.HyperParameters, *, seed: int) -> Iterator[dict[str, Any]]:
-    points = list(enumerate_points(declared))
-    for index in np.random.default_rng(seed).permutation(len(points)):
-        yield points[index]
