@@ -43,7 +43,7 @@ _CLOCK = (
 _COORDINATES = re.compile(r'\b(?:d|x|y)="[^"]*"')
 _DECIMALS = re.compile(r"(\.\d\d)\d+")
 _DPI = 96  # a CSS pixel is 1/96 inch
-_STYLE: Any = {
+STYLE: Any = {
     "svg.hashsalt": "tune",
     "svg.fonttype": "path",  # the reader's machine may lack the font
     "text.parse_math": False,  # a name may hold dollar signs
@@ -117,7 +117,7 @@ def render(
         rows: Rows of panels.
         columns: Columns of panels.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width / _DPI, height / _DPI), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False)
         flat = list(axes.flat)

@@ -283,7 +283,8 @@ def _first_line(error: Exception) -> str:
     text = str(error).strip().splitlines()
     line = text[0][:300] if text else ""
     name = type(error).__name__
-    if isinstance(error, MemoryError) or "ResourceExhausted" in name:
+    signs = ("ResourceExhausted", "OutOfMemory", "RESOURCE_EXHAUSTED")  # a backend each
+    if isinstance(error, MemoryError) or any(s in f"{name} {line}" for s in signs):
         return "out of memory" + (f": {line}" if line else "")
     return f"{name}: {line}" if line else name
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.comparison_figures import COLORS, DASHES
-from reports.drawing import _STYLE, GREY
+from reports.drawing import GREY, STYLE
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
@@ -27,7 +27,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     best, end = result["best_validation"], 1.02 * result["epochs"]
     ends = {f"Best of {result['configs']}": (best, GREY)}
     curves = {name: rows["curve"] for name, rows in result["searches"].items()}
-    with mpl.rc_context({**_STYLE, "font.size": 10, "axes.titlesize": 11}):
+    with mpl.rc_context({**STYLE, "font.size": 10, "axes.titlesize": 11}):
         figure = Figure(figsize=(9.0, 4.8), layout="constrained")
         ax = figure.subplots()
         for i, (name, rows) in enumerate(curves.items()):
