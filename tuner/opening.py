@@ -29,11 +29,14 @@ def refuse_changed_settings(settings: StudySettings, folder: Path) -> None:
     """
     if not (folder / "study.json").exists():
         return
-    stored = StudySettings.from_dict(Study.open(folder).record.settings).identity()
+    stored = StudySettings.from_dict(Study.open(folder).record.settings)
+    asked, known = settings.identity(), stored.identity()
+    # A base is named by its study; two bases of one study never meet here.
+    changed = [n for n in asked if n != "base" and known.get(n) != asked[n]]
     differences = [
-        f"  --{name.replace('_', '-')}: {stored.get(name)} in the study, {value} now"
-        for name, value in settings.identity().items()
-        if stored.get(name) != value
+        f"  --{name.removesuffix('_study').replace('_', '-')}: "
+        f"{stored.to_dict()[name]} in the study, {asked[name]} now"
+        for name in changed
     ]
     if differences:
         raise StudyChangedError(_with_advice(folder.name, differences))
