@@ -143,8 +143,7 @@ class Terminal:
         gap = train - test if train is not None and test is not None else None
         validation = score(trial, "val_accuracy")
         shown = ("test", test) if validation is None else ("val", validation)
-        varied = self._names & set(trial.config)
-        what = wording.config(trial.config, varied) if varied else trial.name or ""
+        what = wording.trial(trial, self._names)
         if "brackets" in self._opened().record.plan:  # a rung's end
             what = f"epoch {trial.rungs[-1].epochs}  {what}"
         return (

@@ -204,7 +204,7 @@ def _margin(study: Study, ranked: list[TrialRecord]) -> str:
 
 def _trial_row(trial: TrialRecord, names: set[str]) -> _Row:
     facts = trial_object(trial)
-    what = trial.error or wording.config(trial.config, names & set(trial.config))
+    what = trial.error or wording.trial(trial, names)
     return (
         str(trial.trial),
         wording.points(facts["val_accuracy"]),

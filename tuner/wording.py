@@ -7,6 +7,7 @@ from typing import Any
 
 from search_spaces.config import BASELINE, CnnConfig
 from tuner.numbers import number
+from tuner.records import TrialRecord
 
 _TRAINING = (
     "epochs",
@@ -61,6 +62,21 @@ def config(flat: Mapping[str, Any], names: set[str]) -> str:
     if names & set(_TRAINING) or c.epochs != BASELINE.epochs:
         parts.append(_training(c, names))
     return "  ".join(part for part in parts if part)
+
+
+def trial(record: TrialRecord, names: set[str]) -> str:
+    """Describe what a trial tries.
+
+    Args:
+        record: Any trial of the study.
+        names: The space's hyperparameters. Where they are not the config's own, a
+            trial is what its space chose.
+    """
+    varied = names & set(record.config)
+    if varied:
+        return config(record.config, varied)
+    chosen = " ".join(f"{name} {value}" for name, value in record.values.items())
+    return record.name or chosen
 
 
 def _architecture(c: CnnConfig) -> str:
