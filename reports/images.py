@@ -74,9 +74,10 @@ def _dumbbell(view: views.View, ranking: Ranking) -> Image:
     )
     order = "Sorted by validation" if ranking.by_validation else "In declared order"
     note = (
-        f"{order}. Behind ±, half of the gap's 95 % interval for the choice "
-        "of images. The dashed line is the baseline. "
+        f"{order}. Behind ±, half of the gap's 95 % interval for the choice of images. "
     )
+    if view.frame["is_baseline"].any() and len(view.frame) > 1:
+        note += "The dashed line is the baseline. "
     return Image(
         titles.dumbbell(view),
         alt,
