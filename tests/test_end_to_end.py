@@ -444,6 +444,13 @@ def test_patience_keeps_the_epoch_of_lowest_validation_loss(folder):
         assert len(losses) in (best + 2, 30)
     page = (folder / "runs/space-digits/report.html").read_text(encoding="utf-8")
     assert "without a lower validation loss" in page
+    exported = tune(folder, "export", "space-digits", "1")
+    assert "trained again" not in exported.stderr  # the kept state is that epoch's
+    for state in (folder / "runs/space-digits/trials/0001").glob("state-*"):
+        state.unlink()
+    best = _records(folder)[0]["executions"][0]["best_epoch"]
+    again = tune(folder, "export", "space-digits", "1")
+    assert f"its {best} epochs are trained again" in again.stderr
 
 
 def test_a_base_and_an_audit_are_said_and_kept(folder):

@@ -78,14 +78,16 @@ def write_model(
     """
     execution = trial.executions[0]
     state = study.state(trial.trial, execution.execution)
-    if state is None or state.epoch != execution.epochs:
+    kept = execution.best_epoch or execution.epochs
+    if state is None or state.epoch != kept:
         state = retrain(
             TrainingTask(
                 trial=trial.trial,
                 execution=execution.execution,
                 config=trial.config,
                 seed=execution.seed,
-                epochs=execution.epochs,
+                epochs=kept,
+                jit_compile=execution.jit_compile,
             )
         )
     data = study.record.data
@@ -141,9 +143,13 @@ def train_again(
                 f"The data must be those of study {study.name}, but they have "
                 "changed. Put them back where the study's command found them."
             )
+        log, threads = (
+            study.folder / "search.log",
+            1 if settings.deterministic else None,
+        )
         with (
             tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-            LocalWorkers(study.folder / "search.log", settings.device) as pool,
+            LocalWorkers(log, settings.device, threads=threads) as pool,
         ):
             save_arrays(data, Path(folder))
             pool.open(Path(folder))
