@@ -133,6 +133,11 @@ class CnnConfig:
         """
         flat = {**self.to_dict(), **given}
         for sizes, count in _COUNTED.items():
+            if flat[count] not in range(_MAX_LAYERS + 1):
+                raise ValueError(
+                    f"{count} must be a whole number from 0 to {_MAX_LAYERS}, got "
+                    f"{flat[count]!r}. Give the number of layers."
+                )
             for name in list(flat):
                 match = re.fullmatch(rf"{sizes}_(\d+)", name)
                 if match and name not in given and int(match[1]) > flat[count]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -36,10 +37,7 @@ def test_configs_are_read_from_a_list_or_a_shown_trial(tmp_path):
     ("content", "text"),
     [
         ("[1]", "Config 1 .* must be an object"),
-        ('[{}, {"filter": 48}]', r"Config 2 .*Unknown hyperparameters \['filter'\]"),
-        ('[{"filters_1": -3}]', "Config 1 .*filters"),
-        ('[{"conv_layers": 3}]', r"Config 1 .*needs filters_1 to filters_3"),
-        ('[{"conv_layers": "many"}]', "Config 1 "),
+        ('[{}, {"filter": 48}]', r"Config 2 .*unknown hyperparameters \['filter'\]"),
         ("[{", "must name a JSON file"),
     ],
 )
@@ -70,6 +68,10 @@ def test_a_study_keeps_the_base_that_it_began_with(tmp_path):
     record = read_record(tmp_path / "new")
     asked = StudySettings("hyperparams", base=old, base_study="arch")
     write_record(tmp_path / "new", replace(record, settings=asked.to_dict()))
+    assert best_config(tmp_path, "arch", tmp_path / "new") == (old, "arch")
+    fresh, _ = best_config(tmp_path, "arch", None)  # with --overwrite
+    assert fresh != old
+    shutil.rmtree(tmp_path / "arch")
     assert best_config(tmp_path, "arch", tmp_path / "new") == (old, "arch")
 
 

@@ -203,7 +203,7 @@ def test_bayesian_search_reaches_every_point_of_a_small_space():
     whole = _all(_random(limits=limits)[0])
     assert len({network_key(p.config, 10) for p in proposals}) == len(proposals)
     assert len(proposals) == len(whole) < 16
-    assert screen.counts["too large (over 200,000 parameters)"] == 16 - len(whole)
+    assert set(screen.counts) <= {"too large (over 200,000 parameters)"}
 
 
 def test_bayesian_search_learns():
@@ -226,16 +226,42 @@ def test_bayesian_search_goes_on_despite_failures():
     assert len(proposals) == 14 > RANDOM_FIRST
 
 
+def test_running_trials_do_not_bend_the_model():
+    """Two in flight count with what the finished ones predict, not with a guess."""
+    proposer, _ = _bayesian()
+    for _ in range(RANDOM_FIRST):
+        proposal = proposer.propose()
+        proposer.tell(proposal.trial, _width(proposal))
+    proposer.propose(), proposer.propose()
+    x, y = proposer._oracle._vectorize_trials()
+    assert x.shape == (RANDOM_FIRST + 2, 3)
+    assert -0.17 < y.min() <= y.max() < -0.03
+    again = proposer._oracle._vectorize_trials()[1]
+    assert list(y) == pytest.approx(list(again))
+
+
+def test_a_lost_bayesian_trial_repeats_no_recorded_one():
+    """Thought out again, it keeps away from what later records hold."""
+    plain = _all(_bayesian(seed=3)[0], _width)
+    recorded = {p.trial: p.values for p in plain if p.trial not in {6, 7}}
+    proposer, _ = _bayesian(seed=3)
+    networks = []
+    while isinstance(proposal := proposer.propose(recorded), Proposal):
+        networks.append(network_key(proposal.config, 10))
+        proposer.tell(proposal.trial, 0.1)  # and results come out otherwise
+    assert len(set(networks)) == len(networks) == 16
+
+
 def test_bayesian_proposals_need_not_be_thought_again():
     """A resume gives it the recorded values; what comes next is the same."""
     space = load_space("hyperparams")
-    plain = _all(_bayesian(space, seed=5, max_trials=12)[0], lambda p: p.trial / 12)
-    proposer = _bayesian(space, seed=5, max_trials=12)[0]
-    recorded = {p.trial: p.values for p in plain[:11]}
-    for proposal in plain[:11]:
+    plain = _all(_bayesian(space, seed=5, max_trials=8)[0], lambda p: p.trial / 8)
+    proposer = _bayesian(space, seed=5, max_trials=8)[0]
+    recorded = {p.trial: p.values for p in plain[:7]}
+    for proposal in plain[:7]:
         assert proposer.propose(recorded) == proposal
-        proposer.tell(proposal.trial, proposal.trial / 12)
-    assert proposer.propose(recorded) == plain[11]
+        proposer.tell(proposal.trial, proposal.trial / 8)
+    assert proposer.propose(recorded) == plain[7]
 
 
 @pytest.mark.parametrize(
@@ -246,6 +272,8 @@ def test_bayesian_proposals_need_not_be_thought_again():
         (kt.Oracle, "save", ["self"]),
         (kt.oracles.BayesianOptimizationOracle, "populate_space", ["self", "trial_id"]),
         (kt.oracles.BayesianOptimizationOracle, "_nonfixed_space", ["self"]),
+        (kt.oracles.BayesianOptimizationOracle, "_vectorize_trials", ["self"]),
+        (kt.oracles.BayesianOptimizationOracle, "_make_gpr", ["self"]),
         (kt.oracles.HyperbandOracle, "_get_num_brackets", ["self"]),
         (kt.oracles.HyperbandOracle, "_get_num_rounds", ["self", "bracket_num"]),
         (

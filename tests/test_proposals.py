@@ -78,12 +78,10 @@ def test_a_grid_is_every_network_once_in_declared_order(small):
     st.sampled_from(["architecture", "hyperparams"]),
     st.one_of(st.just(0), st.integers(0, 2**31)),
 )
-@settings(max_examples=10)
+@settings(max_examples=6)
 def test_proposals_follow_from_the_seed(algorithm, space, seed):
     """Any seed, 0 included; no network twice, and another seed gives others."""
-    asked = StudySettings(
-        space, algorithm=algorithm, seed=seed, max_trials=11, epochs=3
-    )
+    asked = StudySettings(space, algorithm=algorithm, seed=seed, max_trials=7, epochs=3)
 
     def score(proposal):
         return proposal.trial * 7 % 11 / 11
@@ -92,7 +90,7 @@ def test_proposals_follow_from_the_seed(algorithm, space, seed):
     again, _, _ = proposals_of(asked, score=score)
     assert first == again
     networks = {p.trial: network_key(replace(p.config, epochs=1), 10) for p in first}
-    assert len(set(networks.values())) == len(networks) > 5
+    assert len(set(networks.values())) == len(networks) > 4
     other, _, _ = proposals_of(replace(asked, seed=seed + 1), score=score)
     assert [p.config for p in first[1:]] != [p.config for p in other[1:]]
 
@@ -146,11 +144,42 @@ def test_enqueued_configs_come_first_and_count(small):
     asked = StudySettings(small, max_trials=5, enqueue=enqueue, epochs=3)
     found, plan, _ = proposals_of(asked)
     assert [p.trial for p in found] == [0, 1, 2, 3, 4, 5]
+    # Trial 0 has four filters.
     assert found[1].config == CnnConfig(filters=(48,), epochs=3)
-    assert found[2].config == CnnConfig(filters=(32, 16), epochs=9)
+    assert found[2].config == CnnConfig(filters=(4, 16), epochs=9)
     assert plan.to_dict()["trials"] == 5
     without, _, _ = proposals_of(StudySettings(small, max_trials=3, epochs=3))
     assert [p.config for p in found[3:]] == [p.config for p in without[1:]]
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"filters_1": -3}, "Enqueued config 2: filters"),
+        ({"conv_layers": 3}, "Enqueued config 2: .*needs filters_1 to filters_3"),
+        ({"conv_layers": "many"}, "Enqueued config 2: conv_layers must be"),
+        ({"units_2": 8}, "Enqueued config 2: .*dense_layers=1"),
+    ],
+)
+def test_a_wrong_enqueued_config_is_refused_before_anything_starts(small, given, text):
+    """It is judged as a change of trial 0; the error says which and what must hold."""
+    with pytest.raises(SettingsError, match=text):
+        plan_study(StudySettings(small, enqueue=[{}, given]))
+
+
+def test_enqueued_configs_get_all_of_hyperbands_epochs(small):
+    """With fewer they could never be ranked."""
+    asked = StudySettings(small, algorithm="hyperband", enqueue=[{"epochs": 2}])
+    plan = plan_study(asked).fitted(Limits(), SHAPE, 10)
+    assert plan.given_trials()[1].config.epochs == 10
+
+
+def test_an_impossible_enqueued_config_hides_no_other(small):
+    """Every network of the grid is still there."""
+    twin = {"filters_1": 16, "pooling": "max", "pool_every": 2}
+    asked = StudySettings(small, algorithm="grid", enqueue=[twin])
+    plan = plan_study(asked).fitted(Limits(), SHAPE, 10)
+    assert plan.trials == 19
 
 
 def test_a_base_is_trial_0_and_what_the_space_leaves_alone():
@@ -181,6 +210,8 @@ def test_a_list_knows_which_trials_go_on():
     assert rest.may_extend(_trial(0, 5).config)
     assert not rest.may_extend(_trial(2, 3, width=5).config)
     rest.propose()
+    assert rest.may_extend(_trial(0, 5).config), "it may be cut off and start again"
+    rest.tell(1, 0.5)
     assert not rest.may_extend(_trial(0, 5).config)
 
 

@@ -163,7 +163,7 @@ BAYESIAN = StudySettings(
     "architecture",
     algorithm="bayesian",
     epochs=2,
-    max_trials=12,
+    max_trials=7,
     enqueue=[{"units_1": 8}],
 )
 GRID = StudySettings(
@@ -220,6 +220,35 @@ def test_random_search_is_the_same_with_any_workers_and_deaths(
         except Interrupt:
             continue
     assert _facts(folder / "other") == _facts(folder / "whole")
+
+
+@pytest.mark.parametrize("name", ["hyperband", "audited", "bayesian", "grid"])
+def test_several_workers_and_deaths_lose_and_repeat_nothing(tmp_path, name):
+    """What Hyperband and Bayesian search propose may differ; all of it is trained."""
+    _session(tmp_path / "whole", Arithmetic(), SEARCHES[name])
+    for dies_after in (5, 11, 3, None):
+        workers = Arithmetic(count=3, order=dies_after, dies_after=dies_after)
+        try:
+            _session(tmp_path / "other", workers, SEARCHES[name])
+        except Interrupt:
+            continue
+    found, whole = _facts(tmp_path / "other"), _facts(tmp_path / "whole")
+    assert all(status == "completed" for status, *_ in found.values())
+    assert set(found) == set(whole)
+    if name == "grid":
+        assert found == whole
+    workers = Arithmetic()
+    _session(tmp_path / "other", workers, SEARCHES[name])
+    assert workers.trained == []
+
+
+def test_a_lost_trials_state_is_no_other_configs(tmp_path):
+    """What stands in its place starts from new weights."""
+    _session(tmp_path / "a", Arithmetic(), RANDOM)
+    trial_path(tmp_path / "a", 2).unlink()
+    with pytest.raises(Interrupt):
+        _session(tmp_path / "a", Arithmetic(dies_after=0), RANDOM)
+    assert 2 not in Study.open(tmp_path / "a").kept_states()
 
 
 def test_a_worker_that_dies_once_is_forgiven_and_twice_is_a_failure(tmp_path):
@@ -316,10 +345,11 @@ class Noisy(Arithmetic):
         yield from super()._events(replace(task, seed=task.seed ^ 12345))
 
 
-@pytest.mark.parametrize("lost", range(7))
-def test_a_lost_record_whose_result_changes_blocks_no_hyperband(tmp_path, lost):
+@pytest.mark.parametrize("keep", [0, 99])
+@pytest.mark.parametrize("lost", range(6))
+def test_a_lost_record_whose_result_changes_blocks_no_hyperband(tmp_path, lost, keep):
     """It may promote others then; what is recorded stays, and it comes to an end."""
-    asked = replace(HYPERBAND, keep_models=0)
+    asked = replace(AUDITED, keep_models=keep)
     folder = tmp_path / "a"
     _session(folder, Arithmetic(), asked)
     before = _facts(folder)
@@ -328,8 +358,9 @@ def test_a_lost_record_whose_result_changes_blocks_no_hyperband(tmp_path, lost):
     after = _facts(folder)
     assert set(after) == set(before)
     for number in set(before) - {lost}:
-        assert len(after[number][3]) >= len(before[number][3])
         assert after[number][3][: len(before[number][3])] == before[number][3]
+        (then,), (now,) = before[number][4], after[number][4]
+        assert now[1] >= then[1], "no epoch is taken away"
     workers = Noisy()
     _session(folder, workers, asked)
     assert workers.trained == []

@@ -60,7 +60,7 @@ def test_settings_survive_their_dict():
     ],
 )
 def test_a_resume_may_search_longer_and_nothing_else(change, is_same):
-    """What changes a result changes the fingerprint; patience does not."""
+    """What changes a result changes the fingerprint; how long to search does not."""
     before = StudySettings("architecture")
     after = StudySettings("architecture", **change)
     prints = [

@@ -76,7 +76,7 @@ def search(
     with exit_codes(resumes=True):
         folder = directory / (name or _default_name(options))
         _check_name(folder.name, name)
-        settings = _settings(options, folder)
+        settings = _settings(options, folder, overwrite=overwrite)
         if dry_run:
             _dry_run(settings, folder, overwrite=overwrite, as_json=as_json)
             return
@@ -212,7 +212,7 @@ def export(
 _LISTED = ("study", "status", "best", "seconds", "report")
 
 
-def _settings(options: dict[str, Any], folder: Path) -> Any:
+def _settings(options: dict[str, Any], folder: Path, *, overwrite: bool) -> Any:
     """Turn the command's options into checked settings."""
     from tuner.settings import StudySettings
 
@@ -229,7 +229,7 @@ def _settings(options: dict[str, Any], folder: Path) -> Any:
             options["enqueue"] = known.read_configs(options["enqueue"])
         if options["base"]:
             options["base"], options["base_study"] = known.best_config(
-                folder.parent, options["base"], folder
+                folder.parent, options["base"], None if overwrite else folder
             )
     options["enqueue"] = options["enqueue"] or ()
     return StudySettings(**options)

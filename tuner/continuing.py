@@ -35,8 +35,7 @@ def starting_point(
     if execution.epochs:
         own = study.state(record.trial, execution.execution)
         if own and own.epoch <= execution.epochs:  # a later one's record is lost
-            trial = execution.continued_trial
-            return _at(own.epoch, execution, execution, trial), own
+            return _at(own.epoch, execution, execution, None), own
     shorter = sorted(
         _shorter(study, record, execution, epochs), key=lambda found: -found[1].epochs
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from search_spaces.config import BASELINE
+from search_spaces.config import BASELINE, CnnConfig
 from tuner.ranking import best_first
 from tuner.settings import SettingsError, StudySettings
 from tuner.study import Study, find_study
@@ -32,24 +33,26 @@ def read_configs(path: Path) -> list[dict[str, Any]]:
     return [_checked(path, number, row) for number, row in enumerate(rows, 1)]
 
 
-def best_config(directory: Path, name: str, folder: Path) -> tuple[dict[str, Any], str]:
+def best_config(
+    directory: Path, name: str, folder: Path | None
+) -> tuple[dict[str, Any], str]:
     """Give a study's best config by its objective, and the study's name.
 
     Args:
         directory: Where the studies lie.
         name: The study's name, or its folder's path.
-        folder: The study that will be based on it. Where that exists already, it
-            keeps the base that it was made with, whatever the other has found since.
+        folder: The study that will be based on it, where a session goes on with it:
+            it keeps the base that it was made with, whatever the other has found.
 
     Raises:
         NotAStudyError: There is no such study.
         SettingsError: It has no trial that could be called its best.
     """
-    source = find_study(directory, name)
-    if (folder / "study.json").exists():
+    if folder and (folder / "study.json").exists():
         stored = StudySettings.from_dict(Study.open(folder).record.settings)
-        if stored.base is not None and stored.base_study == source.name:
-            return dict(stored.base), source.name
+        if stored.base is not None and stored.base_study == Path(name).name:
+            return dict(stored.base), stored.base_study
+    source = find_study(directory, name)
     study = Study.open(source)
     ranked = best_first(study.trials.values(), study.record.settings)
     if not ranked:
@@ -68,8 +71,11 @@ def _checked(path: Path, number: int, row: Any) -> dict[str, Any]:
             f"Config {number} of {path} must be an object with values by "
             f'hyperparameter, such as {{"filters_1": 48}}, got {str(row)[:80]!r}.'
         )
-    try:
-        BASELINE.changed(given)
-    except (TypeError, ValueError) as error:
-        raise SettingsError(f"Config {number} of {path}: {error}") from error
+    known = {*CnnConfig.__dataclass_fields__, "conv_layers", "dense_layers"}
+    unknown = {n for n in given if re.sub(r"_\d+$", "", n) not in known}
+    if unknown:
+        raise SettingsError(
+            f"Config {number} of {path}: unknown hyperparameters {sorted(unknown)}. "
+            f"Known: {', '.join(BASELINE.to_dict())}."
+        )
     return dict(given)

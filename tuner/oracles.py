@@ -36,7 +36,7 @@ from tuner.seeds import derive_seed
 
 _SEARCHER = "tune"
 _MAX_COLLISIONS = 20_000
-_CANDIDATES = 2000
+_CANDIDATES = 1000
 RANDOM_FIRST = 5  # trials that Bayesian search draws before its model proposes
 
 
@@ -122,8 +122,10 @@ class Bayesian(_Mended, kt.oracles.BayesianOptimizationOracle):  # type: ignore[
     """KerasTuner's Gaussian process, which never proposes what is tried or refused.
 
     The first trials are random. Each proposal is seeded by its number, so that it
-    follows from the results that were known and from nothing else. In a small space
-    every point is looked at, in a large one KerasTuner's climbs decide.
+    follows from the results that were known and from nothing else. Where KerasTuner
+    climbs its bound from 50 points, with numerical gradients that take seconds and
+    often end on a tried point, ours takes the best of many points that can be
+    trained; in a small space, of all.
     """
 
     def __init__(
@@ -174,14 +176,28 @@ class Bayesian(_Mended, kt.oracles.BayesianOptimizationOracle):  # type: ignore[
         with threadpool_limits(1), warnings.catch_warnings():
             # A kernel's length at its bound is no news to a user.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            if self._is_small and len(done) >= self.num_initial_points:
-                self.gpr.fit(*self._vectorize_trials())
-                return self._best_of_many(seed)
-            proposed: dict[str, Any] = super().populate_space(trial_id)
-            values = proposed["values"]
-            if values is not None and self._duplicate(values):
-                return self._best_of_many(seed)
-        return proposed
+            if len(done) < self.num_initial_points:
+                proposed: dict[str, Any] = super().populate_space(trial_id)
+                return proposed
+            self.gpr.fit(*self._vectorize_trials())
+            return self._best_of_many(seed)
+
+    def _vectorize_trials(self) -> tuple[np.ndarray, np.ndarray]:
+        """Give the points that the model learns from, and their scores to minimize.
+
+        A running trial counts with what the finished ones predict for it, so that
+        the next proposal goes elsewhere.
+        """
+        sign = -1 if self.objective.direction == "max" else 1
+        done = [t for t in self.trials.values() if t.status == TrialStatus.COMPLETED]
+        x = np.array([self._vector(t.hyperparameters.values) for t in done])
+        y = np.array([sign * t.score for t in done])
+        running = list(self.ongoing_trials.values())
+        if running:
+            self.gpr.fit(x, y)
+            more = np.array([self._vector(t.hyperparameters.values) for t in running])
+            x, y = np.vstack([x, more]), np.append(y, self.gpr.predict(more))
+        return x, y
 
     def _best_of_many(self, seed: int) -> dict[str, Any]:
         """Choose, by KerasTuner's bound, among points that can be trained."""
@@ -190,7 +206,7 @@ class Bayesian(_Mended, kt.oracles.BayesianOptimizationOracle):  # type: ignore[
         else:
             draws = range(seed, seed + _MAX_COLLISIONS)
             points = (random_point(self.declared, draw) for draw in draws)
-        fresh = (point for point in points if not self._duplicate(point))
+        fresh = (p for p in points if self.screen.would_admit(self.config_of(p)))
         found = list(islice(fresh, _CANDIDATES))
         if not found:
             return {"status": TrialStatus.STOPPED, "values": None}
@@ -227,12 +243,15 @@ class OracleProposer:
         self._trials: dict[str, int] = {}  # KerasTuner's id -> ours
         self._running: dict[int, kt.engine.trial.Trial] = {}
         self._failed: set[int] = set()
+        self._first = first
+        self._brackets: dict[int, int] = {}
+        self._knows_records = False
 
     def propose(self, recorded: Recorded | None = None) -> Proposal | Wait | None:
         """Ask the oracle for the next trial or promotion."""
         while True:
             if isinstance(self._oracle, Bayesian):
-                values = (recorded or {}).get(self._count + 1)
+                values = self._remember(recorded or {}).get(self._count + 1)
                 self._oracle.recorded = None if values is None else dict(values)
             # One tuner id a trial in flight, or the oracle repeats itself.
             asked = self._oracle.create_trial(f"{_SEARCHER}-{len(self._oracle.trials)}")
@@ -269,6 +288,15 @@ class OracleProposer:
         asked.status = TrialStatus.COMPLETED
         self._oracle.end_trial(asked)
 
+    def _remember(self, recorded: Recorded) -> Recorded:
+        """Let no trial that is thought out again repeat one that is recorded."""
+        if not self._knows_records:
+            self._knows_records = True
+            for number, values in recorded.items():
+                if number >= self._first:
+                    self._screen.add(self._oracle.config_of(values))
+        return recorded
+
     def may_extend(self, config: CnnConfig) -> bool:
         """Whether the oracle may promote a trial of so many epochs."""
         is_hyperband = isinstance(self._oracle, Hyperband)
@@ -280,4 +308,6 @@ class OracleProposer:
         self._screen.add(config)
         if "tuner/epochs" in fidelity:
             config = replace(config, epochs=fidelity["tuner/epochs"])
-        return Proposal(trial, chosen, config, fidelity.get("tuner/bracket", 0))
+        # A promotion names the bracket that is filled now, which may be a later one.
+        bracket = self._brackets.setdefault(trial, fidelity.get("tuner/bracket", 0))
+        return Proposal(trial, chosen, config, bracket)

@@ -83,22 +83,23 @@ class Plan:
         if self._is_listed:
             screen = Screen(limits, shape, classes)
             for proposal in self.given_trials():
-                screen.add(proposal.config)
+                if screen.admits(proposal.config):
+                    screen.add(proposal.config)
             found = sum(1 for _ in self._admitted(enumerate_points, screen))
             if not found and not self.settings.enqueue:
+                reasons = dict(screen.counts) or "they are trial 0 again"
                 raise SettingsError(
                     f"Space {self.space.name} must hold a config that can be trained "
                     f"on these images, and all {self.points} are turned away: "
-                    f"{dict(screen.counts)}. Widen its ranges."
+                    f"{reasons}. Widen its ranges."
                 )
             return self._planned(min(trials, found), found)
         return self._planned(trials, None)
 
     def _planned(self, trials: int, found: int | None) -> Plan:
         """Plan for as many trials, of `found` configs that there are in all."""
-        holds = (
-            f"The space holds {found} configs besides trial 0 that can be trained here"
-        )
+        besides = " besides trial 0" if self.settings.baseline else ""
+        holds = f"The space holds {found} configs{besides} that can be trained here"
         if self.settings.algorithm != "hyperband" or not trials:
             all_are_tried = found is not None and trials == found < self.trials
             notes = (f"{holds}: the search tries them all.",) if all_are_tried else ()
@@ -186,9 +187,8 @@ class Plan:
                 for trial, name in enumerate(EXPERIMENTS)
             ]
         source = self.settings.base_study
-        first = self._proposal(0, {}, "baseline")
-        if source:  # whatever the space's own defaults are
-            first = Proposal(0, {}, self.space.base, name=f"best of {source}")
+        name = f"best of {source}" if source else "baseline"
+        first = Proposal(0, {}, self._first_config, name=name)
         return [*([first] if self.settings.baseline else []), *self._enqueued()]
 
     def proposer(self, screen: Screen, given: Sequence[Proposal]) -> Proposer:
@@ -253,11 +253,22 @@ class Plan:
         return self.points is not None and self.points <= _ENUMERATED
 
     def _enqueued(self) -> list[Proposal]:
-        base = self.space.base
-        return [
-            Proposal(trial, given, base.changed(given), name=f"enqueued {trial}")
-            for trial, given in enumerate(self.settings.enqueue, 1)
-        ]
+        found = []
+        for trial, given in enumerate(self.settings.enqueue, 1):
+            try:
+                config = self._first_config.changed(given)
+            except (TypeError, ValueError) as error:
+                raise SettingsError(f"Enqueued config {trial}: {error}") from error
+            if self.settings.algorithm == "hyperband":  # or it could not be ranked
+                config = replace(config, epochs=self.space.base.epochs)
+            found.append(Proposal(trial, given, config, name=f"enqueued {trial}"))
+        return found
+
+    @property
+    def _first_config(self) -> CnnConfig:
+        """Trial 0's: the base, whatever the space's own defaults are, or those."""
+        is_based = self.settings.base is not None
+        return self.space.base if is_based else self.space.config({})
 
     def _proposal(self, trial: int, values: Mapping[str, Any], name: str) -> Proposal:
         return Proposal(trial, values, self.space.config(values), name=name)
@@ -292,7 +303,9 @@ def plan_study(settings: StudySettings) -> Plan:
     if settings.algorithm == "grid":
         _check_grid(settings, declared, points)
     trials = (settings.max_trials or sys.maxsize) - len(settings.enqueue)
-    return Plan(settings, space, declared, None, max(0, trials), points)
+    plan = Plan(settings, space, declared, None, max(0, trials), points)
+    plan.given_trials()  # what is enqueued is checked before any data are loaded
+    return plan
 
 
 def _check_grid(

@@ -63,6 +63,9 @@ class ListProposer:
 
     def __init__(self, proposals: Iterable[Proposal]) -> None:
         self._rest = deque(proposals)
+        # Until it is told: a training that is cut off starts where it did.
+        self._untold = {p.trial: p.config for p in self._rest}
+        self._networks = {p.trial: without_epochs(p.config) for p in self._rest}
 
     def propose(
         self,
@@ -71,16 +74,24 @@ class ListProposer:
         """Give the next trial of the list."""
         return self._rest.popleft() if self._rest else None
 
-    def tell(self, trial: int, score: float | None) -> None:
-        """Learn nothing: a list does not depend on results."""
+    def tell(self, trial: int, score: float | None) -> None:  # noqa: ARG002
+        """Learn only that it has ended: a list does not depend on results."""
+        self._untold.pop(trial, None)
 
     def may_extend(self, config: CnnConfig) -> bool:
-        """Whether the same network is trained for longer further down the list."""
+        """Whether the same network has yet to be trained for longer."""
+        network = without_epochs(config)
         return any(
-            p.config.epochs > config.epochs
-            and replace(p.config, epochs=config.epochs) == config
-            for p in self._rest
+            other.epochs > config.epochs and self._networks[trial] == network
+            for trial, other in self._untold.items()
         )
+
+
+def without_epochs(config: CnnConfig) -> dict[str, Any]:
+    """Give what two trainings share of which one goes on where the other ends."""
+    flat = config.to_dict()
+    del flat["epochs"]
+    return flat
 
 
 class Chain:

@@ -18,6 +18,17 @@ def score(trial: TrialRecord, objective: str) -> float | None:
     return float(sum(values) / len(values))
 
 
+def score_at(trial: TrialRecord, epochs: int, objective: str) -> float | None:
+    """Average the objective after an epoch over a trial's executions, from its curves.
+
+    None where an execution was not trained so far.
+    """
+    curves = [e.history.get(objective, []) for e in trial.executions]
+    if not curves or any(len(curve) < epochs for curve in curves):
+        return None
+    return float(sum(curve[epochs - 1] for curve in curves) / len(curves))
+
+
 def full_length(
     trials: Iterable[TrialRecord], settings: Mapping[str, Any]
 ) -> list[TrialRecord]:

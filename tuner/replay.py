@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from search_spaces.config import CnnConfig
 from tuner.proposals import Proposal, Proposer, Recorded, Wait
+from tuner.ranking import score_at
 from tuner.records import Rung, TrialRecord
 from tuner.study import StudyError
 
@@ -28,9 +29,13 @@ class Replay:
     Args:
         trials: Every readable record.
         proposer: Fresh from its seed.
+        objective: What the oracle is told.
     """
 
-    def __init__(self, trials: Mapping[int, TrialRecord], proposer: Proposer) -> None:
+    def __init__(
+        self, trials: Mapping[int, TrialRecord], proposer: Proposer, objective: str
+    ) -> None:
+        self._objective = objective
         self._inner = proposer
         self._trials = dict(trials)
         self._values: Recorded = {n: t.values for n, t in trials.items()}
@@ -128,4 +133,11 @@ class Replay:
                 "aside."
             )
         epochs = proposal.config.epochs
-        return next((r for r in record.rungs if r.epochs == epochs), None)
+        for rung in record.rungs:
+            if rung.epochs == epochs:
+                return rung
+        if record.rungs[-1].epochs > epochs and record.status == "completed":
+            # It went further without this rung: its curve knows what came of it.
+            value = score_at(record, epochs, self._objective)
+            return Rung(epochs, proposal.bracket, told=0, score=value)
+        return None

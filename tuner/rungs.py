@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tuner.ranking import OBJECTIVES, full_length, score
+from tuner.ranking import OBJECTIVES, full_length, score, score_at
 from tuner.records import TrialRecord
 
 _FEWEST = 4  # trials that a rank correlation takes at least
@@ -63,8 +63,8 @@ def agreements(
         pairs = [
             (early, late)
             for t in whole
-            if (early := _at(t, epoch, settings["objective"])) is not None
-            and (late := _at(t, last, settings["objective"])) is not None
+            if (early := score_at(t, epoch, settings["objective"])) is not None
+            and (late := score_at(t, last, settings["objective"])) is not None
         ]
         correlation = _spearman(pairs)
         if correlation is not None:
@@ -118,14 +118,6 @@ def sentences(trials: Sequence[TrialRecord], settings: Mapping[str, Any]) -> lis
             f"{'its' if len(wrong) < 2 else 'their'} bracket kept{which}."
         )
     return said
-
-
-def _at(trial: TrialRecord, epoch: int, objective: str) -> float | None:
-    """Average an epoch's value over a trial's executions."""
-    curves = [e.history.get(objective, []) for e in trial.executions]
-    if not curves or any(len(curve) < epoch for curve in curves):
-        return None
-    return float(sum(curve[epoch - 1] for curve in curves) / len(curves))
 
 
 def _spearman(pairs: list[tuple[float, float]]) -> float | None:

@@ -91,6 +91,10 @@ class Screen:
             self.counts[reason] += 1
         return reason is None and key not in self._seen
 
+    def would_admit(self, config: CnnConfig) -> bool:
+        """Whether to train this config; a refusal is not counted."""
+        return self.refusal(config) is None and not self.has(config)
+
     def has(self, config: CnnConfig) -> bool:
         """Whether a config that builds the same network was added."""
         return network_key(config, self._classes) in self._seen

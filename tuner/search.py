@@ -97,7 +97,7 @@ class Search:
         self._started = time.monotonic()
         self._seconds_before = self.study.record.seconds
         self._event = last_event(self.study.trials)  # numbers every exchange
-        self._replay = Replay(self.study.trials, self.proposer)
+        self._replay = Replay(self.study.trials, self.proposer, self.settings.objective)
         self._known = max(self.study.trials, default=-1)
         self._in_flight = 0
         self._failed_in_a_row = 0
@@ -177,6 +177,7 @@ class Search:
         )
         if proposal.trial not in self.study.trials and proposal.trial < self._known:
             self.listener.note(f"Trial {proposal.trial} has no record; it runs again.")
+            self.study.drop_states(proposal.trial)  # perhaps of another config
         config = proposal.config.to_dict()
         record = self.study.trials.get(proposal.trial) or TrialRecord(
             trial=proposal.trial,

@@ -77,6 +77,7 @@ def run_study(
     """
     with _held(folder):
         if overwrite and (folder / "study.json").exists():
+            make_plan(settings)  # a space that cannot be used moves nothing
             listener.note(f"The old study is now in {move_aside(folder)}")
             folder.mkdir()
         refuse_changed_settings(settings, folder)
@@ -187,6 +188,8 @@ def prepare(
     data = study.record.data
     limits = Limits(**study.record.limits)
     screen = Screen(limits, tuple(data["input_shape"]), len(data["classes"]))
+    if plan.settings.algorithm == "bayesian":  # it does not draw again what it drew
+        screen.counts.update(study.record.rejected)
     given = []
     for proposal in plan.given_trials():
         reason = screen.refusal(proposal.config)

@@ -89,7 +89,7 @@ def train(
     train_part = assess(model, data.x_train, data.y_train, train_sample(data))
     test = assess(model, data.x_test, data.y_test, np.arange(len(data.y_test)))
     losses = {"train_loss": train_part.loss, "test_loss": test.loss}
-    _check_finite(losses, task.epochs)
+    _check_finite(losses, epoch)
     return TrainingResult(
         trial=task.trial,
         execution=task.execution,
