@@ -171,6 +171,8 @@ def test_a_killed_search_goes_on_with_every_trial_once(folder, algorithm):
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(folder):
     """Exit 130, whole pages, and a resume command that works."""
+    # Where the tests run in the background, Ctrl-C is ignored, and children inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     command = LONGER[:-1]
     process = _start(folder, *command)
     _wait_for(lambda: _in_mid_trial(folder, 1), process)
