@@ -138,6 +138,27 @@ def test_hyperband_says_which_brackets_a_small_space_leaves(small):
     assert "1 of 3 drop out" in tight.notes[0]
 
 
+def test_hyperband_promotes_where_a_large_space_leaves_little(tmp_path):
+    """Of 4,096 points few are small enough: the brackets share those, and say so."""
+    path = tmp_path / "large.py"
+    path.write_text(
+        "from search_spaces.config import CnnConfig\n"
+        "def sample(hp):\n"
+        "    return CnnConfig(filters=(hp.Int('width', 1, 64),),"
+        " units=(hp.Int('units', 1, 64),))\n",
+        encoding="utf-8",
+    )
+    limits = Limits(max_params=1000)
+    asked = StudySettings(str(path), algorithm="hyperband", epochs=9, max_params=1000)
+    found, plan, _ = proposals_of(asked, score=lambda p: p.trial / 99, limits=limits)
+    trials = {p.trial for p in found if p.trial}
+    assert len(trials) == plan.trials < 15
+    assert f"holds {len(trials)} configs besides trial 0" in plan.notes[0]
+    assert sum(p.config.epochs == 9 for p in found if p.trial) == sum(
+        rungs[-1].configs for rungs in plan.hyperband.brackets
+    )
+
+
 def test_enqueued_configs_come_first_and_count(small):
     """They are trials 1 and 2, the rest as in the base; -n counts them."""
     enqueue = [{"filters_1": 48}, {"conv_layers": 2, "filters_2": 16, "epochs": 9}]

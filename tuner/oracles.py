@@ -128,28 +128,12 @@ class Bayesian(_Mended, kt.oracles.BayesianOptimizationOracle):  # type: ignore[
     trained; in a small space, of all.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        screen: Screen,
-        declared: kt.HyperParameters,
-        objective: kt.Objective,
-        seed: int,
-        *,
-        max_trials: int,
-    ) -> None:
-        super().__init__(
-            space,
-            screen,
-            declared,
-            objective,
-            seed,
-            max_trials=max_trials,
-            # KerasTuner's three a hyperparameter would be more than most searches.
-            num_initial_points=min(RANDOM_FIRST, 3 * len(declared.space)),
-        )
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # KerasTuner's three a hyperparameter would be more than most searches.
+        self.num_initial_points = min(RANDOM_FIRST, 3 * len(self.declared.space))
         self.recorded: dict[str, Any] | None = None  # taken instead of thinking
-        size = count_points(declared)
+        size = count_points(self.declared)
         self._is_small = size is not None and size <= _CANDIDATES
 
     def _make_gpr(self) -> GaussianProcessRegressor:

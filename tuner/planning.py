@@ -20,6 +20,7 @@ from search_spaces.space import (
     describe,
     enumerate_points,
     load_space,
+    random_point,
     shuffled_points,
 )
 from tuner import hyperband
@@ -33,6 +34,7 @@ from tuner.settings import SettingsError, StudySettings
 
 Points = Callable[[kt.HyperParameters], Iterator[dict[str, Any]]]
 
+_DRAWN = 20_000  # points that are looked at where there are too many to list
 _ENUMERATED = 2000  # a larger space is drawn from, and not listed
 
 
@@ -79,22 +81,39 @@ class Plan:
         """
         if self.is_list:
             return replace(self, trials=len(EXPERIMENTS) - 1)  # its baseline is first
-        trials = self.trials
+        screen = Screen(limits, shape, classes)
+        for proposal in self.given_trials():
+            if screen.admits(proposal.config):
+                screen.add(proposal.config)
+        trials, found = self.trials, None
         if self._is_listed:
-            screen = Screen(limits, shape, classes)
-            for proposal in self.given_trials():
-                if screen.admits(proposal.config):
-                    screen.add(proposal.config)
             found = sum(1 for _ in self._admitted(enumerate_points, screen))
+        elif self.settings.algorithm == "hyperband":
+            found = self._scarce(screen)
+        if found is not None:
             if not found and not self.settings.enqueue:
                 reasons = dict(screen.counts) or "they are trial 0 again"
                 raise SettingsError(
                     f"Space {self.space.name} must hold a config that can be trained "
-                    f"on these images, and all {self.points} are turned away: "
-                    f"{reasons}. Widen its ranges."
+                    f"on these images, and all {self.points or _DRAWN} are turned "
+                    f"away: {reasons}. Widen its ranges."
                 )
-            return self._planned(min(trials, found), found)
-        return self._planned(trials, None)
+            trials = min(trials, found)
+        return self._planned(trials, found)
+
+    def _scarce(self, screen: Screen) -> int | None:
+        """Count what can be trained, or None where it is enough for every bracket.
+
+        In a large space of which the limits leave little, brackets that are planned
+        for more configs than there are would promote nothing.
+        """
+        wanted = min(self.trials, hyperband.plan(self.space.base.epochs).configs)
+
+        def drawn(declared: kt.HyperParameters) -> Iterator[dict[str, Any]]:
+            return (random_point(declared, draw) for draw in range(_DRAWN))
+
+        found = sum(1 for _ in islice(self._admitted(drawn, screen), wanted))
+        return found if found < wanted else None
 
     def _planned(self, trials: int, found: int | None) -> Plan:
         """Plan for as many trials, of `found` configs that there are in all."""
