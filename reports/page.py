@@ -16,6 +16,7 @@ from reports import (
     advice,
     comparison,
     comparison_page,
+    contrasts,
     facts,
     findings,
     images,
@@ -55,6 +56,7 @@ def report_html(study: Study) -> str:
     """Build a study's page."""
     ranking = rank(study)
     columns = table.trials_table(study, ranking) if len(ranking.listed) else []
+    compared = contrasts.contrasts(study, ranking)
     return _render(
         "report.html.j2",
         title=f"{study.name} · tune",
@@ -68,6 +70,8 @@ def report_html(study: Study) -> str:
         podium=_podium(study, ranking),
         score_name="Val. %" if study.objective.is_accuracy else "Score",
         has_intervals=study.objective.is_accuracy,
+        contrasts=contrasts.rows(study, compared),
+        contrasts_note=contrasts.note(compared) if compared else "",
         validation_images=wording.count(study.images("validation")),
         train_images=wording.count(study.images("train")),
         test_images=wording.count(study.images("test")),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tuner.files import atomic_file
 from tuner.records import (
@@ -56,6 +59,38 @@ def trial_paths(folder: Path) -> list[Path]:
     """List a study's trial records by their number."""
     paths = (folder / "trials").glob("*.json")
     return sorted((p for p in paths if p.stem.isdigit()), key=lambda p: int(p.stem))
+
+
+def predictions_path(folder: Path, trial: int, execution: int) -> Path:
+    """Name the file of what an execution predicted for each split."""
+    own = trial_path(folder, trial).with_suffix("")
+    return own / f"predictions-{execution}.npz"
+
+
+def labels_path(folder: Path) -> Path:
+    """Name the file of each split's right classes."""
+    return folder / "labels.npz"
+
+
+def read_predictions(
+    folder: Path, trial: int, execution: int, split: str
+) -> np.ndarray | None:
+    """Read the class chosen for each image of a split; None where there is none."""
+    return _read_array(predictions_path(folder, trial, execution), split)
+
+
+def read_labels(folder: Path, split: str) -> np.ndarray | None:
+    """Read the right class of each image of a split, or None where there is none."""
+    return _read_array(labels_path(folder), split)
+
+
+def _read_array(path: Path, name: str) -> np.ndarray | None:
+    try:
+        with np.load(path) as stored:
+            array: np.ndarray = stored[name]
+    except (OSError, zipfile.BadZipFile, ValueError, KeyError, EOFError):
+        return None
+    return array
 
 
 def _write(path: Path, record: Record) -> None:

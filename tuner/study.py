@@ -14,6 +14,8 @@ import numpy as np
 from search_spaces.errors import ExpectedError
 from tuner.files import atomic_file
 from tuner.record_files import (
+    labels_path,
+    predictions_path,
     read_study,
     read_trial,
     trial_path,
@@ -115,7 +117,7 @@ class Study:
         """Store the right classes, in the order of every prediction."""
         kind = self._class_dtype()
         _save(
-            self.folder / "labels.npz",
+            labels_path(self.folder),
             {"validation": validation.astype(kind), "test": test.astype(kind)},
         )
 
@@ -130,8 +132,7 @@ class Study:
             for split, a in of.items()
             if a is not None
         }
-        path = self._trial_folder(trial) / f"predictions-{execution}.npz"
-        _save(path, arrays)
+        _save(predictions_path(self.folder, trial, execution), arrays)
 
     def put_state(self, trial: int, execution: int, state: State) -> None:
         """Store where an execution's training stands, in place of the last."""

@@ -1,0 +1,175 @@
+"""Which trials are set against which on the test images, and what that shows.
+
+Test accuracy chooses none of the pairs: they are the first by validation against
+trial 0, or, where nothing is chosen, every trial against trial 0; and a trial
+against a shorter training of the same config.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from reports import views, wording
+from reports.differences import MARGIN, MIN_TRAININGS, Difference, Right, compare
+from reports.frames import Study
+from reports.ranking import Ranking
+from tuner.record_files import read_labels, read_predictions
+
+Trainings = dict[tuple[int, int], Right]  # by execution and seed
+
+_LEADERS = 8
+
+
+class Contrast(NamedTuple):
+    """One trial against another.
+
+    Attributes:
+        trial: Its number.
+        other: The number of the one that it is set against.
+        difference: Test accuracy of the trial minus that of the other.
+    """
+
+    trial: int
+    other: int
+    difference: Difference
+
+
+class Row(NamedTuple):
+    """A contrast as the page writes it."""
+
+    who: str
+    against: str
+    difference: str
+    interval: str
+    trainings: str
+    verdict: str
+
+
+def contrasts(study: Study, ranking: Ranking) -> tuple[Contrast, ...]:
+    """Compare the pairs that the page shows, with simultaneous 95 % intervals."""
+    pairs = _pairs(study, ranking)
+    right = {
+        trial: found
+        for trial in sorted({t for pair in pairs for t in pair})
+        if (found := _right(study, trial))
+    }
+    pairs = [(a, b) for a, b in pairs if a in right and b in right]
+    level = 1 - 0.05 / max(1, len(pairs))
+    return tuple(Contrast(a, b, _compare(right[a], right[b], level)) for a, b in pairs)
+
+
+def rows(study: Study, found: tuple[Contrast, ...]) -> list[Row]:
+    """Write contrasts for the page."""
+    trials = study.trials.set_index("trial", drop=False)
+    names = views.labels(trials)
+    return [
+        Row(
+            names[contrast.trial],
+            names[contrast.other],
+            wording.gap(contrast.difference.value),
+            f"{wording.gap(contrast.difference.low)} to "
+            f"{wording.gap(contrast.difference.high)}",
+            _trainings(contrast.difference),
+            verdict(contrast.difference),
+        )
+        for contrast in found
+    ]
+
+
+def verdict(difference: Difference) -> str:
+    """Say what a difference shows, and of what: two networks, or two configs."""
+    word = difference.word()
+    if word == "no verdict":
+        return f"no verdict: {MIN_TRAININGS} trainings of each are needed"
+    if difference.trainings == 1:
+        return f"{word}, as two networks"
+    return word
+
+
+def note(found: tuple[Contrast, ...]) -> str:
+    """Say how the intervals were made and what the words mean."""
+    m = len(found)
+    together = f", which hold together for all {m} (each {1 - 0.05 / m:.1%})"
+    parts = [
+        "Differences of test accuracy in points, image by image, with 95 % intervals"
+        + (f"{together}." if m > 1 else "."),
+        f"Too small to matter: all within {wording.points(MARGIN)} either way.",
+        "Not shown: 0 is in the interval.",
+    ]
+    fewest = min(c.difference.trainings for c in found)
+    if fewest == 1:
+        parts.append(
+            "One training each compares two networks: other trainings of the same "
+            "two configs differ otherwise."
+        )
+    if any(c.difference.is_paired for c in found):
+        parts.append(
+            "Paired trainings have a seed in common, the longer going the way of the "
+            "shorter, and are compared one by one."
+        )
+    return " ".join(parts)
+
+
+def _pairs(study: Study, ranking: Ranking) -> list[tuple[int, int]]:
+    if ranking.by_validation:
+        first = [int(t) for t in ranking.ranked["trial"].head(_LEADERS)]
+    else:
+        done = ranking.listed[ranking.listed["status"] == "completed"]
+        first = [int(t) for t in done["trial"]]
+    pairs = [(trial, views.BASELINE) for trial in first if trial != views.BASELINE]
+    shorter = _shorter(study)
+    pairs += [
+        (trial, shorter[trial])
+        for trial in first
+        if shorter.get(trial, views.BASELINE) != views.BASELINE
+    ]
+    return pairs
+
+
+def _shorter(study: Study) -> dict[int, int]:
+    """Find, for each trial, the longest shorter training from the same seed."""
+    finished = study.executions[study.executions["final"]]
+    found: dict[int, int] = {}
+    for _, same in finished[finished["execution"] == 0].groupby("seed"):
+        in_order = same.sort_values("epochs")
+        trials = [int(t) for t in in_order["trial"]]
+        lengths = list(in_order["epochs"])
+        for i in range(1, len(trials)):
+            if lengths[i] > lengths[i - 1]:
+                found[trials[i]] = trials[i - 1]
+    return found
+
+
+def _compare(ours: Trainings, theirs: Trainings, level: float) -> Difference:
+    """Compare two trials; trainings with a seed in common are pairs."""
+    shared = [key for key in ours if key in theirs]
+    if shared:
+        return compare(
+            np.stack([ours[key] for key in shared]),
+            np.stack([theirs[key] for key in shared]),
+            is_paired=True,
+            level=level,
+        )
+    return compare(
+        np.stack(list(ours.values())), np.stack(list(theirs.values())), level=level
+    )
+
+
+def _right(study: Study, trial: int) -> Trainings:
+    """Read which test images each training got right."""
+    labels = read_labels(study.folder, "test")
+    mine = study.executions["trial"] == trial
+    found: Trainings = {}
+    for _, row in study.executions[mine & study.executions["final"]].iterrows():
+        chosen = read_predictions(study.folder, trial, int(row["execution"]), "test")
+        if labels is not None and chosen is not None and len(chosen) == len(labels):
+            found[int(row["execution"]), int(row["seed"])] = chosen == labels
+    return found
+
+
+def _trainings(difference: Difference) -> str:
+    paired = " pairs" if difference.is_paired and difference.trainings > 1 else ""
+    paired = " pair" if difference.is_paired and difference.trainings == 1 else paired
+    return f"{difference.trainings}{paired}"

@@ -1,0 +1,150 @@
+"""Which trials are set against which, and that predictions are what is read."""
+
+import dataclasses
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+import studies
+
+from reports import contrasts
+from reports.frames import read_study
+from reports.page import report_html
+from reports.ranking import rank
+from tuner.record_files import labels_path, predictions_path
+
+IMAGES = 2000
+
+
+def _write_predictions(folder, accuracies, seed=0):
+    """Write test predictions: a row of accuracies a trial, one an execution."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 10, IMAGES).astype(np.uint8)
+    np.savez(labels_path(folder), test=labels)
+    for trial, row in enumerate(accuracies):
+        for execution, accuracy in enumerate(row):
+            wrong = np.arange(IMAGES) >= round(accuracy * IMAGES)
+            path = predictions_path(folder, trial, execution)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(path, test=np.where(wrong, (labels + 1) % 10, labels))
+
+
+def _contrasts(folder):
+    study = read_study(folder)
+    found = contrasts.contrasts(study, rank(study))
+    return contrasts.rows(study, found), found
+
+
+def test_the_first_by_validation_stand_against_the_baseline(tmp_path):
+    """Eight at most; the level is shared among the pairs."""
+    change = _seeded({t: 10 * t for t in range(12)})
+    folder = studies.write_study(tmp_path, n=12, executions=3, change=change)
+    spread = np.linspace(-0.004, 0.004, 3)
+    _write_predictions(folder, [0.5 + 0.02 * t + spread for t in range(12)])
+
+    rows, found = _contrasts(folder)
+
+    first = [int(t) for t in rank(read_study(folder)).ranked["trial"].head(8)]
+    assert [c.trial for c in found] == [t for t in first if t]
+    assert {c.other for c in found} == {0}
+    assert {c.difference.level for c in found} == {1 - 0.05 / len(found)}
+    assert {r.verdict for r in rows} == {"better"}
+    best = next(c for c in found if c.trial == max(c.trial for c in found))
+    assert best.difference.value == pytest.approx(0.02 * best.trial, abs=1e-3)
+
+
+def test_one_training_each_speaks_of_two_networks(tmp_path):
+    """And the note says why."""
+    folder = studies.write_study(tmp_path, n=2)
+    _write_predictions(folder, [[0.5], [0.6]])
+
+    rows, found = _contrasts(folder)
+
+    assert rows[0].verdict == "better, as two networks"
+    assert rows[0].difference == "+10.0"
+    assert "other trainings of the same two configs" in contrasts.note(found)
+
+
+def test_a_longer_training_is_paired_with_the_shorter_it_continues(tmp_path):
+    """Trial 2 is trial 1 with more epochs: the same seeds, compared one by one."""
+    folder = studies.write_study(
+        tmp_path, n=3, executions=3, change=_seeded({0: 10, 1: 20, 2: 20}, {2: 9})
+    )
+    # Luck of the seeds is large, and the same for both lengths.
+    luck = np.array([-0.05, 0.0, 0.05])
+    _write_predictions(folder, [0.5 + luck, 0.6 + luck, 0.62 + luck])
+
+    rows, found = _contrasts(folder)
+
+    pair = next(c for c in found if c.other == 1)
+    row = rows[found.index(pair)]
+    assert (pair.trial, pair.difference.is_paired) == (2, True)
+    assert pair.difference.word() == "better"
+    assert row.trainings == "3 pairs"
+    apart = next(c for c in found if (c.trial, c.other) == (2, 0))
+    assert not apart.difference.is_paired
+    assert apart.difference.word() == "not shown"
+    assert "compared one by one" in contrasts.note(found)
+
+
+def test_a_longer_baseline_is_paired_with_it(tmp_path):
+    """`epochs-10` of the published experiments goes on from trial 0."""
+    folder = studies.write_study(
+        tmp_path, n=2, executions=2, change=_seeded({0: 10, 1: 10}, {1: 10})
+    )
+    _write_predictions(folder, [[0.5, 0.52], [0.53, 0.55]])
+
+    rows, found = _contrasts(folder)
+
+    assert [(c.trial, c.other, c.difference.is_paired) for c in found] == [(1, 0, True)]
+    assert rows[0].verdict == "no verdict: 3 trainings of each are needed"
+
+
+def test_without_predictions_nothing_is_compared(tmp_path):
+    """Records alone make a page, and a broken file is no comparison."""
+    folder = studies.write_study(tmp_path, n=3)
+    assert _contrasts(folder) == ([], ())
+    assert "Against the baseline?" not in report_html(read_study(folder))
+
+    _write_predictions(folder, [[0.5], [0.6], [0.7]])
+    predictions_path(folder, 1, 0).write_bytes(b"PK cut off")
+    assert [c.trial for c in _contrasts(folder)[1]] == [2]
+
+
+def test_the_page_has_the_verdicts(tmp_path):
+    """A row a contrast, with its interval, and hostile names stay text."""
+    change = _named("<script>alert(1)</script>")
+    folder = studies.write_study(tmp_path, n=3, change=change)
+    _write_predictions(folder, [[0.5], [0.6], [0.503]])
+
+    page = report_html(read_study(folder))
+
+    rows, _ = _contrasts(folder)
+    assert "<h2>Against the baseline?</h2>" in page
+    for row in rows:
+        assert f"<td>{row.verdict}</td>" in page
+        assert row.interval in page
+    assert "<script>alert" not in page
+
+
+def _seeded(first_seed, epochs=MappingProxyType({})):
+    """Make a change: trial t's executions have seeds from first_seed[t] on."""
+
+    def change(trial):
+        runs = []
+        for run in trial.executions:
+            length = epochs.get(trial.trial, run.epochs)
+            curves = {n: [v[0]] * length for n, v in run.history.items()}
+            seed = first_seed[trial.trial] + run.execution
+            runs.append(
+                dataclasses.replace(run, seed=seed, epochs=length, history=curves)
+            )
+        return dataclasses.replace(trial, executions=tuple(runs))
+
+    return change
+
+
+def _named(name):
+    return lambda trial: dataclasses.replace(
+        trial, name="baseline" if trial.trial == 0 else name
+    )
