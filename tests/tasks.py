@@ -27,6 +27,16 @@ def task(config: CnnConfig = SMALL, **changes) -> TrainingTask:
     return TrainingTask(config=config.to_dict(), **(given | changes))
 
 
+def train(task: TrainingTask, data: Dataset, report=lambda event: None):
+    """Train a task; `report` gets every epoch, and the result is returned."""
+    from tuner import training
+
+    *epochs, result = training.train(task, data)
+    for event in epochs:
+        report(event)
+    return result
+
+
 def own_log(folder: Path) -> Path:
     """Name a log in a folder that is there."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -31,6 +31,7 @@ LAYERS = [
     {"tuner.named_datasets", "tuner.image_files", "tuner.splits"},
     {"tuner.datasets", "tuner.settings", "tuner.study", "tuner.proposals"},
     {"tuner.training", "tuner.devices", "tuner.estimate"},
+    {"tuner.worker", "tuner.placement"},
     {"tuner.workers", "tuner.oracles", "tuner.opening", "tuner.replay"},
     {"tuner.known", "tuner.continuing"},
     {"tuner.options", "tuner.console"},

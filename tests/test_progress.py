@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 
+import pyte
 import pytest
 import studies
 
@@ -55,7 +57,7 @@ def folder(tmp_path):
 def test_a_terminal_line_is_at_most_80_columns(folder):
     """Live lines too, whatever the config."""
     text = _watch(folder, is_terminal=True)
-    lines = re.split(r"[\r\n]", text.replace("\x1b[2K", ""))
+    lines = re.split(r"[\r\n]", re.sub(r"\x1b\[\d*[AJ]", "", text))
     assert max(map(len, lines)) <= 80
     assert any(line.startswith(" >") for line in lines)
 
@@ -95,3 +97,56 @@ def test_hyperbands_brackets_are_spelt_out(tmp_path):
     text = _watch(folder, is_terminal=False)
     assert re.search(r"bracket 1: \d+ to epoch \d+", text)
     assert re.search(r"gap .* epoch \d+ ", text)
+
+
+def test_every_running_trial_has_a_line_below_the_finished(folder):
+    """As a terminal shows it: no line is left over, none is overwritten."""
+    study = Study.open(folder)
+    seen = Screen(is_terminal=True)
+    terminal = Terminal(0, None, seen)
+    ready = dataclasses.replace(READY, workers=3, note="3 trials at a time")
+    terminal.study_opened(study, ready, WORK, resumed=False)
+    trials = [t for t in study.trials.values() if t.status == "completed"][:3]
+    for trial in trials:
+        terminal.trial_started(trial)
+    metrics = {"accuracy": 0.5, "val_accuracy": 0.4}
+    for epoch in (1, 2):
+        for trial in trials:
+            event = EpochEnd(trial.trial, 0, epoch, metrics, 1.0, 1.0)
+            terminal.epoch_ended(trial, event)
+
+    shown = _display(seen.getvalue())
+    assert [line[:4] for line in shown[-3:]] == [" >  "] * 3
+    assert all("epoch 2/5  val 40.0" in line for line in shown[-3:])
+    assert "left" in shown[-1]
+    assert "Runs  3 trials at a time" in shown
+
+    terminal.trial_ended(trials[1])
+    shown = _display(seen.getvalue())
+    assert len([line for line in shown if line.startswith(" > ")]) == 2
+    assert len([line for line in shown if "gap" in line]) == 1
+
+    terminal.finish()
+    assert not [line for line in _display(seen.getvalue()) if line.startswith(" > ")]
+
+
+def test_more_trials_than_lines_are_counted(folder):
+    """Eight lines at most, the last for the rest."""
+    study = Study.open(folder)
+    seen = Screen(is_terminal=True)
+    terminal = Terminal(0, None, seen)
+    terminal.study_opened(study, READY, WORK, resumed=False)
+    for trial in study.trials.values():
+        terminal.trial_started(trial)
+
+    live = [t for t in _display(seen.getvalue()) if t.startswith(" > ")]
+
+    assert len(live) == 8
+    assert live[-1].startswith(f" > and {len(study.trials) - 7} more trials")
+
+
+def _display(text):
+    """Give the lines that a terminal of 80 columns shows after some output."""
+    screen = pyte.Screen(80, 60)
+    pyte.Stream(screen).feed(text.replace("\n", "\r\n"))
+    return [line.rstrip() for line in screen.display if line.strip()]

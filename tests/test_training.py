@@ -26,8 +26,7 @@ if keras.backend.backend() == "tensorflow":
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 from dataclasses import replace
-from tasks import SMALL, digits, task
-from tuner.training import train
+from tasks import SMALL, digits, task, train
 
 config = replace(SMALL, optimizer=sys.argv[1], learning_rate=0.01, batch_norm=True)
 events = []
@@ -75,8 +74,7 @@ if keras.backend.backend() == "tensorflow":
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 from dataclasses import replace
-from tasks import SMALL, digits, task
-from tuner.training import train
+from tasks import SMALL, digits, task, train
 
 config = replace(SMALL, learning_rate=0.03, dropout=0.0)
 wanted = dict(epochs=40, patience=3, checkpoint_seconds=0.0)
@@ -116,10 +114,10 @@ def test_patience_keeps_the_lowest_validation_loss(backend):
 
 def test_results_are_those_of_evaluate():
     """One pass of ours gives Keras's `evaluate`, on the same final weights."""
-    from tasks import SMALL, digits, task
+    from tasks import SMALL, digits, task, train
 
     from search_spaces.model import build_model
-    from tuner.training import restore, train
+    from tuner.training import restore
 
     data = digits()
     result = train(task(), data, lambda event: None)
@@ -139,10 +137,9 @@ def test_results_are_those_of_evaluate():
 def test_epochs_train_as_plain_keras_does():
     """Equal weights and batches give `fit`'s own losses, to float tolerance."""
     import keras
-    from tasks import SMALL, digits, task
+    from tasks import SMALL, digits, task, train
 
     from search_spaces.model import build_model
-    from tuner.training import train
 
     config, data = replace(SMALL, dropout=0.0, epochs=2), digits()
     events = []
@@ -159,9 +156,7 @@ def test_epochs_train_as_plain_keras_does():
 
 def test_a_result_depends_on_its_task_alone():
     """What the process trained before does not matter; the seed does."""
-    from tasks import SMALL, digits, task
-
-    from tuner.training import train
+    from tasks import SMALL, digits, task, train
 
     first = train(task(), digits(), lambda event: None)
     train(task(replace(SMALL, filters=(4,))), digits(), lambda event: None)
@@ -188,9 +183,9 @@ def test_the_train_sample_is_fixed_and_as_large_as_the_test_set():
 
 def test_a_loss_that_is_no_number_is_an_error():
     """A diverged training fails in words; no record ever holds NaN."""
-    from tasks import SMALL, digits, task
+    from tasks import SMALL, digits, task, train
 
-    from tuner.training import DivergedError, train
+    from tuner.training import DivergedError
 
     # Each step multiplies every weight by 1 - 10.
     wild = replace(SMALL, optimizer="sgd", learning_rate=10.0, weight_decay=1.0)
@@ -200,7 +195,7 @@ def test_a_loss_that_is_no_number_is_an_error():
 
 def test_a_test_loss_that_is_no_number_is_an_error(monkeypatch):
     """Weights that break after the last epoch's metrics are caught too."""
-    from tasks import digits, task
+    from tasks import digits, task, train
 
     from tuner import training
 
@@ -213,15 +208,15 @@ def test_a_test_loss_that_is_no_number_is_an_error(monkeypatch):
 
     monkeypatch.setattr(training, "assess", broken)
     with pytest.raises(training.DivergedError, match="test_loss became nan in epoch 1"):
-        training.train(task(epochs=1), digits(), lambda event: None)
+        train(task(epochs=1), digits(), lambda event: None)
 
 
 def test_a_state_of_another_config_is_refused():
     """A stored state that does not fit is never half loaded."""
-    from tasks import SMALL, digits, task
+    from tasks import SMALL, digits, task, train
 
     from search_spaces.model import build_model
-    from tuner.training import restore, train
+    from tuner.training import restore
 
     state = train(task(), digits(), lambda event: None).state
     other = build_model(replace(SMALL, filters=(4,)), digits().input_shape, 10)
@@ -231,9 +226,7 @@ def test_a_state_of_another_config_is_refused():
 
 def test_checkpoints_come_when_they_are_due():
     """With an interval of 0 every epoch but the last brings a state."""
-    from tasks import digits, task
-
-    from tuner.training import train
+    from tasks import digits, task, train
 
     events = []
     train(task(checkpoint_seconds=0.0), digits(), events.append)

@@ -173,6 +173,9 @@ def save_arrays(dataset: Dataset, folder: Path) -> None:
 def open_arrays(folder: Path) -> Dataset:
     """Open what `save_arrays` wrote; the images stay on disk, memory-mapped.
 
+    Processes that open it share one copy of the images in memory. What is written
+    to the arrays stays with the process that wrote it.
+
     Raises:
         DatasetError: A file is missing or damaged.
     """
@@ -181,7 +184,7 @@ def open_arrays(folder: Path) -> Dataset:
         arrays = {
             name: np.load(
                 folder / f"{name}.npy",
-                mmap_mode="r" if name.startswith("x_") else None,
+                mmap_mode="c" if name.startswith("x_") else None,
                 allow_pickle=False,
             )
             for name in (*ARRAYS, "train", "validation")

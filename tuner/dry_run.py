@@ -41,7 +41,7 @@ def plan_and_time(
         data = session.load_data(settings, say)
         shape, classes = data.input_shape, len(data.classes)
         save_arrays(data, Path(folder) / "data")
-        ready = workers.open(Path(folder) / "data")
+        ready = session.open_workers(workers, settings, Path(folder) / "data")
         limits = plan.limits(
             shape, classes, on_gpu=ready.on_gpu, memory_bytes=memory_bytes()
         )

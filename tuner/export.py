@@ -128,6 +128,7 @@ def train_again(
 
     def retrain(task: TrainingTask) -> State:
         from tuner.datasets import save_arrays
+        from tuner.placement import Placement
         from tuner.session import load_data
         from tuner.settings import StudySettings
         from tuner.workers import LocalWorkers
@@ -143,13 +144,11 @@ def train_again(
                 f"The data must be those of study {study.name}, but they have "
                 "changed. Put them back where the study's command found them."
             )
-        log, threads = (
-            study.folder / "search.log",
-            1 if settings.deterministic else None,
-        )
+        log = study.folder / "search.log"
+        alone = Placement(threads=1 if settings.deterministic else None)
         with (
             tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-            LocalWorkers(log, settings.device, threads=threads) as pool,
+            LocalWorkers(log, settings.device, alone) as pool,
         ):
             save_arrays(data, Path(folder))
             pool.open(Path(folder))

@@ -152,7 +152,15 @@ _SEARCH = (
         default="auto",
         show_default=True,
         type=Workers(),
-        help="Trainings side by side on this machine; auto is one.",
+        help="Trainings side by side on this machine; auto is one a GPU, or one a "
+        "core where there is none.",
+    ),
+    click.option(
+        "--workers-per-gpu",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Trainings that share each GPU.",
     ),
     click.option(
         "--time-limit",

@@ -1,4 +1,4 @@
-"""The terminal: one live line, and one permanent line a finished trial."""
+"""The terminal: a live line a running trial, a permanent one a finished trial."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from tuner.estimate import Workload
 
 _WIDTH = 80
+_LIVE_LINES = 8
 _QUARTER_OF_AN_HOUR = 900.0
 
 
 class Terminal:
     """Show a session on stderr.
 
-    On a terminal the running trial has a line that changes; in a log every line
-    is permanent and has the time.
+    On a terminal every running trial has a line that changes, at the bottom; in a
+    log every line is permanent and has the time.
 
     Args:
         verbosity: 0 for a line a trial, -1 for nothing, 1 for every epoch too.
@@ -44,6 +45,9 @@ class Terminal:
         self._live = self._stream.isatty() and verbosity >= 0
         self._verbosity = verbosity
         self._on_trial_end = on_trial_end
+        self._running: dict[int, str] = {}  # the live lines, by trial
+        self._drawn = 0  # live lines on the screen, the cursor in the last
+        self._workers = 1
         self._data_line = ""
         self._study: Study | None = None
         self._work: Workload | None = None
@@ -55,16 +59,19 @@ class Terminal:
             f"Data  {data.name}  {len(data.train):,} train / "
             f"{len(data.validation):,} validation / {len(data.y_test):,} test"
         )
-        self._show_live("loading the backend")
+        if self._live:
+            self._put(" > loading the backend")
 
     def study_opened(
         self, study: Study, ready: Ready, work: Workload, *, resumed: bool
     ) -> None:
         """Say what will happen, on what, and how to stop it."""
-        self._study, self._work = study, work
+        self._study, self._work, self._workers = study, work, ready.workers
         self._names = {h["name"] for h in study.record.space["hyperparameters"]}
         self._say(f"Study {study.name}   {_plan(study)}")
         self._say(f"{self._data_line}   Device  {ready.device}")
+        if ready.note:
+            self._say(f"Runs  {ready.note}")
         brackets = study.record.plan.get("brackets", [])
         for line in wording.brackets(brackets):
             self._say("  " + line)
@@ -94,24 +101,24 @@ class Terminal:
 
     def trial_started(self, trial: TrialRecord) -> None:
         """Show the trial's live line."""
-        self._show_live(f"{self._label(trial)} starts   {self._outlook()}")
+        self._show_live(trial, "starts")
 
     def epoch_ended(self, trial: TrialRecord, event: EpochEnd) -> None:
         """Change the live line."""
         value = event.metrics.get("val_accuracy", event.metrics.get("accuracy"))
         kind = "val" if "val_accuracy" in event.metrics else "train"
         text = (
-            f"{self._label(trial)} epoch {event.epoch}/{trial.rungs[-1].epochs}  "
-            f"{kind} {wording.points(value)}   {self._outlook()}"
+            f"epoch {event.epoch}/{trial.rungs[-1].epochs}  "
+            f"{kind} {wording.points(value)}"
         )
         if self._verbosity > 0:
-            self._say_line("   " + text)
-        else:
-            self._show_live(text)
+            self._say_line(f"   {self._label(trial)} {text}   {self._outlook()}")
+        self._show_live(trial, text)
 
     def trial_ended(self, trial: TrialRecord) -> None:
         """Write the trial's permanent line."""
         study = self._opened()
+        self._running.pop(trial.trial, None)
         if trial.status == "failed":
             self._say_line(f"  {self._label(trial)} failed: {trial.error}")
         else:
@@ -135,7 +142,8 @@ class Terminal:
 
     def finish(self) -> None:
         """Leave no live line behind."""
-        self._clear()
+        self._running.clear()
+        self._put(self._wiped())
 
     def _result(self, trial: TrialRecord) -> str:
         seconds = sum(e.seconds for e in trial.executions)
@@ -182,7 +190,7 @@ class Terminal:
         """Estimate what the rest takes, shared by the workers."""
         study = self._opened()
         left = self._work and self._work.seconds_left(study.trials.values())
-        return left / (study.record.settings.get("workers") or 1) if left else None
+        return left / self._workers if left else None
 
     def _opened(self) -> Study:
         assert self._study is not None, "study_opened comes first"  # noqa: S101
@@ -202,23 +210,40 @@ class Terminal:
             self._write([text + ending])
 
     def _write(self, lines: list[str]) -> None:
-        self._clear()
+        """Write permanent lines, above the live ones."""
         now = ""
         if not self._stream.isatty():
             now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S  ")
             lines = [line for line in lines if line]
-        for line in lines:
-            self._stream.write(f"{now}{line}\n")
-        self._stream.flush()
+        text = "".join(f"{now}{line}\n" for line in lines)
+        self._put(self._wiped() + text + self._live_text())
 
-    def _show_live(self, text: str) -> None:
-        if self._live:
-            self._stream.write("\r\x1b[2K > " + _cut(text, _WIDTH - 4))
-            self._stream.flush()
+    def _show_live(self, trial: TrialRecord, text: str) -> None:
+        self._running[trial.trial] = f"{self._label(trial)} {text}"
+        self._put(self._wiped() + self._live_text())
 
-    def _clear(self) -> None:
-        if self._live:
-            self._stream.write("\r\x1b[2K")
+    def _live_text(self) -> str:
+        """Write a line a running trial, the outlook behind the last."""
+        lines = list(self._running.values())
+        if not lines or not self._live:
+            return ""
+        if len(lines) > _LIVE_LINES:
+            more = len(lines) - _LIVE_LINES + 1
+            lines = [*lines[: _LIVE_LINES - 1], f"and {more} more trials"]
+        lines[-1] += f"   {self._outlook()}"
+        self._drawn = len(lines)
+        return "\n".join(" > " + _cut(line, _WIDTH - 4) for line in lines)
+
+    def _wiped(self) -> str:
+        """Write what wipes the live lines: the cursor goes to where they began."""
+        up = f"\x1b[{self._drawn - 1}A" if self._drawn > 1 else ""
+        self._drawn = 0
+        return f"\r{up}\x1b[J" if self._live else ""
+
+    def _put(self, text: str) -> None:
+        """Write all at once, so that nothing flickers."""
+        if text:
+            self._stream.write(text)
             self._stream.flush()
 
 

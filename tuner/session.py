@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from search_spaces.errors import UsageError
+from search_spaces.published import EXPERIMENTS
 from tuner import locks
-from tuner.datasets import Dataset, load_dataset, save_arrays
-from tuner.machine import cores, memory_bytes
+from tuner.datasets import Dataset, load_dataset, open_arrays, save_arrays
+from tuner.machine import memory_bytes
 from tuner.opening import (
     open_or_create,
     refuse_changed_settings,
     stored_limits,
 )
+from tuner.placement import place
 from tuner.quiet import quiet_stderr
 from tuner.screening import Limits, Screen
 from tuner.search import HopelessError, Listener, Search, Workers
@@ -90,7 +92,8 @@ def run_study(
             data = load_data(settings, listener.note)
             listener.data_loaded(data)
             save_arrays(data, images)
-            ready = workers.open(images)
+            data = open_arrays(images)  # one copy, which the workers map too
+            ready = open_workers(workers, settings, images)
             shape, classes = data.input_shape, len(data.classes)
             limits = stored_limits(folder) or plan.limits(
                 shape, classes, on_gpu=ready.on_gpu, memory_bytes=memory_bytes()
@@ -118,18 +121,47 @@ def run_study(
 
 
 def local_workers(settings: StudySettings, log: Path) -> LocalWorkers:
-    """Start this machine's workers; they share its cores evenly."""
-    count = settings.workers or 1
-    threads = 1 if settings.deterministic else None
-    if count > 1:
-        threads = threads or max(1, cores() // count)
-    return LocalWorkers(
-        log,
+    """Start this machine's workers."""
+    placement = place(
+        settings.workers,
         settings.device,
-        count,
-        threads=threads,
-        task_timeout=settings.trial_timeout_s,
+        trainings=_trainings(settings),
+        learns=_learns(settings),
+        per_gpu=settings.workers_per_gpu,
+        deterministic=settings.deterministic,
     )
+    return LocalWorkers(
+        log, settings.device, placement, task_timeout=settings.trial_timeout_s
+    )
+
+
+def open_workers(workers: LocalWorkers, settings: StudySettings, images: Path) -> Ready:
+    """Give the workers their images, elsewhere if the backend sees other devices.
+
+    Raises:
+        WorkerStartError: A process could not load what it needs.
+    """
+    ready = workers.open(images)
+    settled = workers.placement.settled(
+        on_gpu=ready.on_gpu,
+        trainings=_trainings(settings),
+        learns=_learns(settings),
+    )
+    if settled == workers.placement:
+        return ready
+    workers.move(settled)
+    return workers.open(images)
+
+
+def _trainings(settings: StudySettings) -> int:
+    """Count the trainings of a study at most, before its plan is known."""
+    if settings.space == "published":
+        return len(EXPERIMENTS) * settings.executions
+    return ((settings.max_trials or 1000) + settings.baseline) * settings.executions
+
+
+def _learns(settings: StudySettings) -> bool:
+    return settings.algorithm == "bayesian"
 
 
 def make_plan(settings: StudySettings) -> Plan:

@@ -27,6 +27,7 @@ _MAY_CHANGE = (
     "max_consecutive_failed_trials",
     "keep_models",
     "workers",
+    "workers_per_gpu",
     "audit",
     "data",
 )
@@ -50,6 +51,7 @@ class StudySettings:
         time_limit_s: Seconds after which no trial starts, or None.
         trial_timeout_s: Seconds after which a training has failed, or None.
         workers: Trainings side by side, or None to let the session choose.
+        workers_per_gpu: Workers that share each GPU.
         audit: Configs that Hyperband dropped to train to the end all the same.
         patience: Epochs without a lower validation loss after which a training
             stops, keeping its lowest; None trains to the end.
@@ -88,6 +90,7 @@ class StudySettings:
     trial_timeout_s: float | None = None
     max_consecutive_failed_trials: int = 3
     workers: int | None = None
+    workers_per_gpu: int = 1
     deterministic: bool = False
     audit: int = 0
     patience: int | None = None

@@ -106,11 +106,21 @@ class Assessment:
 
 @dataclass(frozen=True)
 class Ready:
-    """A worker has loaded its backend and the data."""
+    """A worker has loaded its backend and the data.
+
+    Attributes:
+        device: What it computes on, for example "CPU, 2 threads".
+        on_gpu: Whether that is a GPU.
+        versions: Package name to version; `python` and `backend` among them.
+        workers: How many such workers there are.
+        note: How they share the machine, or nothing to say.
+    """
 
     device: str
     on_gpu: bool
     versions: Mapping[str, str]
+    workers: int = 1
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -37,15 +37,15 @@ class DivergedError(ArithmeticError):
     """The loss is no longer a finite number."""
 
 
-def train(
-    task: TrainingTask, data: Dataset, report: Callable[[EpochEnd], None]
-) -> TrainingResult:
+def train(task: TrainingTask, data: Dataset) -> Iterator[EpochEnd | TrainingResult]:
     """Train to `task.epochs` and evaluate on train, validation and test images.
 
     Args:
         task: What to train, and the state to go on from, if any.
         data: The images, uint8, and the split.
-        report: Called after every epoch.
+
+    Yields:
+        The end of every epoch, then the result.
 
     Raises:
         DivergedError: A loss became NaN or infinite.
@@ -77,7 +77,7 @@ def train(
             state = best.state if best else _state(model, epoch)
             checkpoint_at = time.monotonic() + task.checkpoint_seconds
         at = (task.trial, task.execution, epoch)
-        report(EpochEnd(*at, metrics, clock.lap(), train_seconds, state))
+        yield EpochEnd(*at, metrics, clock.lap(), train_seconds, state)
         if best and task.patience and epoch - best.epoch >= task.patience:
             break
 
@@ -90,7 +90,7 @@ def train(
     test = assess(model, data.x_test, data.y_test, np.arange(len(data.y_test)))
     losses = {"train_loss": train_part.loss, "test_loss": test.loss}
     _check_finite(losses, epoch)
-    return TrainingResult(
+    yield TrainingResult(
         trial=task.trial,
         execution=task.execution,
         epochs=epoch,
@@ -284,7 +284,7 @@ class _ShuffledImages:
         import tensorflow as tf
 
         if not self._tensors:
-            self._tensors["x"] = tf.convert_to_tensor(self.data.x_train)
+            self._tensors["x"] = _shared_tensor(self.data.x_train)
             self._tensors["y"] = tf.convert_to_tensor(self.data.y_train)
         x, y = self._tensors["x"], self._tensors["y"]
         batches = (
@@ -297,6 +297,18 @@ class _ShuffledImages:
         # Its autotuner can hold up the end of an epoch by seconds.
         options.autotune.enabled = False
         return batches.with_options(options)
+
+
+def _shared_tensor(images: np.ndarray) -> Any:
+    """Make a TensorFlow tensor of an array without a copy.
+
+    Mapped images stay one copy for all processes that map them.
+    """
+    import tensorflow as tf
+
+    if not images.flags.writeable:  # numpy gives such an array to nobody
+        return tf.convert_to_tensor(images)
+    return tf.experimental.dlpack.from_dlpack(images.view(np.ndarray).__dlpack__())
 
 
 class _ArrayBatches(keras.utils.PyDataset):  # type: ignore[misc]

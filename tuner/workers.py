@@ -13,23 +13,16 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from search_spaces.errors import ExpectedError
-from tuner.tasks import (
-    EpochEnd,
-    Event,
-    Ready,
-    Task,
-    TimingTask,
-    TrainingFailure,
-    WorkerLoss,
-)
+from tuner.placement import Placement
+from tuner.tasks import EpochEnd, Event, Ready, Task, TrainingFailure, WorkerLoss
 
 # A process that has trained many networks keeps some memory of each.
 _TASKS_A_PROCESS = 40
@@ -47,24 +40,23 @@ class LocalWorkers:
     Args:
         log: The file that everything the libraries print is appended to.
         device: "auto", "cpu" or "gpu".
-        count: How many trainings run side by side.
+        placement: How many workers, and where each runs.
         task_timeout: Seconds after which a training is stopped and has failed,
             or None.
-        threads: CPU threads that each worker uses, or None for all.
     """
 
     def __init__(
         self,
         log: Path,
         device: str = "auto",
-        count: int = 1,
+        placement: Placement | None = None,
         task_timeout: float | None = None,
-        threads: int | None = None,
     ) -> None:
-        self._where = (log, device, threads)
+        self.placement = placement or Placement()
+        self._log, self._device = log, device
         self._data_folder: Path | None = None
         self._task_timeout = task_timeout
-        self._workers = [_Worker(*self._where) for _ in range(count)]
+        self._workers = self._start()
 
     def __enter__(self) -> Self:
         return self
@@ -83,6 +75,9 @@ class LocalWorkers:
         Args:
             data_folder: What `datasets.save_arrays` wrote.
 
+        Returns:
+            What the first says of itself, with the number of workers.
+
         Raises:
             WorkerStartError: A process could not load what it needs; the text ends
                 with the reason.
@@ -90,7 +85,15 @@ class LocalWorkers:
         self._data_folder = data_folder
         for worker in self._workers:
             worker.open(data_folder)
-        return self._workers[0].ready()
+        ready = self._workers[0].ready()
+        return replace(ready, workers=len(self._workers), note=self.placement.words())
+
+    def move(self, placement: Placement) -> None:
+        """Start anew elsewhere; for workers that have not trained yet."""
+        if placement != self.placement:
+            self.close()
+            self.placement = placement
+            self._workers = self._start()
 
     @property
     def idle(self) -> int:
@@ -135,9 +138,16 @@ class LocalWorkers:
         for worker in self._workers:
             worker.close()
 
+    def _start(self) -> list[_Worker]:
+        return [self._worker(index) for index in range(self.placement.count)]
+
+    def _worker(self, index: int) -> _Worker:
+        gpu, threads = self.placement.gpus[index], self.placement.threads
+        return _Worker(self._log, self._device, threads, gpu)
+
     def _replace(self, index: int) -> None:
         self._workers[index].close()
-        self._workers[index] = _Worker(*self._where)
+        self._workers[index] = self._worker(index)
         if self._data_folder:
             self._workers[index].open(self._data_folder)
 
@@ -151,11 +161,13 @@ class LocalWorkers:
 class _Worker:
     """One process and the pipe to it."""
 
-    def __init__(self, log: Path, device: str, threads: int | None) -> None:
+    def __init__(
+        self, log: Path, device: str, threads: int | None, gpu: str | None
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(
-            target=_work, args=(theirs, log, device, threads), daemon=True
+            target=_work, args=(theirs, log, device, threads, gpu), daemon=True
         )
         self.process.start()
         theirs.close()
@@ -217,49 +229,30 @@ class _Worker:
         self.connection.close()
 
 
-def _work(connection: Connection, log: Path, device: str, threads: int | None) -> None:
+def _work(
+    connection: Connection,
+    log: Path,
+    device: str,
+    threads: int | None,
+    gpu: str | None,
+) -> None:
     """Be a worker: train task after task until the driver ends."""
     _print_to(log)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides on Ctrl-C
     threading.Thread(target=_end_with_driver, daemon=True).start()
     try:
-        run, ready = _load(connection, device, threads)
+        from tuner import worker
+        from tuner.datasets import open_arrays
+
+        ready = worker.load_backend(device, threads, gpu)
+        data = open_arrays(connection.recv())
     except Exception as error:  # noqa: BLE001  the driver must hear of any
         connection.send(f"{type(error).__name__}: {error}")
         return
     connection.send(ready)
     while True:
-        task: Task = connection.recv()
-        try:
-            event = run(task, connection.send)
-        except Exception as error:  # noqa: BLE001  a failed trial is a result
-            import traceback
-
-            traceback.print_exc()
-            event = TrainingFailure(task.trial, task.execution, _first_line(error))
-        connection.send(event)
-
-
-def _load(
-    connection: Connection, device: str, threads: int | None
-) -> tuple[Callable[[Task, Callable[[EpochEnd], Any]], Event], Ready]:
-    """Load the backend on the device, and the data."""
-    if device == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-        os.environ["JAX_PLATFORMS"] = "cpu"
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    from tuner import devices, training
-    from tuner.datasets import open_arrays
-
-    ready = devices.prepare(device, threads)
-    data = open_arrays(connection.recv())
-
-    def run(task: Task, report: Callable[[EpochEnd], Any]) -> Event:
-        if isinstance(task, TimingTask):
-            return training.time_steps(task, data)
-        return training.train(task, data, report)
-
-    return run, ready
+        for event in worker.run(connection.recv(), data):
+            connection.send(event)
 
 
 def _print_to(log: Path) -> None:
@@ -276,17 +269,6 @@ def _end_with_driver() -> None:
     if driver is not None:
         wait([driver.sentinel])
         os._exit(1)
-
-
-def _first_line(error: Exception) -> str:
-    """Say what went wrong in one line, in words where the cause is known."""
-    text = str(error).strip().splitlines()
-    line = text[0][:300] if text else ""
-    name = type(error).__name__
-    signs = ("ResourceExhausted", "OutOfMemory", "RESOURCE_EXHAUSTED")  # a backend each
-    if isinstance(error, MemoryError) or any(s in f"{name} {line}" for s in signs):
-        return "out of memory" + (f": {line}" if line else "")
-    return f"{name}: {line}" if line else name
 
 
 def _earliest(*seconds: float | None) -> float | None:
