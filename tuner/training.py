@@ -31,6 +31,7 @@ from tuner.tasks import (
 )
 
 _EVALUATION_BATCH = 500
+_ALIGNMENT = 64  # bytes, of TensorFlow's tensors
 
 
 class DivergedError(ArithmeticError):
@@ -300,13 +301,14 @@ class _ShuffledImages:
 
 
 def _shared_tensor(images: np.ndarray) -> Any:
-    """Make a TensorFlow tensor of an array without a copy.
+    """Make a TensorFlow tensor of mapped images without a copy.
 
-    Mapped images stay one copy for all processes that map them.
+    They stay one copy for all processes that map them. Other arrays are copied
+    where they do not lie as TensorFlow's own do.
     """
     import tensorflow as tf
 
-    if not images.flags.writeable:  # numpy gives such an array to nobody
+    if images.ctypes.data % _ALIGNMENT or not images.flags.writeable:
         return tf.convert_to_tensor(images)
     return tf.experimental.dlpack.from_dlpack(images.view(np.ndarray).__dlpack__())
 
