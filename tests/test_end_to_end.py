@@ -173,7 +173,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(folder):
     """Exit 130, whole pages, and a resume command that works."""
     # Where the tests run in the background, Ctrl-C is ignored, and children inherit.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    command = LONGER[:-1]
+    command = [*LONGER[:-1], "--workers", "1"]
     process = _start(folder, *command)
     _wait_for(lambda: _in_mid_trial(folder, 1), process)
     process.send_signal(signal.SIGINT)
@@ -249,7 +249,7 @@ def test_failures_are_results_and_too_many_end_the_search(folder):
         " weight_decay=1.0, epochs=40, filters=(2,), units=(4,))\n",
         encoding="utf-8",
     )
-    done = tune(folder, *SEARCH, "-n", "4", "--no-baseline", check=1)
+    done = tune(folder, *SEARCH, "-n", "4", "--no-baseline", "--workers", "1", check=1)
     assert "3 trials failed one after another" in done.stderr
     assert "--max-consecutive-failed-trials" in done.stderr
     records = _records(folder)
@@ -364,7 +364,16 @@ def test_a_dry_run_plans_and_stores_nothing(folder):
 
 def test_a_time_limit_starts_no_more_trials(folder):
     """It ends well, says it is interrupted, and goes on without the limit."""
-    done = tune(folder, *SEARCH, "--time-limit", "0.1s", "--json", "--no-report")
+    done = tune(
+        folder,
+        *SEARCH,
+        "--time-limit",
+        "0.1s",
+        "--json",
+        "--no-report",
+        "--workers",
+        "1",
+    )
     result = json.loads(done.stdout)
     assert result["status"] == "interrupted"
     assert len(result["trials"]) == 1

@@ -57,7 +57,7 @@ def test_a_cpu_gets_a_worker_a_core(machine_of, cores, memory, asked, expected):
     found = _place(trainings=asked[0], learns=asked[1])
     assert (found.count, found.threads) == expected
     assert set(found.gpus) == {None}
-    assert found.is_chosen
+    assert found.otherwise == Placement()
 
 
 def test_each_gpu_gets_a_worker_that_sees_it_alone(machine_of):
@@ -84,13 +84,13 @@ def test_what_a_user_says_is_done(machine_of):
 def test_a_backend_that_sees_other_devices_is_believed(machine_of):
     """Listed GPUs that it cannot use leave the CPU; a GPU nobody listed, one worker."""
     machine_of(4, 64 * GIB, gpus=["0", "1"])
-    unusable = _place().settled(on_gpu=False, trainings=100, learns=False)
+    unusable = _place().settled(on_gpu=False)
     assert unusable.gpus == (None,) * 4
     machine_of(4, 64 * GIB)
-    unlisted = _place().settled(on_gpu=True, trainings=100, learns=False)
+    unlisted = _place().settled(on_gpu=True)
     assert (unlisted.gpus, unlisted.threads) == ((None,), None)
     told = _place(3)
-    assert told.settled(on_gpu=True, trainings=100, learns=False) == told
+    assert told.settled(on_gpu=True) == told
 
 
 def test_the_line_says_how_many_and_why(machine_of):

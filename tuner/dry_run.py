@@ -11,9 +11,9 @@ from search_spaces.config import CnnConfig
 from tuner import session, wording
 from tuner.datasets import Dataset, save_arrays
 from tuner.machine import memory_bytes
+from tuner.search import Workers
 from tuner.settings import StudySettings
 from tuner.tasks import Timing, TimingTask, TrainingFailure, WorkerLoss
-from tuner.workers import LocalWorkers
 
 _BUDGET_S = 20.0
 _CONFIGS = 5
@@ -35,13 +35,13 @@ def plan_and_time(
     """
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        session.local_workers(settings, Path(folder) / "log") as workers,
+        session.start_workers(settings, Path(folder) / "log", say) as workers,
     ):
         plan = session.make_plan(settings)
         data = session.load_data(settings, say)
         shape, classes = data.input_shape, len(data.classes)
         save_arrays(data, Path(folder) / "data")
-        ready = session.open_workers(workers, settings, Path(folder) / "data")
+        ready = workers.open(Path(folder) / "data")
         limits = plan.limits(
             shape, classes, on_gpu=ready.on_gpu, memory_bytes=memory_bytes()
         )
@@ -88,7 +88,7 @@ def lines(plan: dict[str, Any], settings: StudySettings) -> list[str]:
     return out
 
 
-def _time(workers: LocalWorkers, config: CnnConfig) -> Timing | None:
+def _time(workers: Workers, config: CnnConfig) -> Timing | None:
     workers.submit(TimingTask(config.to_dict(), _BUDGET_S / _CONFIGS))
     while True:
         for event in workers.wait():

@@ -163,6 +163,12 @@ _SEARCH = (
         help="Trainings that share each GPU.",
     ),
     click.option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Train on a Ray cluster: auto, local, ray://HOST:10001. Needs the extra "
+        "`ray`; one machine does not need it.",
+    ),
+    click.option(
         "--time-limit",
         type=Duration(),
         help="Start no trial after this long: 45s, 30m, 2h.",

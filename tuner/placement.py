@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tuner.machine import cores, free_memory_bytes
 
 # What a worker takes before its network: the backend, and a batch or two.
-_BYTES_A_WORKER = 3 * 1024**3 // 2
+BYTES_A_WORKER = 3 * 1024**3 // 2
 _TRIALS_A_PROPOSER = 4  # a search that learns needs results between its proposals
 
 
@@ -24,13 +24,14 @@ class Placement:
             the backend sees.
         threads: CPU threads of each, or None for all.
         reason: Why so many, or nothing where a user said so.
-        is_chosen: Whether this was our choice, which may be made again.
+        otherwise: Where they run if the backend sees a GPU that was not listed, or
+            cannot use those that were; None where a user said how many.
     """
 
     gpus: tuple[str | None, ...] = (None,)
     threads: int | None = None
     reason: str = ""
-    is_chosen: bool = False
+    otherwise: Placement | None = None
 
     @property
     def count(self) -> int:
@@ -47,13 +48,10 @@ class Placement:
             text += f", {self.threads} thread{'' if self.threads == 1 else 's'} each"
         return f"{text}; {self.reason}" if self.reason else text
 
-    def settled(self, *, on_gpu: bool, trainings: int, learns: bool) -> Placement:
+    def settled(self, *, on_gpu: bool) -> Placement:
         """Choose again where the backend does not see what the system has."""
-        if not self.is_chosen or on_gpu == (self.gpus[0] is not None):
-            return self
-        if on_gpu:  # one that cannot be given to one worker alone
-            return Placement(is_chosen=True)
-        return _on_cpu(trainings, learns=learns, threads=None)
+        as_seen = on_gpu == (self.gpus[0] is not None)
+        return self if as_seen or self.otherwise is None else self.otherwise
 
 
 def place(
@@ -91,7 +89,7 @@ def place(
             tuple(slots[i % len(slots)] for i in range(count)),
             threads or share,
             "" if workers else each,
-            is_chosen=workers is None,
+            None if workers else _on_cpu(trainings, learns=learns, threads=threads),
         )
     if workers:
         share = max(1, cores() // workers) if workers > 1 else None
@@ -103,14 +101,22 @@ def _on_cpu(trainings: int, *, learns: bool, threads: int | None) -> Placement:
     limits = {"one a core": cores()}
     memory = free_memory_bytes()
     if memory is not None:
-        limits["what memory holds"] = memory // _BYTES_A_WORKER
+        limits["what memory holds"] = memory // BYTES_A_WORKER
     if learns:
-        limits["as the search learns from results"] = trainings // _TRIALS_A_PROPOSER
+        limits["as the search learns from results"] = most_at_a_time(
+            trainings, learns=True
+        )
     limits["as many as there are"] = trainings
     reason = min(limits, key=lambda name: limits[name])
     count = max(1, limits[reason])
     share = max(1, cores() // count) if count > 1 else None
-    return Placement((None,) * count, threads or share, reason, is_chosen=True)
+    alone = Placement(threads=threads)  # a GPU that cannot be given to one alone
+    return Placement((None,) * count, threads or share, reason, alone)
+
+
+def most_at_a_time(trainings: int, *, learns: bool) -> int:
+    """Say how many trainings side by side are of use, however large the machine."""
+    return max(1, trainings // _TRIALS_A_PROPOSER if learns else trainings)
 
 
 def visible_gpus() -> list[str]:

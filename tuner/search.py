@@ -26,6 +26,7 @@ from tuner.study import Study, StudyError
 from tuner.tasks import (
     EpochEnd,
     Event,
+    Task,
     Timing,
     TrainingFailure,
     TrainingResult,
@@ -43,11 +44,11 @@ class Workers(Protocol):
     def idle(self) -> int:
         """How many more tasks can start now."""
 
-    def submit(self, task: TrainingTask) -> None:
+    def submit(self, task: Task) -> None:
         """Start a task; there must be an idle worker."""
 
     def wait(self, timeout: float | None = None) -> list[Event]:
-        """Wait for events."""
+        """Wait for events; none of them may mean that a worker is idle now."""
 
 
 class Listener(Protocol):
@@ -118,11 +119,9 @@ class Search:
         """
         try:
             self._go_on()
-            self._hand_out()
-            while self._in_flight:
+            while self._hand_out() or self._in_flight:
                 for event in self.workers.wait():
                     self._take(event)
-                self._hand_out()
             self._drop_states()
         finally:
             self._save_counts()
@@ -136,15 +135,16 @@ class Search:
             else:
                 self._enqueue(record, record.rungs[-1].epochs)
 
-    def _hand_out(self) -> None:
-        """Give every idle worker a task."""
+    def _hand_out(self) -> bool:
+        """Give every idle worker a task; there may be more for the next to be idle."""
         while self.workers.idle:
             if not self._queue and not self._propose():
-                return
+                return False
             task = self._queue.popleft()
             self.workers.submit(task)
             self._in_flight += 1
             self.listener.trial_started(self.study.trials[task.trial])
+        return True
 
     def _propose(self) -> bool:
         limit = self.settings.time_limit_s
@@ -270,8 +270,9 @@ class Search:
         self._end(replace(record, status="completed"), value)
 
     def _retry_or_fail(self, record: TrialRecord, event: WorkerLoss) -> None:
-        record = replace(record, attempts=record.attempts + 1)
-        self.study.put(record)
+        if event.may_be_to_blame:
+            record = replace(record, attempts=record.attempts + 1)
+            self.study.put(record)
         if record.attempts >= _MAX_LOSSES:
             self._fail(record, f"{event.error}, {record.attempts} times")
             return

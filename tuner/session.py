@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from search_spaces.errors import UsageError
 from search_spaces.published import EXPERIMENTS
@@ -22,11 +22,11 @@ from tuner.opening import (
     refuse_changed_settings,
     stored_limits,
 )
-from tuner.placement import place
+from tuner.placement import most_at_a_time, place
 from tuner.quiet import quiet_stderr
 from tuner.screening import Limits, Screen
 from tuner.search import HopelessError, Listener, Search, Workers
-from tuner.settings import StudySettings
+from tuner.settings import SettingsError, StudySettings
 from tuner.study import NotAStudyError, Study, move_aside
 from tuner.tasks import Ready
 from tuner.workers import LocalWorkers
@@ -49,6 +49,19 @@ class SessionListener(Listener, Protocol):
         self, study: Study, ready: Ready, work: Workload, *, resumed: bool
     ) -> None:
         """The plan is known and a worker can train."""
+
+
+class SessionWorkers(Workers, Protocol):
+    """Workers that a session starts, gives the images and ends."""
+
+    def __enter__(self) -> Self:
+        """They start loading as they are made."""
+
+    def __exit__(self, *_: object) -> None:
+        """End them, whatever they are doing."""
+
+    def open(self, data_folder: Path) -> Ready:
+        """Give them the images; the first of them can train now."""
 
 
 def run_study(
@@ -86,14 +99,14 @@ def run_study(
         log = folder / "search.log"
         with (
             emptied(folder / _DATA) as images,
-            local_workers(settings, log) as workers,
+            start_workers(settings, log, listener.note) as workers,
         ):
             plan = make_plan(settings)
             data = load_data(settings, listener.note)
             listener.data_loaded(data)
             save_arrays(data, images)
             data = open_arrays(images)  # one copy, which the workers map too
-            ready = open_workers(workers, settings, images)
+            ready = workers.open(images)
             shape, classes = data.input_shape, len(data.classes)
             limits = stored_limits(folder) or plan.limits(
                 shape, classes, on_gpu=ready.on_gpu, memory_bytes=memory_bytes()
@@ -120,8 +133,37 @@ def run_study(
     return study
 
 
-def local_workers(settings: StudySettings, log: Path) -> LocalWorkers:
-    """Start this machine's workers."""
+def start_workers(
+    settings: StudySettings, log: Path, say: Callable[[str], None]
+) -> SessionWorkers:
+    """Start the workers that a study's settings ask for.
+
+    Args:
+        settings: They say where, and how many.
+        log: What this machine's workers print goes there.
+        say: Gets notes about a cluster.
+
+    Raises:
+        WorkerStartError: There is no such cluster.
+        SettingsError: Ray is not installed.
+    """
+    if settings.ray:
+        try:
+            from tuner.ray_workers import RayWorkers
+        except ModuleNotFoundError as error:
+            raise SettingsError(
+                f"--ray needs the extra `ray`, and {error.name} is not installed. "
+                "Install tune-keras[ray], or leave --ray out."
+            ) from error
+        return RayWorkers(
+            settings.ray,
+            say,
+            device=settings.device,
+            count=settings.workers,
+            per_gpu=settings.workers_per_gpu,
+            most=most_at_a_time(_trainings(settings), learns=_learns(settings)),
+            task_timeout=settings.trial_timeout_s,
+        )
     placement = place(
         settings.workers,
         settings.device,
@@ -133,24 +175,6 @@ def local_workers(settings: StudySettings, log: Path) -> LocalWorkers:
     return LocalWorkers(
         log, settings.device, placement, task_timeout=settings.trial_timeout_s
     )
-
-
-def open_workers(workers: LocalWorkers, settings: StudySettings, images: Path) -> Ready:
-    """Give the workers their images, elsewhere if the backend sees other devices.
-
-    Raises:
-        WorkerStartError: A process could not load what it needs.
-    """
-    ready = workers.open(images)
-    settled = workers.placement.settled(
-        on_gpu=ready.on_gpu,
-        trainings=_trainings(settings),
-        learns=_learns(settings),
-    )
-    if settled == workers.placement:
-        return ready
-    workers.move(settled)
-    return workers.open(images)
 
 
 def _trainings(settings: StudySettings) -> int:

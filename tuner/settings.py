@@ -28,6 +28,7 @@ _MAY_CHANGE = (
     "keep_models",
     "workers",
     "workers_per_gpu",
+    "ray",
     "audit",
     "data",
 )
@@ -52,6 +53,7 @@ class StudySettings:
         trial_timeout_s: Seconds after which a training has failed, or None.
         workers: Trainings side by side, or None to let the session choose.
         workers_per_gpu: Workers that share each GPU.
+        ray: The address of the Ray cluster to train on, or None for this machine.
         audit: Configs that Hyperband dropped to train to the end all the same.
         patience: Epochs without a lower validation loss after which a training
             stops, keeping its lowest; None trains to the end.
@@ -91,6 +93,7 @@ class StudySettings:
     max_consecutive_failed_trials: int = 3
     workers: int | None = None
     workers_per_gpu: int = 1
+    ray: str | None = None
     deterministic: bool = False
     audit: int = 0
     patience: int | None = None

@@ -184,11 +184,18 @@ class TrainingFailure:
 
 @dataclass(frozen=True)
 class WorkerLoss:
-    """A worker ended in the middle of a task, which may not be to blame."""
+    """A worker ended in the middle of a task.
+
+    Attributes:
+        error: What is known of its end, in one line.
+        may_be_to_blame: Whether the task may have ended it; not where a whole
+            machine was lost.
+    """
 
     trial: int
     execution: int
     error: str
+    may_be_to_blame: bool = True
 
 
 Task = TrainingTask | TimingTask

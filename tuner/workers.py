@@ -17,7 +17,6 @@ from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from search_spaces.errors import ExpectedError
@@ -25,7 +24,8 @@ from tuner.placement import Placement
 from tuner.tasks import EpochEnd, Event, Ready, Task, TrainingFailure, WorkerLoss
 
 # A process that has trained many networks keeps some memory of each.
-_TASKS_A_PROCESS = 40
+TASKS_A_PROCESS = 40
+_MAX_FAILED_STARTS = 3  # one after another; one may have been killed by hand
 
 
 class WorkerStartError(ExpectedError):
@@ -56,21 +56,20 @@ class LocalWorkers:
         self._log, self._device = log, device
         self._data_folder: Path | None = None
         self._task_timeout = task_timeout
+        self._failed_starts = 0
         self._workers = self._start()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def open(self, data_folder: Path) -> Ready:
-        """Give every worker the data, and wait until the first can train.
+        """Give every worker the data, and wait until one can train.
+
+        Where the backend sees other devices than the system lists, they are started
+        once more, elsewhere.
 
         Args:
             data_folder: What `datasets.save_arrays` wrote.
@@ -85,53 +84,76 @@ class LocalWorkers:
         self._data_folder = data_folder
         for worker in self._workers:
             worker.open(data_folder)
-        ready = self._workers[0].ready()
-        return replace(ready, workers=len(self._workers), note=self.placement.words())
-
-    def move(self, placement: Placement) -> None:
-        """Start anew elsewhere; for workers that have not trained yet."""
+        ready = self._first_ready()
+        placement = self.placement.settled(on_gpu=ready.on_gpu)
         if placement != self.placement:
             self.close()
             self.placement = placement
             self._workers = self._start()
+            return self.open(data_folder)
+        return replace(ready, workers=len(self._workers), note=self.placement.words())
 
     @property
     def idle(self) -> int:
         """How many more tasks can start now."""
-        return sum(worker.task is None for worker in self._workers)
+        return sum(worker.is_idle for worker in self._workers)
 
     def submit(self, task: Task) -> None:
         """Start a task on an idle worker; there must be one."""
-        index = next(i for i, w in enumerate(self._workers) if w.task is None)
-        if self._workers[index].is_spent:  # or has died while it waited
-            self._replace(index)
-        self._workers[index].submit(task)
+        next(worker for worker in self._workers if worker.is_idle).submit(task)
 
     def wait(self, timeout: float | None = None) -> list[Event]:
-        """Wait for at least one event, or `timeout` seconds.
+        """Wait until something happens, or `timeout` seconds.
 
-        A worker that ended is replaced, and its task reported as lost.
+        A worker that ended is replaced, and its task reported as lost. There may be
+        no event: a new worker can train now.
         """
         deadline = _earliest(timeout, self._seconds_left())
-        busy = [w for w in self._workers if w.task]
-        ready = wait([w.connection for w in busy], deadline)
-        events: list[Event] = []
+        ready = wait([worker.connection for worker in self._workers], deadline)
+        events = []
         for index, worker in enumerate(self._workers):
-            task = worker.task
-            if task is None:
-                continue
             if worker.connection in ready:
-                try:
-                    events.append(worker.receive())
-                except (EOFError, OSError):
-                    reason = worker.how_it_ended()
-                    events.append(WorkerLoss(task.trial, task.execution, reason))
-                    self._replace(index)
-            elif self._task_timeout and worker.busy_s >= self._task_timeout:
-                reason = f"timed out after {self._task_timeout:g} s"
-                events.append(TrainingFailure(task.trial, task.execution, reason))
-                self._replace(index)
+                event = self._hear(index, worker)
+            else:
+                event = self._time_out(index, worker)
+            if event:
+                events.append(event)
         return events
+
+    def _hear(self, index: int, worker: _Worker) -> Event | None:
+        """Take what a worker sent, or its end."""
+        task = worker.task
+        try:
+            event = worker.receive()
+        except (EOFError, OSError):
+            reason = worker.how_it_ended()
+            self._replace(index)
+            if task is not None:
+                return WorkerLoss(task.trial, task.execution, reason)
+            self._failed_starts += 1
+            if self._failed_starts >= _MAX_FAILED_STARTS:
+                raise WorkerStartError(_cannot_start(reason)) from None
+            return None
+        if event is not None:
+            self._failed_starts = 0
+        if worker.is_spent:
+            self._replace(index)
+        return event
+
+    def _time_out(self, index: int, worker: _Worker) -> Event | None:
+        task, limit = worker.task, self._task_timeout
+        if task is None or limit is None or worker.busy_s < limit:
+            return None
+        self._replace(index)
+        reason = f"timed out after {limit:g} s"
+        return TrainingFailure(task.trial, task.execution, reason)
+
+    def _first_ready(self) -> Ready:
+        while True:
+            for worker in self._workers:
+                if worker.ready:
+                    return worker.ready
+            self.wait()
 
     def close(self) -> None:
         """End every worker, whatever it is doing."""
@@ -159,7 +181,7 @@ class LocalWorkers:
 
 
 class _Worker:
-    """One process and the pipe to it."""
+    """One process and the pipe to it: loading at first, then idle or at a task."""
 
     def __init__(
         self, log: Path, device: str, threads: int | None, gpu: str | None
@@ -171,46 +193,46 @@ class _Worker:
         )
         self.process.start()
         theirs.close()
+        self.ready: Ready | None = None
         self.task: Task | None = None
-        self.started = 0.0
-        self._ready: Ready | None = None
+        self._started = 0.0
         self._tasks_done = 0
 
     def open(self, data_folder: Path) -> None:
-        # A process that is gone already is found out by `ready`.
+        # A process that is gone already is found out by `receive`.
         with suppress(OSError):
             self.connection.send(data_folder)
 
-    def ready(self) -> Ready:
-        if self._ready is None:
-            try:
-                answer = self.connection.recv()
-            except (EOFError, OSError):
-                answer = self.how_it_ended()
-            if not isinstance(answer, Ready):
-                raise WorkerStartError(f"A worker process could not start: {answer}")
-            self._ready = answer
-        return self._ready
+    @property
+    def is_idle(self) -> bool:
+        return self.ready is not None and self.task is None
 
     @property
     def is_spent(self) -> bool:
-        return self._tasks_done >= _TASKS_A_PROCESS or not self.process.is_alive()
+        return self._tasks_done >= TASKS_A_PROCESS
 
     @property
     def busy_s(self) -> float:
-        return time.monotonic() - self.started
+        return time.monotonic() - self._started
 
     def submit(self, task: Task) -> None:
-        self.ready()
-        self.task, self.started = task, time.monotonic()
-        self.connection.send(task)
+        self.task, self._started = task, time.monotonic()
+        # A process that died while it was idle is found out by `receive`.
+        with suppress(OSError):
+            self.connection.send(task)
 
-    def receive(self) -> Event:
-        event: Event = self.connection.recv()
-        if not isinstance(event, EpochEnd):
+    def receive(self) -> Event | None:
+        """Take an event; none when it says that it has loaded."""
+        message: Event | Ready | str = self.connection.recv()
+        if isinstance(message, str):
+            raise WorkerStartError(_cannot_start(message))
+        if isinstance(message, Ready):
+            self.ready = message
+            return None
+        if not isinstance(message, EpochEnd):
             self.task = None
             self._tasks_done += 1
-        return event
+        return message
 
     def how_it_ended(self) -> str:
         self.process.join(5)
@@ -227,6 +249,10 @@ class _Worker:
         self.process.kill()
         self.process.join()
         self.connection.close()
+
+
+def _cannot_start(reason: str) -> str:
+    return f"A worker process could not start: {reason}"
 
 
 def _work(

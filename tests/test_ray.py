@@ -1,0 +1,216 @@
+"""Promises of a search on a Ray cluster, with a real one on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+SPACE = """
+from dataclasses import replace
+from search_spaces.config import BASELINE
+
+def sample(hp, base=BASELINE):
+    width = hp.Choice("width", [2, 4, 6, 8, 10, 12])
+    return replace(base, filters=(width,), units=(16,))
+"""
+SEARCH = ["--space", "space.py", "--dataset", "digits", "--no-report"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A user's folder with a space file in it."""
+    (tmp_path / "space.py").write_text(SPACE, encoding="utf-8")
+    return tmp_path
+
+
+class _Cluster:
+    """Two raylets; see `ray_cluster.py`."""
+
+    def __init__(self, *arguments):
+        script = Path(__file__).parent / "ray_cluster.py"
+        self.process = subprocess.Popen(
+            [sys.executable, script, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.address = self.process.stdout.readline().strip()
+
+    def lose_a_node(self):
+        self.process.stdin.write("lose\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == "lost\n"
+
+    def close(self):
+        self.process.communicate(timeout=60)
+
+
+@pytest.fixture
+def cluster():
+    """Start a cluster, and end it with the test."""
+    started = []
+
+    def start(*arguments):
+        started.append(_Cluster(*arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+def _start(folder, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tuner", *SEARCH, *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _tune(folder, *arguments, check=0):
+    process = _start(folder, *arguments)
+    stdout, stderr = process.communicate()
+    assert process.returncode == check, stderr[-3000:]
+    return stdout, stderr
+
+
+def _records(folder):
+    paths = sorted((folder / "runs/space-digits/trials").glob("*.json"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def _results(records):
+    return [
+        (
+            r["config"],
+            [(e["seed"], e["history"], e["test_loss"]) for e in r["executions"]],
+        )
+        for r in records
+    ]
+
+
+def _wait_for(happened, process, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert process.poll() is None, process.communicate()[1][-3000:]
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.1)
+
+
+def test_a_cluster_computes_what_this_machine_computes(folder):
+    """The same bits, states and predictions; the loop does not know where."""
+    search = ["-n", "3", "--epochs", "3", "--deterministic"]
+    _, stderr = _tune(folder, *search, "--ray", "local")
+    assert "on a Ray cluster of 1 node" in stderr
+    there = _records(folder)
+    study = folder / "runs/space-digits"
+    assert len(list(study.glob("trials/*/predictions-0.npz"))) == 4
+    assert list(study.glob("trials/*/state-0.npz"))
+
+    _tune(folder, *search, "--workers", "1", "--overwrite")
+    assert _results(there) == _results(_records(folder))
+    assert [r["status"] for r in there] == ["completed"] * 4
+
+
+def test_a_node_that_is_lost_costs_no_trial(folder, cluster):
+    """Its training starts again elsewhere from its last state; nothing runs twice."""
+    two = cluster()
+    process = _start(
+        folder, "--epochs", "150", "-n", "4", "--ray", two.address, "--seed", "1"
+    )
+
+    def both_train():
+        running = [r for r in _records(folder) if r["status"] == "running"]
+        return len([r for r in running if r["executions"][0]["epochs"] > 2]) == 2
+
+    _wait_for(both_train, process)
+    two.lose_a_node()
+    _, stderr = process.communicate()
+
+    assert process.returncode == 0, stderr[-3000:]
+    assert "was lost; trying it again" in stderr
+    records = _records(folder)
+    assert [r["trial"] for r in records] == [0, 1, 2, 3, 4]
+    assert [r["status"] for r in records] == ["completed"] * 5
+    assert [len(r["executions"][0]["history"]["loss"]) for r in records] == [150] * 5
+    assert [r["attempts"] for r in records] == [0] * 5  # no trial is to blame
+
+
+def test_a_node_with_another_keras_is_refused_by_name(folder, cluster, tmp_path):
+    """It is left out, and the others do the work."""
+    fake = tmp_path / "fake" / "keras-3.0.1.dist-info"
+    fake.mkdir(parents=True)
+    (fake / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: keras\nVersion: 3.0.1\n", encoding="utf-8"
+    )
+    two = cluster(str(fake.parent))
+
+    _, stderr = _tune(folder, "--epochs", "20", "-n", "3", "--ray", two.address)
+
+    assert "is not used: its keras is 3.0.1, here it is" in stderr
+    assert [r["status"] for r in _records(folder)] == ["completed"] * 4
+
+
+def test_a_killed_ray_worker_is_replaced(folder, cluster):
+    """Killed by hand or for memory: the trial is tried again."""
+    two = cluster()
+    process = _start(folder, "--epochs", "60", "-n", "2", "--ray", two.address)
+    _wait_for(
+        lambda: any(r["executions"][0]["epochs"] > 2 for r in _records(folder)), process
+    )
+    workers = _processes("ray::_Actor")
+    assert workers
+    os.kill(workers[0], signal.SIGKILL)
+    _, stderr = process.communicate()
+
+    assert process.returncode == 0, stderr[-3000:]
+    assert "trying it again" in stderr
+    assert [r["status"] for r in _records(folder)] == ["completed"] * 3
+
+
+def test_no_ray_process_outlives_its_driver(folder):
+    """Also one that is killed, with the cluster that it started for itself."""
+    before = set(_processes("ray"))
+    process = _start(folder, "--epochs", "500", "-n", "2", "--ray", "local")
+    _wait_for(
+        lambda: any(r["executions"][0]["epochs"] > 2 for r in _records(folder)), process
+    )
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 60
+    while set(_processes("ray::_Actor")) - before:
+        assert time.monotonic() < deadline, "a Ray worker outlived its driver"
+        time.sleep(0.2)
+
+
+def test_an_address_without_a_cluster_is_an_error(folder):
+    """One line that says what to do, and no study."""
+    _, stderr = _tune(folder, "--ray", "127.0.0.1:1", check=1)
+    assert "--ray must name a running Ray cluster, got 127.0.0.1:1" in stderr
+    assert "Traceback" not in stderr
+    assert not (folder / "runs/space-digits/study.json").exists()
+
+
+def _processes(name):
+    """List the processes whose command begins with a name."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes()
+        except OSError:
+            continue
+        if command.startswith(name.encode()):
+            found.append(int(path.parent.name))
+    return found
