@@ -110,6 +110,7 @@ def study_record(name: str, space: str = "architecture", **changes: Any) -> Stud
 
 def write(folder: Path, record: StudyRecord, trials: list[TrialRecord]) -> Path:
     """Write one study folder and return it."""
+    (folder / "trials").mkdir(parents=True, exist_ok=True)
     record_files.write_study(folder, record)
     for trial in trials:
         record_files.write_trial(folder, trial)
@@ -136,8 +137,8 @@ def write_study(
     rng = np.random.default_rng(seed)
     record = study_record(name, space, **fields)
     folder = runs / name
+    (folder / "trials").mkdir(parents=True, exist_ok=True)
     record_files.write_study(folder, record)
-    (folder / "trials").mkdir(exist_ok=True)
     for number in range(n):
         config = CnnConfig() if number == 0 else sample(space, rng)
         trial = make_trial(

@@ -23,7 +23,7 @@ LAYERS = [
     {"search_spaces.space"},
     {"search_spaces.hypermodel"},
     {"tuner.records", "tuner.locks", "tuner.seeds", "tuner.numbers", "tuner.quiet"},
-    {"tuner.machine", "tuner.files"},
+    {"tuner.machine", "tuner.files", "tuner.interrupts"},
     {"tuner.record_files"},
     {"tuner.tasks", "tuner.hyperband"},
     {"tuner.ranking", "tuner.wording", "tuner.screening", "tuner.image_arrays"},

@@ -162,6 +162,7 @@ def load_dataset(
 
 def save_arrays(dataset: Dataset, folder: Path) -> None:
     """Write a dataset where workers can open it, each file whole or not at all."""
+    folder.mkdir(exist_ok=True)
     for name in (*ARRAYS, "train", "validation"):
         with atomic_file(folder / f"{name}.npy", "wb") as file:
             np.save(file, getattr(dataset, name), allow_pickle=False)

@@ -14,13 +14,13 @@ def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a file that appears under `path` whole, on disk, or not at all.
 
     Args:
-        path: Where it appears; the folder is made where it is missing.
+        path: Where it appears, in a folder that is there.
         mode: "w" for UTF-8 text, "wb" for bytes.
 
     Raises:
-        OSError: The disk is full or read-only; `path` is then as it was.
+        OSError: The disk is full or read-only, or the folder is gone; `path` is then
+            as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Not tempfile: its files are for their owner alone, and studies are shared.
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

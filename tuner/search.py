@@ -14,6 +14,7 @@ from typing import Protocol
 
 from search_spaces.config import CnnConfig
 from search_spaces.errors import ExpectedError
+from tuner import interrupts
 from tuner.continuing import starting_point
 from tuner.executions import after_epoch, after_result, is_done, is_trained
 from tuner.proposals import Proposal, Proposer, Wait
@@ -121,7 +122,8 @@ class Search:
             self._go_on()
             while self._hand_out() or self._in_flight:
                 for event in self.workers.wait():
-                    self._take(event)
+                    with interrupts.held():
+                        self._take(event)
             self._drop_states()
         finally:
             self._save_counts()

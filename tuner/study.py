@@ -62,6 +62,7 @@ class Study:
     @classmethod
     def create(cls, folder: Path, record: StudyRecord) -> Self:
         """Make a study's folder and its first record."""
+        (folder / "trials").mkdir(parents=True, exist_ok=True)
         write_study(folder, record)
         return cls(folder, record)
 
@@ -211,5 +212,6 @@ def _no_study(folder: Path) -> str:
 
 
 def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    path.parent.mkdir(exist_ok=True)  # not its parents: a study that is gone is gone
     with atomic_file(path, "wb") as file:
         np.savez(file, allow_pickle=False, **arrays)

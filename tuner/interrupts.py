@@ -1,0 +1,44 @@
+"""Ctrl-C at a moment that suits: after what is being written, not within it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Let the first Ctrl-C, or SIGTERM, wait until the block has ended.
+
+    A second one ends the block at once. Outside the main thread, where no signal
+    arrives, this does nothing.
+
+    Raises:
+        KeyboardInterrupt: At the end of the block, where there was one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+
+    def wait(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, wait)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if caught:
+        raise KeyboardInterrupt
