@@ -51,7 +51,6 @@ def test_a_record_survives_its_json(trial):
 
 def test_a_record_survives_the_disk(tmp_path):
     """It lies where its number says, under a name that sorts."""
-    (tmp_path / "trials").mkdir(exist_ok=True)
     (tmp_path / "trials").mkdir()
     write_trial(tmp_path, TRIAL)
     write_trial(tmp_path, replace(TRIAL, trial=12_345))
