@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -163,6 +164,27 @@ def test_a_node_with_another_keras_is_refused_by_name(folder, cluster, tmp_path)
     assert [r["status"] for r in _records(folder)] == ["completed"] * 4
 
 
+def test_ray_client_reaches_a_cluster_from_outside(folder):
+    """`ray://`, as from a laptop; the cluster may ask for a token."""
+    ray = Path(sys.executable).with_name("ray")
+    ports = ["--port", "20601", "--ray-client-server-port", "20602"]
+    head = subprocess.Popen(
+        [ray, "start", "--head", "--block", "--num-cpus", "2", *ports],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        address = ("127.0.0.1", 20602)
+        _wait_for(lambda: _is_open(address), head)
+        search = ["-n", "3", "--epochs", "3"]
+        _, stderr = _tune(folder, *search, "--ray", "ray://127.0.0.1:20602")
+        assert "on a Ray cluster of 1 node" in stderr
+        assert [r["status"] for r in _records(folder)] == ["completed"] * 4
+    finally:
+        head.terminate()
+        head.wait(60)
+
+
 def test_a_killed_ray_worker_is_replaced(folder, cluster):
     """Killed by hand or for memory: the trial is tried again."""
     two = cluster()
@@ -201,6 +223,14 @@ def test_an_address_without_a_cluster_is_an_error(folder):
     assert "--ray must name a running Ray cluster, got 127.0.0.1:1" in stderr
     assert "Traceback" not in stderr
     assert not (folder / "runs/space-digits/study.json").exists()
+
+
+def _is_open(address):
+    try:
+        socket.create_connection(address, timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _processes(name):

@@ -25,6 +25,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+# Read by Ray as it loads. A cluster of our own reports to nobody, and Ray Client uses
+# a token that is there only when told to.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+if (Path.home() / ".ray" / "auth_token").is_file():
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+
 import ray
 from ray.exceptions import ActorUnavailableError, RayError
 
