@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from search_spaces.errors import UsageError
 from search_spaces.published import EXPERIMENTS
-from tuner import locks
+from tuner import interrupts, locks
 from tuner.datasets import Dataset, load_dataset, open_arrays, save_arrays
 from tuner.machine import memory_bytes
 from tuner.opening import (
@@ -195,7 +195,7 @@ def make_plan(settings: StudySettings) -> Plan:
         SpaceError: The space cannot be used.
         SettingsError: An option does not go with the space.
     """
-    with quiet_stderr():
+    with interrupts.held(), quiet_stderr():  # TensorFlow dies of one as it loads
         from tuner.planning import plan_study
     return plan_study(settings)
 
