@@ -297,6 +297,8 @@ class _ShuffledImages:
         options = tf.data.Options()
         # Its autotuner can hold up the end of an epoch by seconds.
         options.autotune.enabled = False
+        # Its optimizer writes the graph out and reads it again, images and all.
+        options.experimental_optimization.apply_default_optimizations = False
         return batches.with_options(options)
 
 
