@@ -66,7 +66,7 @@ def about(study: Study) -> tuple[tuple[str, str], ...]:
         ("Epochs", _epochs(settings, epochs)),
         ("Seeds a trial", str(settings.get("executions", 1))),
         ("Study seed", str(settings.get("seed", wording.MISSING))),
-        ("Device", str(record.hardware.get("device", wording.MISSING))),
+        ("Device", _device(record.hardware)),
         ("Time", f"{clock} on the clock, {wording.duration(seconds)} in trials"),
         ("Started", _when(record.created)),
     ]
@@ -178,3 +178,10 @@ def _when(created: str) -> str:
         return f"{dt.datetime.fromisoformat(created):%Y-%m-%d %H:%M %Z}".strip()
     except (TypeError, ValueError):
         return str(created)
+
+
+def _device(hardware: Mapping[str, Any]) -> str:
+    device = str(hardware.get("device", wording.MISSING))
+    workers = hardware.get("workers")
+    several = isinstance(workers, int) and workers > 1
+    return f"{workers} at a time, each {device}" if several else device

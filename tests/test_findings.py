@@ -365,3 +365,14 @@ def test_unreadable_neighbours_are_named(tmp_path):
     assert [a.reason for a in page.apart] == ["No trial has started."]
     assert page.unread[0].startswith("broken was left out: ")
     assert page.unread[1] == "No study: holiday (no study.json there)."
+
+
+def test_the_device_says_how_many_worked_side_by_side(tmp_path):
+    """Older studies, and one worker, say the device alone."""
+    hardware = {"device": "CPU, 1 thread", "cores": 2, "workers": 2}
+    folder = studies.write_study(tmp_path, hardware=hardware)
+    assert ("Device", "2 at a time, each CPU, 1 thread") in facts.about(
+        read_study(folder)
+    )
+    older = studies.write_study(tmp_path, "older")
+    assert ("Device", "CPU, 2 threads") in facts.about(read_study(older))

@@ -87,6 +87,7 @@ def open_or_create(
         versions={"tune": version("tune-keras"), **ready.versions},
         hardware={
             "device": ready.device,
+            "workers": ready.workers,
             "cpu": platform.processor() or platform.machine(),
             "cores": cores(),
             "memory_bytes": memory_bytes(),

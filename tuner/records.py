@@ -210,7 +210,8 @@ class StudyRecord:
             `classes` (their names).
         fingerprint: What a resume must find unchanged.
         versions: Package name to version; `python` and `backend` among them.
-        hardware: `device`, `cpu`, `cores`, `memory_bytes`.
+        hardware: `device`, `workers` (such devices side by side when it began), `cpu`,
+            `cores`, `memory_bytes`.
         limits: `max_params`, `max_multiply_adds` (of one image's forward pass) and
             `max_bytes`: what is larger is not proposed; None is no limit.
         plan: `trials` (configs, the baseline not counted), `epochs` (all in all,
