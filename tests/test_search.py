@@ -431,3 +431,48 @@ def test_a_record_on_disk_is_as_new_as_the_last_event(tmp_path):
     assert trial.status == "running"
     assert trial.executions[0].epochs == 2
     assert CnnConfig.from_dict(trial.config).epochs == 3
+
+
+@pytest.mark.parametrize("asked", [RANDOM, GRID], ids=["random", "grid"])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_seeds_are_added_to_what_is_there(tmp_path, asked, workers):
+    """Once each, then thrice: as if thrice from the start, also where it dies."""
+    _session(tmp_path / "whole", Arithmetic(), replace(asked, executions=3))
+    whole = _trainings(tmp_path / "whole")
+    once = replace(asked, executions=1)
+    for dies_after in itertools.count():
+        folder = tmp_path / str(dies_after)
+        first = Arithmetic(workers)
+        _session(folder, first, once)
+        more = replace(asked, executions=3)
+        second = Arithmetic(workers, dies_after=dies_after)
+        third = Arithmetic(workers)
+        try:
+            _session(folder, second, more)
+        except Interrupt:
+            _session(folder, third, more)
+        else:
+            break
+        assert _trainings(folder) == whole
+        trained = [set(w.trained) for w in (first, second, third)]
+        assert not trained[0] & (trained[1] | trained[2])
+        assert len(trained[1] & trained[2]) <= workers
+    assert _trainings(folder) == whole
+    assert dies_after > 10
+
+
+def test_added_seeds_wait_where_the_time_is_up(tmp_path):
+    """The study is then not at its end."""
+    _session(tmp_path / "a", Arithmetic(), replace(RANDOM, executions=1))
+    late = replace(RANDOM, executions=2, time_limit_s=1e-9)
+    search = _session(tmp_path / "a", Arithmetic(), late)
+    assert not search.is_finished
+    assert not search.workers.trained
+
+
+def _trainings(folder):
+    """What a study's trials are, without what the oracle was told."""
+    return {
+        number: (status, config, executions)
+        for number, (status, config, _, _, executions) in _facts(folder).items()
+    }

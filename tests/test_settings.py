@@ -108,3 +108,13 @@ def test_seeds_are_hashed_and_ignore_epochs(study, other, execution):
 def test_seed_0_is_a_seed():
     """KerasTuner takes 0 for "choose one"; a derived seed never is 0."""
     assert all(derive_seed("oracle", n) > 0 for n in range(1000))
+
+
+def test_seeds_may_be_added_where_no_proposal_rests_on_scores():
+    """Random search and the published list take more; Hyperband does not."""
+    for space in ("architecture", "published"):
+        once, more = StudySettings(space), StudySettings(space, executions=3)
+        assert more.identity() == once.identity()
+    once = StudySettings("architecture", algorithm="hyperband")
+    more = StudySettings("architecture", algorithm="hyperband", executions=3)
+    assert more.identity() != once.identity()

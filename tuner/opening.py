@@ -33,9 +33,11 @@ def refuse_changed_settings(settings: StudySettings, folder: Path) -> None:
     asked, known = settings.identity(), stored.identity()
     # A base is named by its study; two bases of one study never meet here.
     changed = [n for n in asked if n != "base" and known.get(n) != asked[n]]
+    if settings.executions < stored.executions and "executions" not in changed:
+        changed.append("executions")  # more may be added, and none is dropped
     differences = [
         f"  --{name.removesuffix('_study').replace('_', '-')}: "
-        f"{stored.to_dict()[name]} in the study, {asked[name]} now"
+        f"{stored.to_dict()[name]} in the study, {settings.to_dict()[name]} now"
         for name in changed
     ]
     if differences:

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from search_spaces.config import CnnConfig
 from search_spaces.errors import ExpectedError
@@ -156,6 +156,11 @@ class Search:
             self.listener.note("The time is up: no more trials start.")
         if is_late and self._in_flight:
             return False
+        few = self._lacks_seeds()
+        if few is not None:
+            if not is_late:
+                self._add_seed(few)
+            return not is_late
         proposal = self._replay.propose()
         if is_late:  # all is done, or the last proposal waits for another session
             self._exhausted = proposal is None
@@ -167,6 +172,26 @@ class Search:
             raise StudyError("The oracle waits for a result, and nothing is training.")
         self._exhausted = proposal is None
         return False
+
+    def _lacks_seeds(self) -> TrialRecord | None:
+        """Find the trial with the fewest executions under what was asked for."""
+        done = [t for t in self.study.trials.values() if t.status == "completed"]
+        few = min(done, key=lambda t: (len(t.executions), t.trial), default=None)
+        if few is None or len(few.executions) >= self.settings.executions:
+            return None
+        return few
+
+    def _add_seed(self, record: TrialRecord) -> None:
+        """Train a completed trial once more, with its next seed."""
+        more = self._execution(record.config, len(record.executions))
+        record = replace(
+            record, status="running", executions=(*record.executions, more)
+        )
+        self.study.put(record)
+        self._enqueue(record, record.rungs[-1].epochs)
+
+    def _execution(self, config: Mapping[str, Any], number: int) -> Execution:
+        return Execution(number, execution_seed(self.settings.seed, config, number))
 
     def _start(self, proposal: Proposal) -> None:
         """Write a trial's record, or a new rung in it, and queue its trainings."""
@@ -188,8 +213,7 @@ class Search:
             values=proposal.values,
             name=proposal.name,
             executions=tuple(
-                Execution(i, execution_seed(self.settings.seed, config, i))
-                for i in range(self.settings.executions)
+                self._execution(config, i) for i in range(self.settings.executions)
             ),
         )
         record = replace(
@@ -296,11 +320,14 @@ class Search:
 
     def _end(self, record: TrialRecord, score: float | None) -> None:
         """Write a trial's end, then tell the oracle, then whoever watches."""
-        self._event += 1
-        rung = replace(record.rungs[-1], told=self._event, score=score)
-        record = replace(record, rungs=(*record.rungs[:-1], rung))
-        self.study.put(record)
-        self._replay.tell(record.trial, score)
+        if record.rungs[-1].told is None:
+            self._event += 1
+            rung = replace(record.rungs[-1], told=self._event, score=score)
+            record = replace(record, rungs=(*record.rungs[:-1], rung))
+            self.study.put(record)
+            self._replay.tell(record.trial, score)
+        else:  # seeds that were added to what the oracle knows
+            self.study.put(record)
         self._drop_states()
         self._save_counts()
         self.listener.trial_ended(record)

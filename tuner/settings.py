@@ -201,7 +201,14 @@ class StudySettings:
             # Under Hyperband the number of configs shapes every bracket.
             if name != "max_trials" or self.algorithm != "hyperband":
                 del fixed[name]
+        if self.takes_more_seeds:
+            del fixed["executions"]
         return fixed
+
+    @property
+    def takes_more_seeds(self) -> bool:
+        """Whether `executions` may grow: nothing is proposed for what was scored."""
+        return self.algorithm in ("random", "grid")
 
 
 def fingerprint(
