@@ -25,7 +25,7 @@ demo: install
 	@echo; echo "The comparison page: $(CURDIR)/runs/comparison.html"
 
 test: lint
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n auto -m "not slow"
 	$(BIN)/pytest -m slow
 
 lint: install-test

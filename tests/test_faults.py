@@ -25,7 +25,7 @@ pytestmark = [
 
 # 0 where it was done; the last is Python's own, where Ctrl-C comes as it starts.
 ENDS = (0, 130, -signal.SIGKILL, -signal.SIGINT)
-FAULTS = int(os.environ.get("FAULTS", "5"))
+FAULTS = int(os.environ.get("FAULTS", "3"))
 
 SPACE = """
 from dataclasses import replace

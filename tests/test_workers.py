@@ -14,6 +14,7 @@ import pytest
 from tasks import SMALL, digits, own_log, task
 
 from tuner.datasets import save_arrays
+from tuner.placement import Placement
 from tuner.tasks import EpochEnd, TrainingFailure, TrainingResult, WorkerLoss
 from tuner.workers import LocalWorkers, WorkerStartError
 
@@ -27,6 +28,13 @@ def data_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     save_arrays(digits(), folder)
     return folder
+
+
+def _submit(workers, what):
+    """Submit a task as soon as a worker is idle."""
+    while not workers.idle:
+        workers.wait()
+    workers.submit(what)
 
 
 def _until_end(workers):
@@ -72,8 +80,55 @@ def test_a_killed_worker_is_a_loss_and_is_replaced(data_folder, tmp_path):
         assert (loss.trial, loss.execution) == (1, 0)
         assert "SIGKILL" in loss.error
 
+        _submit(workers, task())
+        assert isinstance(_until_end(workers)[-1], TrainingResult)
+
+
+def test_an_idle_worker_that_dies_costs_nothing(data_folder, tmp_path):
+    """Its end is seen, another loads, and no task is lost."""
+    with LocalWorkers(own_log(tmp_path), "cpu") as workers:
+        workers.open(data_folder)
+        old = workers._workers[0].process
+        old.kill()
+        old.join()
+        while not workers.idle or workers._workers[0].process is old:
+            assert workers.wait() == []
         workers.submit(task())
         assert isinstance(_until_end(workers)[-1], TrainingResult)
+
+
+def test_a_worker_that_dies_as_it_loads_is_tried_again(data_folder, tmp_path):
+    """Twice; a third time says that nothing can start here."""
+    with LocalWorkers(own_log(tmp_path), "cpu") as workers:
+        workers._workers[0].process.kill()
+        assert workers.open(data_folder).workers == 1
+    with LocalWorkers(own_log(tmp_path), "cpu") as workers:
+        start = workers._worker
+
+        def stillborn(index):
+            worker = start(index)
+            worker.process.kill()
+            return worker
+
+        workers._worker = stillborn
+        workers._replace(0)
+        with pytest.raises(WorkerStartError, match="could not start: worker killed"):
+            workers.open(data_folder)
+
+
+def test_a_process_is_replaced_before_it_grows(data_folder, tmp_path, monkeypatch):
+    """After so many trainings another takes its place, beside the others' work."""
+    monkeypatch.setattr("tuner.workers.TASKS_A_PROCESS", 1)
+    placement = Placement((None, None), threads=1)
+    with LocalWorkers(own_log(tmp_path), "cpu", placement) as workers:
+        assert workers.open(data_folder).workers == 2
+        seen, ended = set(), 0
+        while ended < 4:
+            while workers.idle:
+                workers.submit(task(replace(SMALL, epochs=1)))
+                seen |= {w.process.pid for w in workers._workers if w.task}
+            ended += sum(isinstance(e, TrainingResult) for e in workers.wait())
+        assert len(seen) >= 4
 
 
 def test_a_training_beyond_its_time_is_stopped(data_folder, tmp_path):
@@ -85,7 +140,7 @@ def test_a_training_beyond_its_time_is_stopped(data_folder, tmp_path):
         failure = _until_end(workers)[-1]
         assert isinstance(failure, TrainingFailure)
         assert failure.error == "timed out after 8 s"
-        workers.submit(task(replace(SMALL, epochs=1)))
+        _submit(workers, task(replace(SMALL, epochs=1)))
         assert isinstance(_until_end(workers)[-1], TrainingResult)
 
 
