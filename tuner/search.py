@@ -121,8 +121,9 @@ class Search:
         try:
             self._go_on()
             while self._hand_out() or self._in_flight:
-                for event in self.workers.wait():
-                    with interrupts.held():
+                events = self.workers.wait()
+                with interrupts.held():  # what has arrived is stored
+                    for event in events:
                         self._take(event)
             self._drop_states()
         finally:
