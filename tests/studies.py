@@ -198,7 +198,6 @@ def make_trial(
             config=config.to_dict(),
             values=config.to_dict(),
             rungs=rungs or (Rung(epochs, proposed=2 * number, told=2 * number + 1),),
-            attempts=1,
             error="out of memory: 9.8 M parameters" if rng.random() < 0.7
             else "loss became NaN in epoch 2",
         )  # fmt: skip
@@ -217,7 +216,6 @@ def make_trial(
         rungs=rungs
         or (Rung(length, proposed=2 * number, told=2 * number + 1, score=score),),
         executions=runs,
-        attempts=1,
     )
 
 

@@ -117,7 +117,8 @@ def kill_a_worker(process, folder, rng):
     """Kill -9 one; not where a trial has lost one already: two are its failure."""
     running = [r for r in records(folder).values() if r["status"] == "running"]
     workers = workers_of(process)
-    if not workers or any(r["attempts"] for r in running):
+    lost = [e["attempts"] for r in running for e in r["executions"]]
+    if not workers or any(lost):
         return False
     os.kill(rng.choice(workers), signal.SIGKILL)
     return True

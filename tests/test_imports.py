@@ -33,6 +33,7 @@ LAYERS = [
     {"tuner.training", "tuner.devices", "tuner.estimate"},
     {"tuner.worker", "tuner.placement"},
     {"tuner.workers"},
+    {"tuner.ray_cluster"},
     {"tuner.ray_workers", "tuner.oracles", "tuner.opening", "tuner.replay"},
     {"tuner.known", "tuner.continuing"},
     {"tuner.options", "tuner.console"},

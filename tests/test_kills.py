@@ -71,11 +71,10 @@ def results(folder):
     for path in sorted((folder / "runs" / "space-digits" / "trials").glob("*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
         for execution in record["executions"]:
-            for name in ("seconds", "train_seconds", "continued_from"):
+            for name in ("seconds", "train_seconds", "continued_from", "attempts"):
                 del execution[name]
         for rung in record["rungs"]:
             del rung["proposed"], rung["told"]
-        del record["attempts"]
         found[record["trial"]] = record
     return found
 

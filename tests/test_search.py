@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from studies import DATA, study_record
 
-from search_spaces.config import CnnConfig
+from search_spaces.config import BASELINE, CnnConfig
 from tuner.planning import plan_study
 from tuner.record_files import read_trial, trial_path
 from tuner.screening import Limits
@@ -137,7 +137,7 @@ def _session(folder, workers, asked, limits=None):
             rejected={},
         )
         study = Study.create(folder, record)
-    search = prepare(study, plan, workers, Silent(), device="CPU, 1 thread")
+    search = prepare(study, plan, workers, Silent())
     search.run()
     return search
 
@@ -274,6 +274,46 @@ def test_failures_in_a_row_end_the_search(tmp_path):
     assert len(Study.open(tmp_path / "a").trials) == 3
 
 
+def test_what_arrives_beside_the_last_failure_is_kept(tmp_path):
+    """A search that ends as hopeless has stored all that its workers sent."""
+
+    class AtOnce(Arithmetic):
+        def wait(self, timeout=None):
+            events = [e for key in sorted(self.running) for e in self.running[key]]
+            self.running.clear()
+            return events
+
+    asked = replace(
+        RANDOM, executions=1, max_trials=9, max_consecutive_failed_trials=1, epochs=1
+    )
+    with pytest.raises(HopelessError):
+        _session(tmp_path / "a", AtOnce(count=4, fails=_is_baseline), asked)
+    trials = Study.open(tmp_path / "a").trials.values()
+    assert [t.status for t in trials] == ["failed", *3 * ["completed"]]
+
+
+def _is_baseline(config):
+    return CnnConfig.from_dict(config) == BASELINE
+
+
+def test_a_seed_that_fails_takes_nothing_from_its_trial(tmp_path):
+    """`--executions` grows; a trial whose next training fails stays completed."""
+    folder = tmp_path / "a"
+    one = replace(RANDOM, executions=1)
+    _session(folder, Arithmetic(), one)
+    before = _facts(folder)
+    search = _session(folder, Arithmetic(fails=_is_baseline), RANDOM)
+    assert search.is_finished
+    trials = Study.open(folder).trials
+    assert {len(t.executions) for n, t in trials.items() if n} == {2}
+    assert _facts(folder)[0] == before[0]
+    note = "Trial 0 gets no more seeds: the next one failed (ValueError: no)."
+    assert note in Study.open(folder).record.notes
+
+    _session(folder, Arithmetic(), RANDOM)  # another session tries it again
+    assert {len(t.executions) for t in Study.open(folder).trials.values()} == {2}
+
+
 def test_hyperband_never_promotes_a_failure(tmp_path):
     """Failed lineages stay failed, at the rung where it happened."""
     asked = replace(HYPERBAND, max_consecutive_failed_trials=99)
@@ -370,7 +410,7 @@ def _widths(tmp_path, **changes):
     """Nine networks of one hyperparameter, in a user's file."""
     space = tmp_path / "widths.py"
     space.write_text(
-        "from search_spaces.config import CnnConfig\n"
+        "from search_spaces.config import BASELINE, CnnConfig\n"
         "def sample(hp):\n"
         "    return CnnConfig(filters=(hp.Int('width', 1, 9),))\n",
         encoding="utf-8",
@@ -382,7 +422,7 @@ def test_a_small_space_with_impossible_points_still_promotes(tmp_path):
     """Brackets are planned for the configs that can be trained, not for all points."""
     space = tmp_path / "space.py"
     space.write_text(
-        "from search_spaces.config import CnnConfig\n"
+        "from search_spaces.config import BASELINE, CnnConfig\n"
         "def sample(hp):\n"
         "    size = hp.Int('kernel_size', 1, 11)\n"
         "    return CnnConfig(filters=(4,) * 3, kernel_size=size)\n",

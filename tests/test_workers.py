@@ -46,7 +46,7 @@ def _until_end(workers):
 
 def test_a_worker_trains_and_survives_what_a_trial_throws(data_folder, tmp_path):
     """Epochs come as they happen; a failure is one line; the process goes on."""
-    with LocalWorkers(own_log(tmp_path), "cpu") as workers:
+    with LocalWorkers(own_log(tmp_path), print, "cpu") as workers:
         ready = workers.open(data_folder)
         assert ready.device.startswith("CPU")
         assert ready.versions["keras"]
@@ -69,7 +69,7 @@ def test_a_worker_trains_and_survives_what_a_trial_throws(data_folder, tmp_path)
 
 def test_a_killed_worker_is_a_loss_and_is_replaced(data_folder, tmp_path):
     """A worker that is gone is reported with its task, and another trains on."""
-    with LocalWorkers(own_log(tmp_path), "cpu") as workers:
+    with LocalWorkers(own_log(tmp_path), print, "cpu") as workers:
         workers.open(data_folder)
         workers.submit(task(LONG))
         while not any(isinstance(e, EpochEnd) for e in workers.wait()):
@@ -86,7 +86,7 @@ def test_a_killed_worker_is_a_loss_and_is_replaced(data_folder, tmp_path):
 
 def test_an_idle_worker_that_dies_costs_nothing(data_folder, tmp_path):
     """Its end is seen, another loads, and no task is lost."""
-    with LocalWorkers(own_log(tmp_path), "cpu") as workers:
+    with LocalWorkers(own_log(tmp_path), print, "cpu") as workers:
         workers.open(data_folder)
         old = workers._workers[0].process
         old.kill()
@@ -99,28 +99,81 @@ def test_an_idle_worker_that_dies_costs_nothing(data_folder, tmp_path):
 
 def test_a_worker_that_dies_as_it_loads_is_tried_again(data_folder, tmp_path):
     """Twice; a third time says that nothing can start here."""
-    with LocalWorkers(own_log(tmp_path), "cpu") as workers:
+    with LocalWorkers(own_log(tmp_path), print, "cpu") as workers:
         workers._workers[0].process.kill()
         assert workers.open(data_folder).workers == 1
-    with LocalWorkers(own_log(tmp_path), "cpu") as workers:
-        start = workers._worker
-
-        def stillborn(index):
-            worker = start(index)
-            worker.process.kill()
-            return worker
-
-        workers._worker = stillborn
-        workers._replace(0)
-        with pytest.raises(WorkerStartError, match="could not start: worker killed"):
+    with LocalWorkers(own_log(tmp_path), print, "cpu") as workers:
+        _make_stillborn(workers)
+        workers._replace(workers._workers[0], "worker killed")
+        with pytest.raises(WorkerStartError, match="can start: worker killed"):
             workers.open(data_folder)
+
+
+def _make_stillborn(workers):
+    """Let every process that is started from now on die at once."""
+    start = workers._worker
+
+    def stillborn(*arguments):
+        worker = start(*arguments)
+        worker.process.kill()
+        return worker
+
+    workers._worker = stillborn
+
+
+def test_a_place_where_no_worker_starts_is_left_out(data_folder, tmp_path):
+    """The other worker goes on, and what it finished is not lost."""
+    said = []
+    placement = Placement((None, None), threads=1)
+    with LocalWorkers(own_log(tmp_path), said.append, "cpu", placement) as workers:
+        workers.open(data_folder)
+        while workers.idle < 2:
+            workers.wait()
+        _make_stillborn(workers)
+        workers.submit(task(replace(SMALL, epochs=1)))
+        workers._workers[1].process.kill()
+        events = []
+        while len(workers._workers) > 1 or not events:
+            events += workers.wait()
+        while isinstance(events[-1], EpochEnd):
+            events += workers.wait()
+        assert isinstance(events[-1], TrainingResult)
+        assert events[-1].device == "CPU, 1 thread"
+    (note,) = said
+    assert "could not start: worker killed" in note
+    assert "1 of 2 are left" in note
+
+
+def test_a_worker_that_lost_its_gpu_is_not_used(data_folder, tmp_path):
+    """One that would train on the CPU, beside others on GPUs, is sent away."""
+    said = []
+    placement = Placement((None, None), threads=1)
+    with LocalWorkers(own_log(tmp_path), said.append, "cpu", placement) as workers:
+        ready = workers.open(data_folder)
+        workers._first = replace(ready, on_gpu=True, device="some GPU")
+        while len(workers._workers) > 1:
+            workers.wait()
+        assert "it sees CPU, 1 thread, and the others some GPU" in said[0]
+
+
+def test_a_worker_that_hangs_as_it_loads_is_replaced(data_folder, tmp_path):
+    """Its time to load is limited too."""
+    with LocalWorkers(own_log(tmp_path), print, "cpu") as workers:
+        hung = workers._workers[0].process
+        os.kill(hung.pid, signal.SIGSTOP)
+        workers._data_folder = data_folder
+        workers._workers[0].open(data_folder)
+        workers._workers[0]._since -= 1e6
+        assert workers.wait() == []
+        assert not hung.is_alive()
+        assert workers.open(data_folder).workers == 1
 
 
 def test_a_process_is_replaced_before_it_grows(data_folder, tmp_path, monkeypatch):
     """After so many trainings another takes its place, beside the others' work."""
     monkeypatch.setattr("tuner.workers.TASKS_A_PROCESS", 1)
     placement = Placement((None, None), threads=1)
-    with LocalWorkers(own_log(tmp_path), "cpu", placement) as workers:
+    with LocalWorkers(own_log(tmp_path), print, "cpu", placement) as workers:
         assert workers.open(data_folder).workers == 2
         seen, ended = set(), 0
         while ended < 4:
@@ -133,7 +186,7 @@ def test_a_process_is_replaced_before_it_grows(data_folder, tmp_path, monkeypatc
 
 def test_a_training_beyond_its_time_is_stopped(data_folder, tmp_path):
     """A hung trial fails, with the time it had; the next one trains."""
-    workers = LocalWorkers(own_log(tmp_path), "cpu", task_timeout=8.0)
+    workers = LocalWorkers(own_log(tmp_path), print, "cpu", task_timeout=8.0)
     with workers:
         workers.open(data_folder)
         workers.submit(task(LONG))
@@ -146,7 +199,7 @@ def test_a_training_beyond_its_time_is_stopped(data_folder, tmp_path):
 
 def test_a_gpu_that_is_not_there_is_said(data_folder, tmp_path):
     """Asked for a GPU, a machine without one says what to do."""
-    workers = LocalWorkers(own_log(tmp_path), "gpu")
+    workers = LocalWorkers(own_log(tmp_path), print, "gpu")
     with workers, pytest.raises(WorkerStartError, match="--device gpu needs a GPU"):
         workers.open(data_folder)
 
@@ -160,7 +213,7 @@ def test_a_worker_ends_with_its_driver(data_folder, tmp_path):
         "from test_workers import LONG, task\n"
         "from tuner.workers import LocalWorkers\n"
         "if __name__ == '__main__':\n"
-        "    w = LocalWorkers(Path(sys.argv[1]), 'cpu')\n"
+        "    w = LocalWorkers(Path(sys.argv[1]), print, 'cpu')\n"
         f"    w.open(Path({str(data_folder)!r}))\n"
         "    w.submit(task(LONG))\n"
         "    print(w._workers[0].process.pid, flush=True)\n"

@@ -9,7 +9,7 @@ from typing import Any
 
 from search_spaces.config import CnnConfig
 from tuner import session, wording
-from tuner.datasets import Dataset, save_arrays
+from tuner.datasets import Dataset, open_arrays, save_arrays
 from tuner.machine import memory_bytes
 from tuner.search import Workers
 from tuner.settings import StudySettings
@@ -41,6 +41,7 @@ def plan_and_time(
         data = session.load_data(settings, say)
         shape, classes = data.input_shape, len(data.classes)
         save_arrays(data, Path(folder) / "data")
+        data = open_arrays(Path(folder) / "data")
         ready = workers.open(Path(folder) / "data")
         limits = plan.limits(
             shape, classes, on_gpu=ready.on_gpu, memory_bytes=memory_bytes()
@@ -89,6 +90,8 @@ def lines(plan: dict[str, Any], settings: StudySettings) -> list[str]:
 
 
 def _time(workers: Workers, config: CnnConfig) -> Timing | None:
+    while not workers.idle:
+        workers.wait()
     workers.submit(TimingTask(config.to_dict(), _BUDGET_S / _CONFIGS))
     while True:
         for event in workers.wait():

@@ -30,9 +30,7 @@ def after_epoch(execution: Execution, event: EpochEnd) -> Execution:
     )
 
 
-def after_result(
-    execution: Execution, event: TrainingResult, device: str | None
-) -> Execution:
+def after_result(execution: Execution, event: TrainingResult) -> Execution:
     """Add the measures of the weights that were kept."""
     validation = event.validation
     return replace(
@@ -48,7 +46,8 @@ def after_result(
         continued_from=event.continued_from,
         best_epoch=event.best_epoch,
         jit_compile=event.jit_compile,
-        device=device,
+        device=event.device,
+        attempts=0,
     )
 
 

@@ -148,9 +148,10 @@ def train_again(
         alone = Placement(threads=1 if settings.deterministic else None)
         with (
             tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-            LocalWorkers(log, settings.device, alone) as pool,
+            LocalWorkers(log, say, settings.device, alone) as pool,
         ):
             save_arrays(data, Path(folder))
+            del data  # the worker maps its own
             pool.open(Path(folder))
             pool.submit(task)
             while True:

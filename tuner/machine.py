@@ -38,8 +38,16 @@ def free_memory_bytes() -> int | None:
             known = int(line.split()[1]) * 1024
     limit, used = (_number(_CGROUP / f"memory.{n}") for n in ("max", "current"))
     if known is not None and limit is not None and used is not None:
-        known = min(known, max(0, limit - used))
+        known = min(known, max(0, limit - used + _cached_bytes()))
     return known
+
+
+def _cached_bytes() -> int:
+    """Give the part of a container's used memory that is files it once read."""
+    for line in _lines(_CGROUP / "memory.stat"):
+        if line.startswith("inactive_file "):
+            return int(line.split()[1])
+    return 0
 
 
 def _number(path: Path) -> int | None:

@@ -11,45 +11,35 @@ streaming calls; one call is always under way, so no training waits for the driv
 
 from __future__ import annotations
 
-import logging
-import os
 import platform
-import signal
-import socket
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-# Read by Ray as it loads. A cluster of our own reports to nobody, and Ray Client uses
-# a token that is there only when told to.
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-if (Path.home() / ".ray" / "auth_token").is_file():
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-
+import numpy as np
 import ray
 from ray.exceptions import ActorUnavailableError, RayError
 
-import search_spaces
-import tuner
 from tuner.datasets import Dataset, open_arrays
 from tuner.placement import BYTES_A_WORKER
+from tuner.ray_cluster import alive, connect, differences, losses_reported
 from tuner.tasks import (
     EpochEnd,
     Event,
     Ready,
     Task,
     TrainingFailure,
+    TrainingResult,
     WorkerLoss,
 )
 from tuner.workers import TASKS_A_PROCESS, WorkerStartError
 
 _POLL_S = 5.0  # how often the cluster is asked for its nodes
-_MAX_FAILED_STARTS = 10  # one after another
+_MAX_FAILED_STARTS = 5  # one after another, while nothing else can train
 _PATIENCE_S = 20.0  # after which a user hears what is waited for
 
 
@@ -117,6 +107,7 @@ class _Worker:
     task: Task | None = None
     started: float = 0.0
     tasks_done: int = 0
+    has_begun: bool = False  # the task reached it
     is_silent: bool = False  # it did not answer; whether its node is gone shows later
 
     @property
@@ -128,7 +119,8 @@ class _Worker:
         return time.monotonic() - self.started
 
     def submit(self, task: Task) -> None:
-        self.task, self.started = task, time.monotonic()
+        self.task, self.started, self.has_begun = task, time.monotonic(), False
+        self.calls.append(self.actor.answer.remote())  # is it still there?
         self.calls.append(self.actor.start.remote(task))
         self.calls.append(self.actor.next.remote())
 
@@ -170,9 +162,10 @@ class RayWorkers:
         self._workers: list[_Worker] = []
         self._refused: dict[str, str] = {}  # node to its name
         self._images: Any = None
-        self._asked = 0.0
+        self._may_ask = 0.0  # when the cluster is asked for workers again
         self._failed_starts = 0
-        _connect(address)
+        self._problem = ""  # of the last of them
+        connect(address)
         has_gpus = ray.cluster_resources().get("GPU", 0) > 0
         self._uses_gpus = device == "gpu" or (device == "auto" and has_gpus)
 
@@ -190,20 +183,17 @@ class RayWorkers:
 
         Raises:
             WorkerStartError: The cluster has no room, or none of its nodes will do.
+            ClusterLostError: It is gone.
         """
-        self._images = ray.put(open_arrays(data_folder))
-        self._grow()
+        with losses_reported(self._address):
+            self._images = ray.put(_plain(open_arrays(data_folder)))
         since, has_said = time.monotonic(), False
         while not (ready := self._first_ready()):
             self.wait(1.0)
             if not has_said and time.monotonic() - since > _PATIENCE_S:
                 has_said = True
-                free = ray.available_resources()
-                kind = "GPU" if self._uses_gpus else "CPU"
-                self._say(
-                    f"Waiting for the cluster: {free.get(kind, 0):g} {kind} are free."
-                )
-        nodes = len(_alive())
+                self._say(self._waits_for())
+        nodes = len(alive())
         trials = f"up to {len(self._workers)} trials at a time"
         on = f"on a Ray cluster of {nodes} node{'' if nodes == 1 else 's'}"
         return replace(ready, workers=len(self._workers), note=f"{trials} {on}")
@@ -214,29 +204,56 @@ class RayWorkers:
         return sum(worker.is_idle for worker in self._workers)
 
     def submit(self, task: Task) -> None:
-        """Start a task on an idle worker; there must be one."""
-        next(worker for worker in self._workers if worker.is_idle).submit(task)
+        """Start a task on an idle worker; there must be one.
+
+        Raises:
+            ClusterLostError: It is gone.
+        """
+        with losses_reported(self._address):
+            next(worker for worker in self._workers if worker.is_idle).submit(task)
 
     def wait(self, timeout: float | None = None) -> list[Event]:
         """Wait until something happens, or `timeout` seconds.
 
         There may be no event: a worker may be ready, or a node may have joined.
+
+        Raises:
+            WorkerStartError: No worker is left, and none can start.
+            ClusterLostError: The cluster is gone.
         """
         until = None if timeout is None else time.monotonic() + timeout
+        with losses_reported(self._address):
+            while True:
+                self._grow()
+                left = _POLL_S if until is None else max(0.0, until - time.monotonic())
+                heard = self._listen(min(_POLL_S, left, self._seconds_left()))
+                late = [e for w in list(self._workers) if (e := self._time_out(w))]
+                if heard is not None or late or (until and time.monotonic() >= until):
+                    return [*(heard or []), *late]
+
+    def _listen(self, seconds: float) -> list[Event] | None:
+        """Take all that arrived, or arrives within so many seconds; None is nothing."""
+        events: list[Event] | None = None
         while True:
-            self._grow()
             heads = {w.calls[0]: w for w in self._workers if w.calls}
-            left = _POLL_S if until is None else max(0.0, until - time.monotonic())
-            pause = min(_POLL_S, left, self._seconds_left())
-            if heads:
-                done, _ = ray.wait(list(heads), num_returns=1, timeout=pause)
-            else:
-                time.sleep(pause)
-                done = []
-            events = [e for ref in done if (e := self._hear(heads[ref]))]
-            events += [e for w in list(self._workers) if (e := self._time_out(w))]
-            if done or events or (until and time.monotonic() >= until):
+            if not heads:
+                time.sleep(seconds)
                 return events
+            done, _ = ray.wait(list(heads), num_returns=1, timeout=seconds)
+            done, _ = ray.wait(list(heads), num_returns=len(heads), timeout=0)
+            if not done:
+                return events
+            events = events or []
+            events += [e for ref in done if (e := self._hear(heads[ref]))]
+            seconds = 0.0
+
+    def _waits_for(self) -> str:
+        kind = "GPU" if self._uses_gpus else "CPU"
+        free, known = ray.available_resources(), ray.cluster_resources()
+        if not known.get(kind):
+            return f"No node of the cluster has a {kind}; waiting for one to join."
+        count = f"{free.get(kind, 0):g} of its {known[kind]:g} {kind}s are free"
+        return f"Waiting for the cluster: {count}."
 
     def _first_ready(self) -> Ready | None:
         return next((w.node.ready for w in self._workers if w.node), None)
@@ -256,7 +273,8 @@ class RayWorkers:
         for worker in self._workers:
             _kill(worker)
         self._workers.clear()
-        ray.shutdown()
+        with suppress(RayError, ConnectionError):
+            ray.shutdown()
 
     def _hear(self, worker: _Worker) -> Event | None:
         """Take the result of a worker's oldest call, or its end."""
@@ -274,9 +292,12 @@ class RayWorkers:
         if isinstance(answer, _Node):
             self._welcome(worker, answer)
             return None
-        if answer is None:  # the call that was under way when the task ended
+        if answer is None:  # it is there; or a call that outlived its task
+            worker.has_begun = True
             return None
         event: Event = answer
+        if isinstance(event, TrainingResult) and worker.node and worker.node.ready:
+            event = replace(event, device=worker.node.ready.device)
         if isinstance(event, EpochEnd):
             worker.calls.append(worker.actor.next.remote())
         else:
@@ -290,29 +311,37 @@ class RayWorkers:
         """Replace a worker that is gone; its task is lost."""
         task, node = worker.task, worker.node
         self._drop(worker)
-        if task is None:
+        if node is None:
             self._failed_starts += 1
-            if self._failed_starts >= _MAX_FAILED_STARTS:
-                raise WorkerStartError(f"Ray workers could not start: {detail}")
+            self._problem = " ".join(detail.split()) or why
+            self._may_ask = time.monotonic() + _POLL_S
+        if task is None or node is None:
             return None
-        is_up = node is None or node.node in _alive()
-        name = node.name if node else "a node"
-        reason = f"worker on {name} ended ({why})"
+        is_up = node.node in alive()
+        reason = f"worker on {node.name} ended ({why})"
         if not is_up:
-            reason = f"node {name} was lost"
-        return WorkerLoss(task.trial, task.execution, reason, may_be_to_blame=is_up)
+            reason = f"node {node.name} was lost"
+        may_be_to_blame = is_up and worker.has_begun and not worker.is_silent
+        return WorkerLoss(
+            task.trial, task.execution, reason, may_be_to_blame=may_be_to_blame
+        )
 
     def _time_out(self, worker: _Worker) -> Event | None:
         task, limit = worker.task, self._task_timeout
         if task is None or limit is None or worker.busy_s < limit:
             return None
+        if worker.is_silent:
+            return self._lose(worker, "it did not answer")
         self._drop(worker)
         reason = f"timed out after {limit:g} s"
         return TrainingFailure(task.trial, task.execution, reason)
 
     def _welcome(self, worker: _Worker, node: _Node) -> None:
         """Take a worker in, unless its node computes with other software."""
-        problem = node.problem or _differences(node.ready)
+        problem = node.problem or differences(node.ready)
+        ready, first = node.ready, self._first_ready()
+        if not problem and ready and first and ready.on_gpu != first.on_gpu:
+            problem = f"it computes on {ready.device}, the others on {first.device}"
         if not problem:
             worker.node = node
             self._failed_starts = 0
@@ -321,26 +350,34 @@ class RayWorkers:
         if node.node not in self._refused:
             self._refused[node.node] = node.name
             self._say(f"Node {node.name} is not used: {problem}.")
-        if set(_alive()) <= set(self._refused):
-            raise WorkerStartError(
-                "A node must have the Python, Keras and backend of this machine, and "
-                f"{', '.join(self._refused.values())} has not: {problem}. Install the "
-                "same there."
-            )
+        self._problem = problem
 
     def _grow(self) -> None:
-        """Ask for as many workers as there is room for."""
-        if self._images is None:
+        """Ask for as many workers as there is room for.
+
+        Raises:
+            WorkerStartError: There is none, and no worker can start.
+        """
+        if not any(worker.node for worker in self._workers):
+            self._give_up_where_hopeless()
+        if time.monotonic() < self._may_ask:
             return
-        due = time.monotonic() - self._asked >= _POLL_S
-        if not due and self._workers:
-            return
-        self._asked = time.monotonic()
+        self._may_ask = time.monotonic() + _POLL_S
         for _ in range(self._room() - len(self._workers)):
             threads = None if self._uses_gpus else 1
             actor = self._remote().remote(self._device, threads)
             self._workers.append(
                 _Worker(actor, deque([actor.load.remote(self._images)]))
+            )
+
+    def _give_up_where_hopeless(self) -> None:
+        if self._failed_starts >= _MAX_FAILED_STARTS:
+            raise WorkerStartError(f"Ray workers could not start: {self._problem}")
+        if self._refused and set(alive()) <= set(self._refused):
+            raise WorkerStartError(
+                "A node must have the Python, Keras and backend of this machine, and "
+                f"{', '.join(self._refused.values())} has not: {self._problem}. "
+                "Install the same there."
             )
 
     def _room(self) -> int:
@@ -374,64 +411,19 @@ class RayWorkers:
     def _drop(self, worker: _Worker) -> None:
         _kill(worker)
         self._workers.remove(worker)
-        self._asked = 0.0  # another may start at once
-
-
-def _connect(address: str) -> None:
-    """Join a cluster, or start one of this machine alone.
-
-    Raises:
-        WorkerStartError: There is none at that address.
-    """
-    packages = [str(Path(p.__path__[0])) for p in (tuner, search_spaces)]
-    chosen = {k: os.environ[k] for k in ("KERAS_BACKEND",) if k in os.environ}
-    on_term = signal.getsignal(signal.SIGTERM)
-    local: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
-    try:
-        if (host_port := address.removeprefix("ray://")).rpartition(":")[2].isdigit():
-            _knock(*host_port.rsplit(":", 1))  # Ray itself tries for many minutes
-        ray.init(
-            address=address,
-            runtime_env={"py_modules": packages, "env_vars": chosen},
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            **local,
-        )
-    except (OSError, RuntimeError, ValueError, RayError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise WorkerStartError(
-            f"--ray must name a running Ray cluster, got {address}: {reason} Start one "
-            "with ray start --head, or use --ray local; on one machine --ray is not "
-            "needed."
-        ) from error
-    finally:
-        signal.signal(signal.SIGTERM, on_term)
-
-
-def _knock(host: str, port: str) -> None:
-    """Raise OSError where nobody listens."""
-    socket.create_connection((host, int(port)), timeout=_PATIENCE_S).close()
-
-
-def _alive() -> list[str]:
-    return [node["NodeID"] for node in ray.nodes() if node["Alive"]]
-
-
-def _differences(ready: Ready | None) -> str:
-    """Say in which of Python, Keras and backend a node is not this machine."""
-    import keras
-
-    backend = keras.backend.backend()
-    here = {"python": platform.python_version(), "backend": backend}
-    here |= {name: version(name) for name in ("keras", backend)}
-    there = ready.versions if ready else {}
-    return ", ".join(
-        f"its {name} is {there.get(name, 'missing')}, here it is {value}"
-        for name, value in here.items()
-        if there.get(name) != value
-    )
+        self._may_ask = 0.0
 
 
 def _kill(worker: _Worker) -> None:
-    with suppress(RayError, ValueError):
+    with suppress(RayError, ValueError, ConnectionError):
         ray.kill(worker.actor)
+
+
+def _plain(data: Dataset) -> Dataset:
+    """Make mapped arrays plain ones, which Ray's processes then share."""
+    arrays: dict[str, Any] = {
+        name: value.view(np.ndarray)
+        for name, value in vars(data).items()
+        if isinstance(value, np.ndarray)
+    }
+    return replace(data, **arrays)

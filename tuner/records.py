@@ -74,6 +74,7 @@ class Execution:
             means the last.
         jit_compile: Whether the network was compiled by XLA, or None before.
         device: What it ran on, for example "CPU, 2 threads".
+        attempts: How often a worker went on with it and did not come back.
     """
 
     execution: int
@@ -94,6 +95,7 @@ class Execution:
     best_epoch: int | None = None
     jit_compile: bool | None = None
     device: str | None = None
+    attempts: int = 0
 
     def __post_init__(self) -> None:
         for name in _MEASURES:
@@ -150,7 +152,6 @@ class TrialRecord:
         name: What the space calls it, or None. The baseline's is "baseline".
         rungs: One a promotion; random search has one.
         executions: One a seed, in order.
-        attempts: How often a worker started it and did not come back.
         error: The first line of what went wrong, where it failed.
     """
 
@@ -161,7 +162,6 @@ class TrialRecord:
     name: str | None = None
     rungs: tuple[Rung, ...] = ()
     executions: tuple[Execution, ...] = ()
-    attempts: int = 0
     error: str | None = None
 
     def __post_init__(self) -> None:

@@ -83,7 +83,6 @@ class Search:
         workers: Where to train.
         listener: Who is shown what happens.
         rejected: Counts the proposals turned away, by reason.
-        device: What the workers train on, for the records.
     """
 
     study: Study
@@ -92,7 +91,6 @@ class Search:
     workers: Workers
     listener: Listener
     rejected: Mapping[str, int] = field(default_factory=dict)
-    device: str | None = None
 
     def __post_init__(self) -> None:
         self._queue: deque[TrainingTask] = deque()
@@ -103,6 +101,8 @@ class Search:
         self._known = max(self.study.trials, default=-1)
         self._in_flight = 0
         self._failed_in_a_row = 0
+        self._hopeless: HopelessError | None = None
+        self._without_more_seeds: set[int] = set()
         self._exhausted = False
         self._was_late = False
 
@@ -125,6 +125,8 @@ class Search:
                 with interrupts.held():  # what has arrived is stored
                     for event in events:
                         self._take(event)
+                if self._hopeless:
+                    raise self._hopeless
             self._drop_states()
         finally:
             self._save_counts()
@@ -176,7 +178,11 @@ class Search:
 
     def _lacks_seeds(self) -> TrialRecord | None:
         """Find the trial with the fewest executions under what was asked for."""
-        done = [t for t in self.study.trials.values() if t.status == "completed"]
+        done = [
+            t
+            for t in self.study.trials.values()
+            if t.status == "completed" and t.trial not in self._without_more_seeds
+        ]
         few = min(done, key=lambda t: (len(t.executions), t.trial), default=None)
         if few is None or len(few.executions) >= self.settings.executions:
             return None
@@ -286,7 +292,7 @@ class Search:
         if event.state:
             self.study.put_state(event.trial, event.execution, event.state)
         execution = self.study.trials[event.trial].executions[event.execution]
-        self._put_execution(after_result(execution, event, self.device), event.trial)
+        self._put_execution(after_result(execution, event), event.trial)
         record = self.study.trials[event.trial]
         if is_trained(record):
             self._complete(record)
@@ -297,27 +303,43 @@ class Search:
         self._end(replace(record, status="completed"), value)
 
     def _retry_or_fail(self, record: TrialRecord, event: WorkerLoss) -> None:
+        execution = record.executions[event.execution]
         if event.may_be_to_blame:
-            record = replace(record, attempts=record.attempts + 1)
-            self.study.put(record)
-        if record.attempts >= _MAX_LOSSES:
-            self._fail(record, f"{event.error}, {record.attempts} times")
+            execution = replace(execution, attempts=execution.attempts + 1)
+            self._put_execution(execution, record.trial)
+            record = self.study.trials[record.trial]
+        if execution.attempts >= _MAX_LOSSES:
+            self._fail(record, f"{event.error}, {execution.attempts} times")
             return
         self.listener.note(f"Trial {record.trial}: {event.error}; trying it again.")
-        execution = record.executions[event.execution]
         self._queue.appendleft(self._task(record, execution, record.rungs[-1].epochs))
 
     def _fail(self, record: TrialRecord, error: str) -> None:
         self._queue = deque(t for t in self._queue if t.trial != record.trial)
         self._failed_in_a_row += 1
-        self._end(replace(record, status="failed", error=error), None)
+        if record.rungs[-1].told is None:
+            self._end(replace(record, status="failed", error=error), None)
+        else:
+            self._do_without_seed(record, error)
         if self._failed_in_a_row >= self.settings.max_consecutive_failed_trials:
-            raise HopelessError(
+            self._hopeless = HopelessError(
                 f"{self._failed_in_a_row} trials failed one after another, the last "
                 f"with: {error}. Look into {self.study.folder / 'search.log'} and mend "
                 "the cause. The same command goes on with other trials; --overwrite "
                 "starts anew; --max-consecutive-failed-trials allows more."
             )
+
+    def _do_without_seed(self, record: TrialRecord, error: str) -> None:
+        """Keep a completed trial's result where a seed that was added failed."""
+        epochs = record.rungs[-1].epochs
+        kept = tuple(e for e in record.executions if is_done(e, epochs))
+        self._without_more_seeds.add(record.trial)
+        note = (
+            f"Trial {record.trial} gets no more seeds: the next one failed ({error})."
+        )
+        self.listener.note(note)
+        self.study.update(notes=tuple(dict.fromkeys([*self.study.record.notes, note])))
+        self._end(replace(record, status="completed", executions=kept), None)
 
     def _end(self, record: TrialRecord, score: float | None) -> None:
         """Write a trial's end, then tell the oracle, then whoever watches."""

@@ -122,7 +122,7 @@ def run_study(
                 data=data,
                 ready=ready,
             )
-            search = prepare(study, plan, workers, listener, device=ready.device)
+            search = prepare(study, plan, workers, listener)
             work = plan.workload(limits, shape, classes)
             listener.study_opened(study, ready, work, resumed=resumed)
             notes = dict.fromkeys([*study.record.notes, *plan.notes])
@@ -141,7 +141,7 @@ def start_workers(
     Args:
         settings: They say where, and how many.
         log: What this machine's workers print goes there.
-        say: Gets notes about a cluster.
+        say: Gets notes about workers and nodes that are of no use.
 
     Raises:
         WorkerStartError: There is no such cluster.
@@ -173,7 +173,7 @@ def start_workers(
         deterministic=settings.deterministic,
     )
     return LocalWorkers(
-        log, settings.device, placement, task_timeout=settings.trial_timeout_s
+        log, say, settings.device, placement, task_timeout=settings.trial_timeout_s
     )
 
 
@@ -222,16 +222,14 @@ def load_data(settings: StudySettings, say: Callable[[str], None]) -> Dataset:
 def emptied(folder: Path) -> Iterator[Path]:
     """Keep a folder for the length of a session, empty at first and gone at last."""
     shutil.rmtree(folder, ignore_errors=True)  # of a session that was killed
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def prepare(
-    study: Study, plan: Plan, workers: Workers, listener: Listener, *, device: str
-) -> Search:
+def prepare(study: Study, plan: Plan, workers: Workers, listener: Listener) -> Search:
     """Build a fresh oracle and the loop around it.
 
     Args:
@@ -239,7 +237,6 @@ def prepare(
         plan: Fitted to those limits.
         workers: Where to train.
         listener: Hears which of the given trials are skipped.
-        device: What the workers train on.
     """
     data = study.record.data
     limits = Limits(**study.record.limits)
@@ -265,7 +262,6 @@ def prepare(
         workers=workers,
         listener=listener,
         rejected=screen.counts,
-        device=device,
     )
 
 

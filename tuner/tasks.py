@@ -157,6 +157,7 @@ class TrainingResult:
         jit_compile: Whether XLA compiled the network.
         best_epoch: The epoch that all of this is about, under `patience`; None
             means the last.
+        device: What it ran on; whoever keeps the workers knows.
     """
 
     trial: int
@@ -171,6 +172,7 @@ class TrainingResult:
     jit_compile: bool
     state: State | None = None
     best_epoch: int | None = None
+    device: str | None = None
 
 
 @dataclass(frozen=True)

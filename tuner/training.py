@@ -6,6 +6,7 @@ nor on whether the epochs were trained in one session or in several.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import math
 import time
@@ -310,9 +311,12 @@ def _shared_tensor(images: np.ndarray) -> Any:
     """
     import tensorflow as tf
 
-    if images.ctypes.data % _ALIGNMENT or not images.flags.writeable:
+    if images.ctypes.data % _ALIGNMENT or not images.flags.c_contiguous:
         return tf.convert_to_tensor(images)
-    return tf.experimental.dlpack.from_dlpack(images.view(np.ndarray).__dlpack__())
+    # DLPack hands out what may be written to; TensorFlow writes into no input.
+    memory = (ctypes.c_uint8 * images.nbytes).from_address(images.ctypes.data)
+    writable = np.ctypeslib.as_array(memory).view(images.dtype).reshape(images.shape)
+    return tf.experimental.dlpack.from_dlpack(writable.__dlpack__())
 
 
 class _ArrayBatches(keras.utils.PyDataset):  # type: ignore[misc]

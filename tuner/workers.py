@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
@@ -21,15 +22,29 @@ from typing import Self
 
 from search_spaces.errors import ExpectedError
 from tuner.placement import Placement
-from tuner.tasks import EpochEnd, Event, Ready, Task, TrainingFailure, WorkerLoss
+from tuner.tasks import (
+    EpochEnd,
+    Event,
+    Ready,
+    Task,
+    TrainingFailure,
+    TrainingResult,
+    WorkerLoss,
+)
 
 # A process that has trained many networks keeps some memory of each.
 TASKS_A_PROCESS = 40
 _MAX_FAILED_STARTS = 3  # one after another; one may have been killed by hand
+_CANNOT_START = "A worker process could not start"
+_LOAD_LIMIT_S = 600.0  # for the backend and the images
 
 
 class WorkerStartError(ExpectedError):
     """A worker process cannot load its backend or the data."""
+
+
+class _LoadError(Exception):
+    """A worker process said why it cannot train."""
 
 
 class LocalWorkers:
@@ -39,6 +54,7 @@ class LocalWorkers:
 
     Args:
         log: The file that everything the libraries print is appended to.
+        say: Gets one-line notes.
         device: "auto", "cpu" or "gpu".
         placement: How many workers, and where each runs.
         task_timeout: Seconds after which a training is stopped and has failed,
@@ -48,15 +64,17 @@ class LocalWorkers:
     def __init__(
         self,
         log: Path,
+        say: Callable[[str], None],
         device: str = "auto",
         placement: Placement | None = None,
         task_timeout: float | None = None,
     ) -> None:
         self.placement = placement or Placement()
-        self._log, self._device = log, device
+        self._log, self._say, self._device = log, say, device
         self._data_folder: Path | None = None
         self._task_timeout = task_timeout
-        self._failed_starts = 0
+        self._first: Ready | None = None  # what the first worker said of itself
+        self._problem = ""  # of the last worker that could not start
         self._workers = self._start()
 
     def __enter__(self) -> Self:
@@ -84,14 +102,16 @@ class LocalWorkers:
         self._data_folder = data_folder
         for worker in self._workers:
             worker.open(data_folder)
-        ready = self._first_ready()
-        placement = self.placement.settled(on_gpu=ready.on_gpu)
+        while self._first is None:
+            self.wait()
+        placement = self.placement.settled(on_gpu=self._first.on_gpu)
         if placement != self.placement:
             self.close()
-            self.placement = placement
+            self.placement, self._first = placement, None
             self._workers = self._start()
             return self.open(data_folder)
-        return replace(ready, workers=len(self._workers), note=self.placement.words())
+        count, note = len(self._workers), self.placement.words()
+        return replace(self._first, workers=count, note=note)
 
     @property
     def idle(self) -> int:
@@ -107,84 +127,120 @@ class LocalWorkers:
 
         A worker that ended is replaced, and its task reported as lost. There may be
         no event: a new worker can train now.
+
+        Raises:
+            WorkerStartError: No worker is left, and none can start.
         """
-        deadline = _earliest(timeout, self._seconds_left())
+        if not self._workers:
+            raise WorkerStartError(f"No worker process can start: {self._problem}")
+        deadline = _earliest(timeout, *(self._seconds_left(w) for w in self._workers))
         ready = wait([worker.connection for worker in self._workers], deadline)
         events = []
-        for index, worker in enumerate(self._workers):
+        for worker in list(self._workers):
             if worker.connection in ready:
-                event = self._hear(index, worker)
+                event = self._hear(worker)
             else:
-                event = self._time_out(index, worker)
+                event = self._time_out(worker)
             if event:
                 events.append(event)
         return events
 
-    def _hear(self, index: int, worker: _Worker) -> Event | None:
+    def _hear(self, worker: _Worker) -> Event | None:
         """Take what a worker sent, or its end."""
         task = worker.task
         try:
             event = worker.receive()
         except (EOFError, OSError):
             reason = worker.how_it_ended()
-            self._replace(index)
-            if task is not None:
-                return WorkerLoss(task.trial, task.execution, reason)
-            self._failed_starts += 1
-            if self._failed_starts >= _MAX_FAILED_STARTS:
-                raise WorkerStartError(_cannot_start(reason)) from None
+            self._replace(worker, reason)
+            if task is None:
+                return None
+            blame = worker.was_sent
+            return WorkerLoss(task.trial, task.execution, reason, blame)
+        except _LoadError as error:
+            if self._first is None:  # the others will say the same
+                raise WorkerStartError(f"{_CANNOT_START}: {error}") from None
+            self._replace(worker, str(error))
             return None
-        if event is not None:
-            self._failed_starts = 0
+        if event is None:
+            self._welcome(worker)
         if worker.is_spent:
-            self._replace(index)
+            self._replace(worker)
         return event
 
-    def _time_out(self, index: int, worker: _Worker) -> Event | None:
-        task, limit = worker.task, self._task_timeout
-        if task is None or limit is None or worker.busy_s < limit:
+    def _welcome(self, worker: _Worker) -> None:
+        """Take a worker in that can train, if it computes on what the first does."""
+        ready = worker.ready
+        self._first = first = self._first or ready
+        if ready and first and ready.on_gpu != first.on_gpu:
+            worker.ready = None
+            problem = f"it sees {ready.device}, and the others {first.device}"
+            self._replace(worker, problem)
+
+    def _time_out(self, worker: _Worker) -> Event | None:
+        left, task = self._seconds_left(worker), worker.task
+        if left is None or left > 0:
             return None
-        self._replace(index)
-        reason = f"timed out after {limit:g} s"
+        if task is None:
+            self._replace(worker, f"it did not load within {_LOAD_LIMIT_S:g} s")
+            return None
+        self._replace(worker)
+        reason = f"timed out after {self._task_timeout:g} s"
         return TrainingFailure(task.trial, task.execution, reason)
 
-    def _first_ready(self) -> Ready:
-        while True:
-            for worker in self._workers:
-                if worker.ready:
-                    return worker.ready
-            self.wait()
+    def _seconds_left(self, worker: _Worker) -> float | None:
+        """Give what is left of a worker's time to load or to train, if limited."""
+        if worker.task:
+            limit = self._task_timeout
+        else:
+            limit = _LOAD_LIMIT_S if worker.is_loading else None
+        return None if limit is None else max(0.0, limit - worker.busy_s)
 
     def close(self) -> None:
         """End every worker, whatever it is doing."""
         for worker in self._workers:
+            worker.process.kill()
+        for worker in self._workers:
             worker.close()
 
     def _start(self) -> list[_Worker]:
-        return [self._worker(index) for index in range(self.placement.count)]
+        return [self._worker(gpu) for gpu in self.placement.gpus]
 
-    def _worker(self, index: int) -> _Worker:
-        gpu, threads = self.placement.gpus[index], self.placement.threads
-        return _Worker(self._log, self._device, threads, gpu)
+    def _worker(self, gpu: str | None, failed_starts: int = 0) -> _Worker:
+        threads = self.placement.threads
+        return _Worker(self._log, self._device, threads, gpu, failed_starts)
 
-    def _replace(self, index: int) -> None:
-        self._workers[index].close()
-        self._workers[index] = self._worker(index)
+    def _replace(self, worker: _Worker, problem: str = "") -> None:
+        """Start another in a worker's place, unless none has started there for long.
+
+        Args:
+            worker: It is ended.
+            problem: Why it is of no use.
+        """
+        worker.close()
+        index = self._workers.index(worker)
+        failed_starts = 0 if worker.ready else worker.failed_starts + 1
+        if failed_starts >= _MAX_FAILED_STARTS:
+            del self._workers[index]
+            self._problem = problem
+            left = f"{len(self._workers)} of {self.placement.count} are left"
+            self._say(f"{_CANNOT_START}: {problem}; {left}.")
+            return
+        self._workers[index] = self._worker(worker.gpu, failed_starts)
         if self._data_folder:
             self._workers[index].open(self._data_folder)
-
-    def _seconds_left(self) -> float | None:
-        if self._task_timeout is None:
-            return None
-        busy = [self._task_timeout - w.busy_s for w in self._workers if w.task]
-        return max(0.0, min(busy)) if busy else None
 
 
 class _Worker:
     """One process and the pipe to it: loading at first, then idle or at a task."""
 
     def __init__(
-        self, log: Path, device: str, threads: int | None, gpu: str | None
+        self,
+        log: Path,
+        device: str,
+        threads: int | None,
+        gpu: str | None,
+        failed_starts: int,
     ) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
@@ -193,12 +249,18 @@ class _Worker:
         )
         self.process.start()
         theirs.close()
+        self.gpu = gpu
+        self.failed_starts = failed_starts  # in its place, before it
         self.ready: Ready | None = None
         self.task: Task | None = None
-        self._started = 0.0
+        self.was_sent = False  # the task, as far as the pipe tells
+        self.is_loading = False
+        self._since = 0.0
         self._tasks_done = 0
+        self._sender: threading.Thread | None = None
 
     def open(self, data_folder: Path) -> None:
+        self.is_loading, self._since = True, time.monotonic()
         # A process that is gone already is found out by `receive`.
         with suppress(OSError):
             self.connection.send(data_folder)
@@ -213,22 +275,31 @@ class _Worker:
 
     @property
     def busy_s(self) -> float:
-        return time.monotonic() - self._started
+        return time.monotonic() - self._since
 
     def submit(self, task: Task) -> None:
-        self.task, self._started = task, time.monotonic()
+        self.task, self.was_sent = task, False
+        self._since = time.monotonic()
+        # A state is larger than a pipe: nobody waits for a process that hangs.
+        self._sender = threading.Thread(target=self._send, args=(task,), daemon=True)
+        self._sender.start()
+
+    def _send(self, task: Task) -> None:
         # A process that died while it was idle is found out by `receive`.
         with suppress(OSError):
             self.connection.send(task)
+            self.was_sent = True
 
     def receive(self) -> Event | None:
         """Take an event; none when it says that it has loaded."""
         message: Event | Ready | str = self.connection.recv()
         if isinstance(message, str):
-            raise WorkerStartError(_cannot_start(message))
+            raise _LoadError(message)
         if isinstance(message, Ready):
-            self.ready = message
+            self.ready, self.is_loading = message, False
             return None
+        if isinstance(message, TrainingResult) and self.ready:
+            message = replace(message, device=self.ready.device)
         if not isinstance(message, EpochEnd):
             self.task = None
             self._tasks_done += 1
@@ -248,11 +319,9 @@ class _Worker:
     def close(self) -> None:
         self.process.kill()
         self.process.join()
+        if self._sender:
+            self._sender.join()  # with the process ends what it was sent
         self.connection.close()
-
-
-def _cannot_start(reason: str) -> str:
-    return f"A worker process could not start: {reason}"
 
 
 def _work(

@@ -1,0 +1,106 @@
+"""A Ray cluster as a whole: joining it, what its nodes are, and losing it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+import search_spaces
+import tuner
+from search_spaces.errors import ExpectedError
+from tuner.tasks import Ready
+from tuner.workers import WorkerStartError
+
+_KNOCK_S = 20.0
+
+
+class ClusterLostError(ExpectedError):
+    """A cluster that was there is there no more."""
+
+
+@contextmanager
+def losses_reported(address: str) -> Iterator[None]:
+    """Say in words that a cluster is gone.
+
+    Raises:
+        ClusterLostError: Ray could not reach it.
+    """
+    try:
+        yield
+    except (RayError, ConnectionError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ClusterLostError(
+            f"The Ray cluster at {address} does not answer any more: {reason} Its "
+            "finished trials are kept; the same command goes on with the others once "
+            "it is back."
+        ) from error
+
+
+def connect(address: str) -> None:
+    """Join a cluster, or start one of this machine alone.
+
+    Raises:
+        WorkerStartError: There is none at that address.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # of one of our own
+    packages = [str(Path(p.__path__[0])) for p in (tuner, search_spaces)]
+    chosen = {k: os.environ[k] for k in ("KERAS_BACKEND",) if k in os.environ}
+    on_term = signal.getsignal(signal.SIGTERM)
+    local: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
+    try:
+        if (host_port := address.removeprefix("ray://")).rpartition(":")[2].isdigit():
+            _knock(*host_port.rsplit(":", 1))  # Ray itself tries for many minutes
+        ray.init(
+            address=address,
+            runtime_env={"py_modules": packages, "env_vars": chosen},
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **local,
+        )
+    except (OSError, RuntimeError, ValueError, RayError) as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        if "RAY_AUTH_MODE" not in os.environ:
+            reason += " (if it asks for a token, set RAY_AUTH_MODE=token)"
+        raise WorkerStartError(
+            f"--ray must name a running Ray cluster, got {address}: {reason}. "
+            "Start one with ray start --head, or use --ray local; on one machine "
+            "--ray is not needed."
+        ) from error
+    finally:
+        signal.signal(signal.SIGTERM, on_term)
+
+
+def _knock(host: str, port: str) -> None:
+    """Raise OSError where nobody listens."""
+    socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+
+
+def alive() -> list[str]:
+    """List the ids of the nodes that are up."""
+    return [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+
+
+def differences(ready: Ready | None) -> str:
+    """Say in which of Python, Keras and backend a node is not this machine."""
+    import keras
+
+    backend = keras.backend.backend()
+    here = {"python": platform.python_version(), "backend": backend}
+    here |= {name: version(name) for name in ("keras", backend)}
+    there = ready.versions if ready else {}
+    return ", ".join(
+        f"its {name} is {there.get(name, 'missing')}, here it is {value}"
+        for name, value in here.items()
+        if there.get(name) != value
+    )
