@@ -33,6 +33,7 @@ def own():
     return found
 
 data = open_arrays(Path(sys.argv[1]))
+data.x_train.flags.writeable = sys.argv[2] == "writable"  # not so out of Ray's store
 config = replace(SMALL, epochs=1, batch_size=64, filters=(2,))
 few = np.arange(64)
 small = replace(
@@ -64,7 +65,8 @@ def test_what_a_process_writes_to_mapped_images_stays_its_own(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc")
-def test_a_training_copies_no_images(tmp_path):
+@pytest.mark.parametrize("kind", ["writable", "read-only"])
+def test_a_training_copies_no_images(tmp_path, kind):
     """256 MiB of images, and a training that takes a small part of that."""
     rng = np.random.default_rng(0)
     shape = (85_000, 32, 32, 3)
@@ -87,7 +89,7 @@ def test_a_training_copies_no_images(tmp_path):
     )
     save_arrays(data, tmp_path / "arrays")
     done = subprocess.run(
-        [sys.executable, "-c", _TRAIN, tmp_path / "arrays"],
+        [sys.executable, "-c", _TRAIN, tmp_path / "arrays", kind],
         capture_output=True,
         text=True,
         check=False,
