@@ -24,7 +24,7 @@ def next_steps(study: Study, ranking: Ranking) -> tuple[Step, ...]:
     """Suggest at most four things, each only where the numbers ask for it."""
     steps = [
         *_many_failures(study),
-        *_overlap(ranking),
+        *_overlap(study, ranking),
         *_edges(study, ranking),
         *_no_gain(study, ranking),
     ]
@@ -45,13 +45,14 @@ def _many_failures(study: Study) -> list[Step]:
     return [Step(what, evidence)]
 
 
-def _overlap(ranking: Ranking) -> list[Step]:
+def _overlap(study: Study, ranking: Ranking) -> list[Step]:
     near = overlapping(ranking)
-    if not len(near) or ranking.ranked["executions"].max() > 2:
+    is_confirmed = (study.folder / "confirm").exists()
+    if not len(near) or is_confirmed or ranking.ranked["executions"].max() > 2:
         return []
     return [
         Step(
-            "Train the first few again on several seeds before choosing one.",
+            f"Train the first few again on fresh seeds: tune confirm {study.name}.",
             f"{wording.several(len(near), 'interval')} "
             f"{'overlaps' if len(near) == 1 else 'overlap'} the leader's, and each "
             "score is from one or two trainings.",

@@ -124,6 +124,7 @@ def group(entries: tuple[Entry, ...]) -> Group:
 
     Under Hyperband only full-length trials stand for their study.
     """
+    entries = tuple(entry for entry in entries if not entry.study.arms)
     rankable = [entry for entry in entries if len(entry.ranking.ranked)]
     if not rankable:
         return Group((), tuple(Apart(e, _why_unranked(e)) for e in entries), ())

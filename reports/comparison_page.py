@@ -7,7 +7,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from reports import comparison, comparison_figures, titles, views, wording
+from reports import (
+    arms,
+    comparison,
+    comparison_figures,
+    spread,
+    titles,
+    views,
+    wording,
+)
 from reports.comparison import DRAWN, Apart, Entry, Group, Studies
 from reports.drawing import Image, render
 from reports.images import FULL, HALF
@@ -23,6 +31,9 @@ class Page(NamedTuple):
     overview: tuple[tuple[str, ...], ...]
     images: dict[str, Image]
     ranges: tuple[tuple[str, ...], ...]
+    spreads: list[tuple[str, ...]]
+    spread_text: str
+    given: tuple[tuple[str, str, str], ...]
     apart: tuple[Apart, ...]
     unread: tuple[str, ...]
 
@@ -30,6 +41,7 @@ class Page(NamedTuple):
 def page(found: Studies) -> Page:
     """Compute the words, tables and figures across studies."""
     group = comparison.group(found.entries)
+    spreads = [s for e in group.entries if (s := spread.spread(e)) is not None]
     return Page(
         lead=lead(group, found),
         support=support(group, found),
@@ -37,8 +49,19 @@ def page(found: Studies) -> Page:
         overview=tuple(_overview(entry) for entry in group.entries),
         images=_images(group) if group.entries else {},
         ranges=comparison.ranges(group) if len(group.entries) > 1 else (),
+        spreads=spread.rows(spreads),
+        spread_text=spread.sentence(spreads),
+        given=_given(found),
         apart=group.apart,
         unread=found.unread,
+    )
+
+
+def _given(found: Studies) -> tuple[tuple[str, str, str], ...]:
+    """List the studies of given configs: name, link, and what they show."""
+    studies = [entry.study for entry in found.entries if entry.study.arms]
+    return tuple(
+        (s.name, f"{s.folder.name}/report.html", arms.verdict(s).lead) for s in studies
     )
 
 
@@ -46,6 +69,8 @@ def lead(group: Group, found: Studies) -> str:
     """Say which study holds the highest validation score, and by which margin."""
     if not found.entries:
         return "There is no study here that can be read."
+    if not group.entries and all(e.study.arms for e in found.entries):
+        return "No search is here; what was tried on several seeds is below."
     if not group.entries:
         return "No study has a finished trial to rank yet."
     objective = group.objective

@@ -7,9 +7,12 @@ against a shorter training of the same config.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from reports import views, wording
 from reports.differences import MARGIN, MIN_TRAININGS, Difference, Right, compare
@@ -17,7 +20,7 @@ from reports.frames import Study
 from reports.ranking import Ranking
 from tuner.record_files import read_labels, read_predictions
 
-Trainings = dict[tuple[int, int], Right]  # by execution and seed
+Trainings = dict[tuple[int, ...], Right]  # by what makes two of them a pair
 
 _LEADERS = 8
 
@@ -56,14 +59,20 @@ def contrasts(study: Study, ranking: Ranking) -> tuple[Contrast, ...]:
         if (found := _right(study, trial))
     }
     pairs = [(a, b) for a, b in pairs if a in right and b in right]
-    level = 1 - 0.05 / max(1, len(pairs))
-    return tuple(Contrast(a, b, _compare(right[a], right[b], level)) for a, b in pairs)
+    made = [
+        Contrast(a, b, _compare(right[a], right[b], 1 - error / len(pairs)))
+        for a, b in pairs
+        for error in [study.error_rate(a)]
+    ]
+    if study.arms:  # nothing else orders them
+        made.sort(key=lambda c: (-c.difference.value, c.trial))
+    return tuple(made)
 
 
 def rows(study: Study, found: tuple[Contrast, ...]) -> list[Row]:
     """Write contrasts for the page."""
     trials = study.trials.set_index("trial", drop=False)
-    names = views.labels(trials)
+    names = views.names(study, trials)
     return [
         Row(
             names[contrast.trial],
@@ -78,6 +87,41 @@ def rows(study: Study, found: tuple[Contrast, ...]) -> list[Row]:
     ]
 
 
+def frame(study: Study, found: tuple[Contrast, ...]) -> pd.DataFrame:
+    """Gather what the figure draws, in points: label, value, low, high, word."""
+    trials = study.trials.set_index("trial", drop=False)
+    names = views.names(study, trials)
+    against = {c.other for c in found} - {views.BASELINE}
+    rows = [
+        {
+            "label": names[c.trial]
+            + (f" {wording.MINUS} {names[c.other]}" if c.other in against else ""),
+            "value": 100 * c.difference.value,
+            "low": 100 * c.difference.low,
+            "high": 100 * c.difference.high,
+            "word": c.difference.word(),
+        }
+        for c in found
+    ]
+    return pd.DataFrame(rows, columns=["label", "value", "low", "high", "word"])
+
+
+def title(study: Study, found: tuple[Contrast, ...]) -> str:
+    """Count the verdicts: the finding of the figure."""
+    words: Counter[str] = Counter(c.difference.word() for c in found)
+    order = ("better", "worse", "too small to matter", "not shown", "no verdict")
+    said = [f"{words[word]} {word}" for word in order if words[word]]
+    networks = ", as two networks" if max(_trained(found)) == 1 else ""
+    trial_0 = study.trials.loc[study.trials["trial"] == views.BASELINE, "name"]
+    against = str(trial_0.iloc[0]) if len(trial_0) else "baseline"
+    what = "the baseline" if against == "baseline" else against
+    return f"Test accuracy against {what}: {wording.listing(said)}{networks}"
+
+
+def _trained(found: tuple[Contrast, ...]) -> list[int]:
+    return [c.difference.trainings for c in found]
+
+
 def verdict(difference: Difference) -> str:
     """Say what a difference shows, and of what: two networks, or two configs."""
     word = difference.word()
@@ -85,16 +129,32 @@ def verdict(difference: Difference) -> str:
         return f"no verdict: {MIN_TRAININGS} trainings of each are needed"
     if difference.trainings == 1:
         return f"{word}, as two networks"
+    if word == "not shown":
+        return f"not shown; {_what_would(difference)}"
     return word
 
 
-def note(found: tuple[Contrast, ...]) -> str:
+def _what_would(difference: Difference) -> str:
+    """Say how many seeds would settle a difference, or that none would."""
+    wanted = difference.trainings_to_settle()
+    if math.isnan(wanted):
+        smallest = wording.points(difference.smallest_settled())
+        return f"no number of seeds settles less than {smallest} on these images"
+    if math.isinf(wanted):
+        return "more than 200 seeds would settle it"
+    if wanted <= difference.trainings:
+        return "a few more seeds may settle it"
+    return f"about {wanted:.0f} seeds would settle it"
+
+
+def note(study: Study, found: tuple[Contrast, ...]) -> str:
     """Say how the intervals were made and what the words mean."""
     m = len(found)
-    together = f", which hold together for all {m} (each {1 - 0.05 / m:.1%})"
+    levels = sorted({f"{c.difference.level:.1%}" for c in found})
+    together = f", which hold together for all {m} (each {wording.listing(levels)})"
     parts = [
         "Differences of test accuracy in points, image by image, with 95 % intervals"
-        + (f"{together}." if m > 1 else "."),
+        + (f"{together}." if m > 1 or levels != ["95.0%"] else "."),
         f"Too small to matter: all within {wording.points(MARGIN)} either way.",
         "Not shown: 0 is in the interval.",
     ]
@@ -104,7 +164,13 @@ def note(found: tuple[Contrast, ...]) -> str:
             "One training each compares two networks: other trainings of the same "
             "two configs differ otherwise."
         )
-    if any(c.difference.is_paired for c in found):
+    if study.arms:
+        parts.append(
+            "Seed i draws its own split of the training images, the same for every "
+            "arm, and trainings i are compared as a pair. Every look at more seeds "
+            "spends half of what is left of the 5 % error rate."
+        )
+    elif any(c.difference.is_paired for c in found):
         parts.append(
             "Paired trainings have a seed in common, the longer going the way of the "
             "shorter, and are compared one by one."
@@ -113,6 +179,9 @@ def note(found: tuple[Contrast, ...]) -> str:
 
 
 def _pairs(study: Study, ranking: Ranking) -> list[tuple[int, int]]:
+    if study.arms:
+        done = study.trials[study.trials["status"] == "completed"]
+        return [(int(t), views.BASELINE) for t in done["trial"] if t != views.BASELINE]
     if ranking.by_validation:
         first = [int(t) for t in ranking.ranked["trial"].head(_LEADERS)]
     else:
@@ -165,7 +234,10 @@ def _right(study: Study, trial: int) -> Trainings:
     for _, row in study.executions[mine & study.executions["final"]].iterrows():
         chosen = read_predictions(study.folder, trial, int(row["execution"]), "test")
         if labels is not None and chosen is not None and len(chosen) == len(labels):
-            found[int(row["execution"]), int(row["seed"])] = chosen == labels
+            execution, seed = int(row["execution"]), int(row["seed"])
+            # Arms share a split a seed, other trials a seed's whole trajectory.
+            pair = (execution,) if study.arms else (execution, seed)
+            found[pair] = chosen == labels
     return found
 
 

@@ -8,6 +8,7 @@ add is what their accuracies vary beyond what the choice of images explains.
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ Right = npt.NDArray[np.bool_]
 MARGIN = 0.005  # differences within half a point are too small to matter
 MIN_TRAININGS = 3  # of each config, for a verdict on configs
 _FEW_DISCORDANT = 25
+_POWER_80 = 0.8416212335729143  # the normal distribution's 80 % quantile
 
 Word = Literal["too small to matter", "better", "worse", "not shown", "no verdict"]
 
@@ -34,6 +36,10 @@ class Difference(NamedTuple):
         trainings: Of the config that has fewer. With 1 the difference is that of
             two networks, and another training of the same configs has another.
         is_paired: Whether training i of the one belongs to training i of the other.
+        image_variance: What the choice of images adds to the variance of `value`
+            however many trainings there are; nan where there was one.
+        training_variance: What goes with more trainings: divided by their number it
+            is the rest of the variance.
     """
 
     value: float
@@ -42,6 +48,8 @@ class Difference(NamedTuple):
     level: float
     trainings: int
     is_paired: bool
+    image_variance: float = math.nan
+    training_variance: float = math.nan
 
     def word(self, margin: float = MARGIN) -> Word:
         """Say what the interval shows; `margin` is a fraction of the images."""
@@ -54,6 +62,46 @@ class Difference(NamedTuple):
         if self.high < 0:
             return "worse"
         return "not shown"
+
+    def trainings_to_settle(self, margin: float = MARGIN, most: int = 200) -> float:
+        """Estimate how many trainings of each would settle a difference of this size.
+
+        In four of five tries (80 % power), were it the true one: 0 is then outside
+        the interval, or all of it within the margin.
+
+        Returns:
+            Their number, infinity where it is over `most`, or nan where no number
+            would do on these images.
+        """
+        settles = [
+            self._error(k) * reach <= max(abs(self.value), margin - abs(self.value))
+            for k, reach in (
+                (k, self._reach(k)) for k in range(MIN_TRAININGS, most + 1)
+            )
+        ]
+        if any(settles):
+            return MIN_TRAININGS + settles.index(True)
+        floor = self.smallest_settled()
+        is_hopeless = floor > max(abs(self.value), margin - abs(self.value))
+        return math.nan if is_hopeless else math.inf
+
+    def smallest_settled(self) -> float:
+        """Give the smallest difference that any number of trainings could settle."""
+        reach = stats.norm.ppf((1 + self.level) / 2) + _POWER_80
+        return float(reach * math.sqrt(self.image_variance))
+
+    def _error(self, trainings: int) -> float:
+        return math.sqrt(self.image_variance + self.training_variance / trainings)
+
+    def _reach(self, trainings: int) -> float:
+        """Give how many standard errors off 0 is settled in four of five tries."""
+        freedom = (trainings - 1) * (1 if self.is_paired else 2)
+        share = self.training_variance / trainings / self._error(trainings) ** 2
+        if share > 0:  # the part of the variance that is estimated from trainings
+            quantile = stats.t.ppf((1 + self.level) / 2, freedom / share**2)
+        else:
+            quantile = stats.norm.ppf((1 + self.level) / 2)
+        return float(quantile) + _POWER_80
 
 
 def compare(
@@ -88,14 +136,29 @@ def compare(
         if max(len(ours), len(theirs)) > 1:  # one of them stands for its mean
             half = max(value - low, high - value)
             low, high = value - half, value + half
-    else:
-        half = _half_width(ours, theirs, is_paired=is_paired, level=level)
-        low, high = value - half, value + half
-    return Difference(value, low, high, level, trainings, is_paired)
+        return Difference(value, low, high, level, trainings, is_paired)
+    half, of_images, of_trainings = _spread(
+        ours, theirs, is_paired=is_paired, level=level
+    )
+    return Difference(
+        value,
+        value - half,
+        value + half,
+        level,
+        trainings,
+        is_paired,
+        image_variance=of_images,
+        training_variance=of_trainings * trainings,
+    )
 
 
-def _half_width(ours: Right, theirs: Right, *, is_paired: bool, level: float) -> float:
+def _spread(
+    ours: Right, theirs: Right, *, is_paired: bool, level: float
+) -> tuple[float, float, float]:
     """Compute half the width of the interval for the difference of two configs.
+
+    Returns:
+        That, and the two parts of the variance: of images, of trainings.
 
     SE^2 = SE_images^2 + max(0, SE_trainings^2 - SE_independent^2): the last is what
     trainings would vary if every image were right or wrong on its own. Student's t
@@ -109,12 +172,19 @@ def _half_width(ours: Right, theirs: Right, *, is_paired: bool, level: float) ->
     each = [part.mean(axis=1).var(ddof=1) / len(part) for part in parts]
     alone = [part.var(axis=0, ddof=1).sum() / len(part) / images**2 for part in parts]
     between_trainings = sum(each)
-    variance = between_images + max(0.0, between_trainings - sum(alone))
+    excess = max(0.0, between_trainings - sum(alone))
+    variance = between_images + excess
     quantile = stats.norm.ppf((1 + level) / 2)
     if between_trainings > 0:
         weights = sum(v**2 / (len(p) - 1) for v, p in zip(each, parts, strict=True))
         quantile = stats.t.ppf((1 + level) / 2, max(1.0, variance**2 / weights))
-    return float(quantile * np.sqrt(variance))
+    # What is independent from image to image goes with more trainings too.
+    lasting = max(0.0, between_images - sum(alone))
+    return (
+        float(quantile * np.sqrt(variance)),
+        float(lasting),
+        float(variance - lasting),
+    )
 
 
 def _networks(ours: Right, theirs: Right, level: float) -> tuple[float, float]:

@@ -31,12 +31,23 @@ class Use(NamedTuple):
     config: tuple[tuple[str, str], ...]
 
 
+_KINDS = {
+    "confirm": "finalists on fresh seeds",
+    "try": "changes that were tried",
+    "noise": "one config, many seeds",
+}
+
+
 def status(study: Study) -> str:
     """Say how far the study came: "interrupted, 23 of 40 trials"."""
     done = int(study.trials["status"].isin(["completed", "failed"]).sum())
     failed = int((study.trials["status"] == "failed").sum())
     plan = study.record.plan.get("trials")
     base = int((study.trials["trial"] == 0).any())
+    if study.arms:
+        given = wording.several(len(study.arms), "config")
+        ended = f"{study.state}, {wording.count(done)} of {given}"
+        return ended + (f", {failed} failed" if failed else "")
     if isinstance(plan, int) and not study.is_hyperband:
         progress = (
             f"{wording.count(max(done - base, 0))} of {wording.several(plan, 'trial')}"
@@ -53,7 +64,7 @@ def about(study: Study) -> tuple[tuple[str, str], ...]:
     seconds = float(study.trials["seconds"].fillna(0).sum())
     epochs = record.plan.get("epochs")
     clock = wording.duration(record.seconds)
-    rows = [
+    how = [
         ("Space", _space(study)),
         ("Algorithm", str(settings.get("algorithm", "random"))),
         (
@@ -62,9 +73,18 @@ def about(study: Study) -> tuple[tuple[str, str], ...]:
             if study.has_validation
             else "nothing: listed in declared order",
         ),
+        ("Seeds a trial", str(settings.get("executions", 1))),
+    ]
+    if study.arms:
+        seeds = sorted({arm["looks"][-1] for arm in study.arms})
+        how = [
+            ("Kind", _KINDS.get(study.kind, study.kind)),
+            ("Seeds", wording.listing([str(n) for n in seeds])),
+        ]
+    rows = [
+        *how,
         ("Data", _data(data)),
         ("Epochs", _epochs(settings, epochs)),
-        ("Seeds a trial", str(settings.get("executions", 1))),
         ("Study seed", str(settings.get("seed", wording.MISSING))),
         ("Device", _device(record.hardware)),
         ("Time", f"{clock} on the clock, {wording.duration(seconds)} in trials"),

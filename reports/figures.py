@@ -41,6 +41,26 @@ def leaders(frame: pd.DataFrame, ax: Axes, axis: str) -> Axes:
     return ax
 
 
+def differences(frame: pd.DataFrame, ax: Axes, margin: float) -> Axes:
+    """Draw differences with the intervals that their verdicts use, in points."""
+    y = np.arange(len(frame))
+    ax.axvspan(-margin, margin, color=FAINT, alpha=0.55, linewidth=0, zorder=0)
+    ax.axvline(0, color=GREY, linewidth=1, zorder=1)
+    for i, (_, row) in zip(y, frame.iterrows(), strict=True):
+        color = {"better": TEST, "worse": TRAIN}.get(str(row["word"]), VALIDATION)
+        fill = color if row["word"] in ("better", "worse") else "white"
+        ax.plot([row["low"], row["high"]], [i, i], color=color, zorder=2)
+        ax.scatter([row["value"]], [i], s=34, c=fill, edgecolors=color, zorder=3)
+        ax.annotate(
+            wording.gap(row["value"] / 100), (1.0, i),
+            xycoords=("axes fraction", "data"), xytext=(8, 0), va="center",
+            textcoords="offset points", annotation_clip=False,
+        )  # fmt: skip
+    _rows(ax, frame)
+    ax.set_xlabel("Difference of test accuracy (points)")
+    return ax
+
+
 def dumbbell(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw train, validation and test of each trial on one line, gap at the right."""
     y = np.arange(len(frame))
@@ -194,6 +214,45 @@ def progress(frame: pd.DataFrame, ax: Axes, axis: str) -> Axes:
     ax.set(xlabel="Trials in the order they ended", ylabel=axis)
     ax.margins(y=0.1)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
+    return ax
+
+
+def expected_best(frame: pd.DataFrame, ax: Axes, axis: str) -> Axes:
+    """Draw the expected best score of fewer random trials, against their time."""
+    ax.fill_between(
+        frame["seconds"], frame["low"], frame["high"], color=TEST, alpha=0.15,
+        linewidth=0,
+    )  # fmt: skip
+    ax.plot(frame["seconds"], frame["score"], color=TEST, linewidth=2)
+    wanted = [1, 5, 20, 100, 1000, frame["n"].iloc[-1]]
+    places = {int((frame["n"] - n).abs().idxmin()) for n in wanted}
+    marked = frame.loc[sorted(places)]
+    ax.plot(marked["seconds"], marked["score"], "o", color=TEST, markersize=5)
+    for _, row in marked.iterrows():
+        ax.annotate(
+            f"{row['n']:.0f}", (row["seconds"], row["score"]), xytext=(0, -13),
+            textcoords="offset points", ha="center", color=TEST, bbox=HALO,
+        )  # fmt: skip
+    duration_axis(ax.xaxis)
+    ax.set(xlabel="Training time, all trials together (log)", ylabel=axis)
+    ax.margins(x=0.06, y=0.12)
+    return ax
+
+
+def importance(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Draw importances as bars, and what shuffled scores reach as ticks."""
+    y = np.arange(len(frame))
+    matters = frame["importance"] > frame["null"].clip(lower=0)
+    colors = np.where(matters, TEST, "#b9bfc6").tolist()
+    ax.barh(y, frame["importance"].clip(lower=0), color=colors, height=0.6, zorder=2)
+    ax.scatter(
+        frame["null"].clip(lower=0), y, marker="|", s=130, color=INK, linewidths=1.8,
+        zorder=3, label="highest of 20 with shuffled scores",
+    )  # fmt: skip
+    _rows(ax, frame.assign(label=frame["name"].str.replace("_", " ")))
+    ax.set_xlim(left=0)
+    ax.set_xlabel("Share of the scores' variance")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
     return ax
 
 

@@ -80,6 +80,22 @@ def verdict(study: Study, ranking: Ranking) -> Verdict:
     return Verdict(f"{lead}.", _caveats(study, ranking))
 
 
+def luck(found: float | None, trials: int) -> str:
+    """Say how much of the first's score is luck, where that was estimated."""
+    if found is None:
+        return ""
+    if found < 0.0005:
+        return (
+            f"Choosing the first of {trials} by these validation images adds next to "
+            "nothing to its score (cross-validated over the images)."
+        )
+    return (
+        f"About {wording.points(found)} of the first's validation accuracy are luck of "
+        f"choosing among {trials} (cross-validated over the images; luck of its "
+        "training comes on top): the validation accuracy of the best is optimistic."
+    )
+
+
 def overlapping(ranking: Ranking) -> pd.DataFrame:
     """Find the trials whose intervals reach into the leader's, itself left out."""
     ranked = ranking.ranked

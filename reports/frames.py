@@ -93,8 +93,8 @@ class Study:
 
     @property
     def name(self) -> str:
-        """Its folder's name, which is what every command takes."""
-        return self.folder.name
+        """What every command takes: its folder's name, behind a study's it lies in."""
+        return record_files.study_name(self.folder)
 
     @property
     def objective(self) -> Objective:
@@ -123,6 +123,26 @@ class Study:
         """Epochs without a lower validation loss that end a training, or None."""
         value = self.record.settings.get("patience")
         return value if isinstance(value, int) else None
+
+    @property
+    def arms(self) -> Sequence[Mapping[str, Any]]:
+        """Configs that were given to be compared, trial by trial; none in a search."""
+        return self.record.settings.get("arms") or ()
+
+    @property
+    def kind(self) -> str:
+        """What made it: "search", "confirm", "try" or "noise"."""
+        return str(self.record.settings.get("kind") or "search")
+
+    def error_rate(self, trial: int) -> float:
+        """Give how often the verdicts of a page may be wrong, as a fraction.
+
+        Every look at an arm with more seeds spends half of what is left of 5 %.
+        """
+        if not self.arms:
+            return 0.05
+        looks = len(self.arms[trial]["looks"])
+        return float(0.05 / 2**looks)
 
     def images(self, split: str) -> int:
         """Count the images behind an accuracy of `train`, `validation` or `test`.

@@ -5,24 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reports import figures, knob_figures, titles, views, wording
+import pandas as pd
+
+from reports import budget, contrasts, figures, knob_figures, titles, views, wording
+from reports.differences import MARGIN
 from reports.drawing import Image, render
 from reports.frames import Study
+from reports.importance import Importance
 from reports.ranking import Ranking
 
 FULL, HALF = 1040, 508  # CSS pixels: the page's column, and half of it
 
 
-def study_images(study: Study, ranking: Ranking) -> dict[str, Image]:
+def study_images(
+    study: Study, ranking: Ranking, weights: Importance | str | None = None
+) -> dict[str, Image]:
     """Draw every figure that the study's data support, by the figure's name."""
-    return dict(_images(study, ranking))
+    images = dict(_images(study, ranking))
+    if isinstance(weights, Importance):
+        images["importance"] = _importance(weights)
+    return images
 
 
 def _images(study: Study, ranking: Ranking) -> Iterator[tuple[str, Image]]:
     axis = views.axis_of(study.objective)
-    if len(ranking.ranked):
+    if len(ranking.ranked) and not study.arms:
         yield "leaders", _leaders(study, ranking, axis)
-    rows = views.dumbbell(ranking)
+    rows = views.dumbbell(study, ranking)
     if len(rows.frame):
         yield "dumbbell", _dumbbell(rows, ranking)
         if rows.total > 1:
@@ -30,16 +39,44 @@ def _images(study: Study, ranking: Ranking) -> Iterator[tuple[str, Image]]:
     lines = views.curves(study, ranking)
     if len(lines.frame):
         yield "curves", _curves(study, ranking, lines)
+    if ranking.by_validation and not study.arms:
+        yield from _search_images(study, ranking, axis)
+
+
+def _search_images(
+    study: Study, ranking: Ranking, axis: str
+) -> Iterator[tuple[str, Image]]:
+    """Draw what is said of a search, and not of configs that were given."""
     panels = views.knobs(study, ranking)
     if panels.knobs:
         yield "knobs", _knobs(ranking, panels, axis)
-    if ranking.by_validation:
-        ended = views.progress(study, ranking)
-        if len(ended.frame) > 1 and ended.frame["score"].notna().any():
-            yield "progress", _progress(ranking, ended, axis)
-        spent = views.cost(study, ranking)
-        if len(spent.frame) > 1:
-            yield "cost", _cost(ranking, spent, axis)
+    ended = views.progress(study, ranking)
+    if len(ended.frame) > 1 and ended.frame["score"].notna().any():
+        yield "progress", _progress(ranking, ended, axis)
+    fewer = budget.curve(study, ranking)
+    if fewer is not None:
+        yield "budget", _expected_best(fewer, axis)
+    spent = views.cost(study, ranking)
+    if len(spent.frame) > 1:
+        yield "cost", _cost(ranking, spent, axis)
+
+
+def differences(study: Study, found: tuple[contrasts.Contrast, ...]) -> Image:
+    """Draw contrasts; there must be one."""
+    frame = contrasts.frame(study, found)
+    width, height = HALF, 56 + 24 * max(len(frame), 2)
+    margin = 100 * MARGIN
+    uri = render(
+        lambda ax: figures.differences(frame, ax, margin), width=width, height=height
+    )
+    first = frame.iloc[0]
+    alt = (
+        f"Differences of test accuracy of {wording.several(len(frame), 'trial')}. "
+        f"First, {first['label']}: {wording.gap(first['value'] / 100)} points, "
+        f"{wording.gap(first['low'] / 100)} to {wording.gap(first['high'] / 100)}."
+    )
+    note = f"In the grey band a difference is too small to matter, {margin:g} points."
+    return Image(contrasts.title(study, found), alt, note, uri, width, height)
 
 
 def _leaders(study: Study, ranking: Ranking, axis: str) -> Image:
@@ -160,6 +197,41 @@ def _knobs(ranking: Ranking, view: views.Knobs, axis: str) -> Image:
     return Image(
         titles.knobs(view), alt, note + titles.clipped(view.clipped), uri, width, height
     )
+
+
+def _expected_best(frame: pd.DataFrame, axis: str) -> Image:
+    uri = render(
+        lambda ax: figures.expected_best(frame, ax, axis), width=HALF, height=330
+    )
+    last = frame.iloc[-1]
+    alt = (
+        f"Expected best {axis.lower()} against training time, from "
+        f"{wording.number(frame['score'].iloc[0], 1)} after one trial to "
+        f"{wording.number(last['score'], 1)} after {last['n']:.0f}."
+    )
+    note = (
+        "What the best of n random trials of this space scores on average; numbers "
+        "are n. The band holds 80 % of bootstrap samples. Never beyond the trials "
+        "that there are. "
+    )
+    return Image(titles.expected_best(frame), alt, note, uri, HALF, 330)
+
+
+def _importance(found: Importance) -> Image:
+    frame = found.frame.head(views.PANELS)
+    height = 78 + 22 * max(len(frame), 2)
+    uri = render(lambda ax: figures.importance(frame, ax), width=HALF, height=height)
+    first = frame.iloc[0]
+    alt = (
+        f"Importance of {wording.several(len(frame), 'hyperparameter')}. First, "
+        f"{first['name']}: {first['importance']:.0%} of the variance."
+    )
+    note = (
+        "By how much a random forest predicts unseen trials worse when a "
+        "hyperparameter is shuffled, within the ranges searched. It explains "
+        f"{found.r2:.0%} of {found.trials} trials' scores. "
+    )
+    return Image(titles.importance(found), alt, note, uri, HALF, height)
 
 
 def _progress(ranking: Ranking, view: views.View, axis: str) -> Image:

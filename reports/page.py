@@ -6,7 +6,7 @@ import datetime as dt
 import functools
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 import pandas as pd
@@ -14,18 +14,25 @@ from markupsafe import Markup
 
 from reports import (
     advice,
+    arms,
     comparison,
     comparison_page,
     contrasts,
     facts,
     findings,
     images,
+    noise,
+    optimism,
+    replication,
     table,
     wording,
 )
+from reports.drawing import Image
 from reports.frames import Study, read_study
+from reports.importance import importance
 from reports.ranking import Ranking, rank
 from tuner.files import atomic_file
+from tuner.records import RecordError
 
 _PODIUM = 8
 
@@ -55,23 +62,29 @@ def write_comparison(runs: Path) -> Path:
 def report_html(study: Study) -> str:
     """Build a study's page."""
     ranking = rank(study)
+    confirmed = _confirmation(study)
+    # It takes seconds, and the page of a search that runs is made every few.
+    weights = importance(study, ranking) if study.state != "running" else None
     columns = table.trials_table(study, ranking) if len(ranking.listed) else []
-    compared = contrasts.contrasts(study, ranking)
     return _render(
         "report.html.j2",
         title=f"{study.name} · tune",
         live=study.state == "running",
         study=study,
         status=facts.status(study),
-        verdict=findings.verdict(study, ranking),
+        outer=study.name.count("/") == 1,
+        verdict=_verdict(study, ranking, confirmed),
+        confirmed=_compared(confirmed) if confirmed else None,
+        **_noise(study),
+        **_replication(study),
         notes=findings.notes(study, ranking),
         about=facts.about(study),
-        images=images.study_images(study, ranking),
+        images=images.study_images(study, ranking, weights),
+        importance_withheld=weights if isinstance(weights, str) else "",
         podium=_podium(study, ranking),
         score_name="Val. %" if study.objective.is_accuracy else "Score",
         has_intervals=study.objective.is_accuracy,
-        contrasts=contrasts.rows(study, compared),
-        contrasts_note=contrasts.note(compared) if compared else "",
+        compared=_compared(study),
         validation_images=wording.count(study.images("validation")),
         train_images=wording.count(study.images("train")),
         test_images=wording.count(study.images("test")),
@@ -83,11 +96,75 @@ def report_html(study: Study) -> str:
         total=wording.several(len(ranking.listed), "trial"),
         data=_json(table.payload(columns)),
         failures=findings.failures(study),
-        steps=advice.next_steps(study, ranking),
+        steps=() if study.arms else advice.next_steps(study, ranking),
         command=study.record.command,
         use=facts.use(study, ranking),
         environment=facts.environment(study),
     )
+
+
+class Compared(NamedTuple):
+    """Trials set against others, as a page shows them."""
+
+    image: Image
+    rows: list[contrasts.Row]
+    note: str
+
+
+def _compared(study: Study) -> Compared | None:
+    found = contrasts.contrasts(study, rank(study))
+    if not found:
+        return None
+    return Compared(
+        images.differences(study, found),
+        contrasts.rows(study, found),
+        contrasts.note(study, found),
+    )
+
+
+def _confirmation(study: Study) -> Study | None:
+    """Read what `tune confirm` trained of a study, if it did."""
+    folder = study.folder / "confirm"
+    try:
+        return read_study(folder) if (folder / "study.json").exists() else None
+    except RecordError:
+        return None
+
+
+def _verdict(
+    study: Study, ranking: Ranking, confirmed: Study | None
+) -> findings.Verdict:
+    if study.arms:
+        return arms.verdict(study)
+    found = findings.verdict(study, ranking)
+    luck = findings.luck(optimism.of_study(study, ranking), len(ranking.ranked))
+    found = findings.Verdict(found.lead, (*found.support, *([luck] if luck else [])))
+    if confirmed is None:
+        return found
+    said = arms.verdict(confirmed)
+    again = f"Trained again on fresh seeds: {said.lead}"
+    return findings.Verdict(found.lead, (again, *found.support))
+
+
+def _replication(study: Study) -> dict[str, Any]:
+    if not replication.is_published(study):
+        return {"beside": [], "beside_note": "", "claims": []}
+    rows, note = replication.beside_the_record(study)
+    found = contrasts.contrasts(study, rank(study))
+    return {
+        "beside": rows,
+        "beside_note": note,
+        "claims": replication.claims(study, found),
+    }
+
+
+def _noise(study: Study) -> dict[str, Any]:
+    found = noise.spread(study) if study.kind == "noise" else None
+    return {
+        "noise": found,
+        "noise_rows": noise.rows(found) if found else [],
+        "noise_sentences": noise.sentences(found) if found else [],
+    }
 
 
 def comparison_html(found: comparison.Studies) -> str:

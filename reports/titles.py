@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from reports import findings, wording
 from reports.frames import Study
+from reports.importance import Importance
 from reports.ranking import Ranking
 from reports.views import BASELINE, Knobs, View
 
@@ -115,6 +117,28 @@ def progress(ranking: Ranking, view: View) -> str:
     if ended == 1:
         return "One trial has ended"
     return f"The highest so far came {_ordinal(at)} of {ended}"
+
+
+def expected_best(frame: pd.DataFrame) -> str:
+    """Say what the second half of the trials brought, on average."""
+    n = int(frame["n"].iloc[-1])
+    half = n // 2
+    at_half = np.interp(half, frame["n"], frame["score"])
+    gained = abs(float(frame["score"].iloc[-1]) - float(at_half))
+    is_percent = frame["score"].abs().max() > 5
+    digits, unit = (1, " points") if is_percent else (3, "")
+    lost = f"{wording.number(gained, digits)}{unit}"
+    return f"Half as many trials, {half} of {n}, would have cost {lost} on average"
+
+
+def importance(found: Importance) -> str:
+    """Say which hyperparameters are above their null."""
+    frame = found.frame
+    names = list(frame.loc[frame["importance"] > frame["null"].clip(lower=0), "name"])
+    if not names:
+        return "No hyperparameter stands out from shuffled scores"
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"Scores depend on {wording.listing(names[:3])}{more}"
 
 
 def cost(ranking: Ranking, view: View) -> str:

@@ -21,6 +21,7 @@ CURVES = 6
 PANELS = 12
 BASELINE = 0
 _LABEL_CHARS = 20
+_ARM_CHARS = 32
 
 
 class View(NamedTuple):
@@ -63,7 +64,7 @@ def leaders(study: Study, ranking: Ranking) -> View:
     return View(view.reset_index(drop=True), len(ranked))
 
 
-def dumbbell(ranking: Ranking) -> View:
+def dumbbell(study: Study, ranking: Ranking) -> View:
     """Choose the rows of the train-validation-test figure, in ranking order.
 
     Up to 30 trials are all shown; of up to 100 the top 25 and the five widest
@@ -83,7 +84,7 @@ def dumbbell(ranking: Ranking) -> View:
     view = pd.DataFrame(
         {
             "trial": frame["trial"],
-            "label": labels(frame),
+            "label": names(study, frame),
             "train": 100 * frame["train_accuracy"],
             "validation": 100 * frame["val_accuracy"],
             "test": 100 * frame["test_accuracy"],
@@ -127,7 +128,7 @@ def curves(study: Study, ranking: Ranking) -> View:
     mean = epochs.groupby(["trial", "epoch"], as_index=False)[
         ["accuracy", "val_accuracy"]
     ].mean()
-    label = dict(zip(top["trial"], labels(top), strict=True))
+    label = dict(zip(top["trial"], names(study, top), strict=True))
     test = dict(zip(top["trial"], top["test_accuracy"], strict=True))
     place = {trial: i for i, trial in enumerate(top["trial"])}
     view = pd.DataFrame(
@@ -256,13 +257,33 @@ def clip(values: pd.Series[float]) -> tuple[pd.Series[float], pd.Series[bool]]:
     known = values.dropna()
     if len(known) < 8:
         return values, pd.Series(data=False, index=values.index)
-    first, third = known.quantile([0.25, 0.75])
-    reach = 3 * max(third - first, 1e-9)
-    inside = values.clip(first - reach, third + reach)
-    kept = known[(known >= first - reach) & (known <= third + reach)]
+    low, high = fences(known)
+    inside = values.clip(low, high)
+    kept = known[(known >= low) & (known <= high)]
     margin = 0.06 * (kept.max() - kept.min())
     inside = inside.clip(kept.min() - margin, kept.max() + margin)
     return inside, (inside != values) & values.notna()
+
+
+def fences(known: pd.Series[float]) -> tuple[float, float]:
+    """Give the ends beyond which values lie far outside the rest."""
+    first, third = known.quantile([0.25, 0.75])
+    reach = 3 * max(third - first, 1e-9)
+    return float(first - reach), float(third + reach)
+
+
+def arm_labels(trials: pd.DataFrame) -> pd.Series[str]:
+    """Name arms on an axis: by their names alone, which are not invented."""
+    names = [
+        _cut(str(name or f"trial {trial}"), _ARM_CHARS)
+        for trial, name in zip(trials["trial"], trials["name"], strict=True)
+    ]
+    return pd.Series(names, index=trials.index, dtype="object")
+
+
+def names(study: Study, trials: pd.DataFrame) -> pd.Series[str]:
+    """Name a study's trials on an axis, or its arms."""
+    return arm_labels(trials) if study.arms else labels(trials)
 
 
 def labels(trials: pd.DataFrame) -> pd.Series[str]:
@@ -271,9 +292,7 @@ def labels(trials: pd.DataFrame) -> pd.Series[str]:
     def label(trial: int, name: object) -> str:
         if trial == BASELINE:
             return "baseline"
-        text = "" if name is None or name is pd.NA else " ".join(str(name).split())
-        if len(text) > _LABEL_CHARS:
-            text = text[: _LABEL_CHARS - 1] + "…"
+        text = "" if name is None or name is pd.NA else _cut(str(name), _LABEL_CHARS)
         return f"trial {trial} {text}".rstrip()
 
     names = [
@@ -281,6 +300,11 @@ def labels(trials: pd.DataFrame) -> pd.Series[str]:
         for trial, name in zip(trials["trial"], trials["name"], strict=True)
     ]
     return pd.Series(names, index=trials.index, dtype="object")
+
+
+def _cut(name: str, most: int) -> str:
+    text = " ".join(name.split())
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def unit_of(objective: Objective) -> float:

@@ -62,7 +62,9 @@ def test_one_training_each_speaks_of_two_networks(tmp_path):
 
     assert rows[0].verdict == "better, as two networks"
     assert rows[0].difference == "+10.0"
-    assert "other trainings of the same two configs" in contrasts.note(found)
+    assert "other trainings of the same two configs" in contrasts.note(
+        read_study(folder), found
+    )
 
 
 def test_a_longer_training_is_paired_with_the_shorter_it_continues(tmp_path):
@@ -84,7 +86,7 @@ def test_a_longer_training_is_paired_with_the_shorter_it_continues(tmp_path):
     apart = next(c for c in found if (c.trial, c.other) == (2, 0))
     assert not apart.difference.is_paired
     assert apart.difference.word() == "not shown"
-    assert "compared one by one" in contrasts.note(found)
+    assert "compared one by one" in contrasts.note(read_study(folder), found)
 
 
 def test_a_longer_baseline_is_paired_with_it(tmp_path):

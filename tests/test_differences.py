@@ -175,3 +175,34 @@ def test_shapes_that_do_not_fit_are_refused():
         compare(a, b)
     with pytest.raises(ValueError, match="equal numbers, got 2 and 1"):
         compare(a, a[:1], is_paired=True)
+
+
+@pytest.mark.parametrize("shift", [0.12, 0.2])
+def test_the_seeds_that_would_settle_it_do(shift):
+    """With so many trainings, about four of five comparisons exclude 0."""
+    rng = np.random.default_rng(1)
+    n, images_sd, seeds_sd = 4000, 1.0, 0.05
+    wanted = []
+    for _ in range(60):
+        ours, theirs = _simulate(rng, 5, n, images_sd, seeds_sd, shift=shift)
+        seen = compare(ours, theirs)
+        truth = seen._replace(value=_truth(images_sd, seeds_sd, shift))
+        wanted.append(truth.trainings_to_settle())
+    k = int(np.median(wanted))
+    assert 3 <= k <= 60
+    found = 0
+    for _ in range(200):
+        ours, theirs = _simulate(rng, k, n, images_sd, seeds_sd, shift=shift)
+        seen = compare(ours, theirs)
+        found += seen.low > 0
+    assert 0.65 <= found / 200 <= 0.97
+
+
+def test_image_noise_is_a_floor_that_no_seed_lowers():
+    """A difference below it is said to be beyond any number of seeds."""
+    small = Difference(0.006, -0.01, 0.02, 0.95, 3, False, 0.004**2, 0.003**2)
+    assert np.isnan(small.trainings_to_settle())
+    assert small.smallest_settled() == pytest.approx((1.96 + 0.8416) * 0.004, rel=1e-3)
+    large = small._replace(value=0.013)
+    assert 2 <= large.trainings_to_settle() < 20
+    assert large._replace(training_variance=0.08**2).trainings_to_settle() > 200

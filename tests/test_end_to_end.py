@@ -481,3 +481,40 @@ def test_a_base_and_an_audit_are_said_and_kept(folder):
     page = (folder / "runs" / study["study"] / "report.html").read_text()
     assert "Audit: " in page
     assert "the best trial of space-digits" in page
+
+
+def test_a_search_is_confirmed_and_changes_are_tried(folder):
+    """Fresh seeds, their own splits; the verdict is on the page and in JSON alike."""
+    tune(folder, *SEARCH, "--no-report")
+    few = ["--seeds", "3", "--workers", "2", "--json"]
+    done = tune(folder, "confirm", "space-digits", "--top", "1", *few)
+    arms = json.loads(done.stdout)["arms"]
+    assert [(a["seeds"], a["status"]) for a in arms] == [(3, "completed")] * 2
+    searched = {e["seed"] for r in _records(folder) for e in r["executions"]}
+    again = _records(folder, "space-digits/confirm")
+    fresh = [e["seed"] for r in again for e in r["executions"]]
+    assert not searched & set(fresh)
+    assert len(set(fresh)) == 6
+    page = (folder / "runs/space-digits/report.html").read_text(encoding="utf-8")
+    points = f"{100 * arms[1]['difference']:+.1f}".replace("-", "\u2212")
+    assert "Was it confirmed on fresh seeds?" in page
+    assert f"{points} points of test accuracy" in page
+
+    small = ["--dataset", "digits", "--limit", "300", "--epochs", "2"]
+    tried = tune(folder, "try", "filters=4", "units=8", *small, "--seeds", "3")
+    assert "filters=4 units=8" in tried.stdout.splitlines()[0]
+    assert "runs/tried-digits/report.html" in tried.stdout
+    noisy = tune(folder, "noise", *small, "--seeds", "3", "--no-report")
+    assert noisy.stdout.startswith("A change of no effect, trained once, shows up to")
+    listed = json.loads(tune(folder, "list", "--json").stdout)["studies"]
+    names = [s["study"] for s in listed]
+    assert names == ["noise-digits", "space-digits", "tried-digits"]
+
+
+def test_what_cannot_be_confirmed_or_tried_says_so(folder):
+    """Before anything is trained, with what to do."""
+    assert "is not possible" in tune(folder, "try", "filtres=4", check=2).stderr
+    assert "must read like" in tune(folder, "try", "filters", check=2).stderr
+    assert "must have a study.json" in tune(folder, "confirm", "none", check=2).stderr
+    said = tune(folder, "noise", "--seeds", "auto", check=2).stderr
+    assert "--seeds must be a number" in said

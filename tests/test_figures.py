@@ -24,8 +24,8 @@ def load(tmp_path, n=50, **fields):
 )
 def test_the_dumbbell_keeps_its_scale(tmp_path, n, shown):
     """All of a few; else the top and the widest gaps; the baseline always."""
-    _, ranking = load(tmp_path, n)
-    view = views.dumbbell(ranking)
+    study, ranking = load(tmp_path, n)
+    view = views.dumbbell(study, ranking)
 
     assert view.total == n
     assert shown <= len(view.frame) <= shown + 1
@@ -39,8 +39,8 @@ def test_the_dumbbell_keeps_its_scale(tmp_path, n, shown):
 
 def test_the_dumbbells_gap_is_the_length_of_its_line(tmp_path):
     """What is printed at the right is what is drawn."""
-    _, ranking = load(tmp_path)
-    frame = views.dumbbell(ranking).frame
+    study, ranking = load(tmp_path)
+    frame = views.dumbbell(study, ranking).frame
 
     assert np.allclose(frame["train"] - frame["test"], 100 * frame["gap"])
 
@@ -104,8 +104,8 @@ def test_nothing_is_clipped_among_few():
 @pytest.mark.parametrize("n", [1, 2, 5, 50, 500])
 def test_labels_do_not_overlap(tmp_path, n):
     """Row labels stay apart, and no tick label lies on another."""
-    _, ranking = load(tmp_path, n)
-    view = views.dumbbell(ranking)
+    study, ranking = load(tmp_path, n)
+    view = views.dumbbell(study, ranking)
     figure = Figure(
         figsize=(1040 / 96, (84 + 23 * max(len(view.frame), 2)) / 96),
         layout="constrained",

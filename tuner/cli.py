@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from search_spaces.errors import ExpectedError
+from tuner.arm_commands import confirm, noise, try_
 from tuner.console import (
     FAILED,
     USAGE,
-    command_line,
     exit_codes,
     fail,
     print_json,
@@ -51,6 +51,8 @@ def cli() -> None:  # the backspace is Click's mark for lines to keep
     tune --space hyperparams         search epochs, batch size, learning rate, ...
     tune --space published           the nine published CIFAR-10 experiments
     tune --space my_space.py         your own space
+    tune try filters=48              change one thing, and whether it helps
+    tune confirm STUDY               a search's best again, on fresh seeds
     tune report --open               the pages of every study, side by side
 
     An option in first place means `search`: see `tune search --help`.
@@ -77,10 +79,12 @@ def search(
         folder = directory / (name or _default_name(options))
         _check_name(folder.name, name)
         settings = _settings(options, folder, overwrite=overwrite)
+        from tuner import running
+
         if dry_run:
             _dry_run(settings, folder, overwrite=overwrite, as_json=as_json)
             return
-        _search(
+        running.search(
             settings,
             folder,
             overwrite=overwrite,
@@ -159,10 +163,11 @@ def show(*, study: str, trial: int | None, directory: Path, as_json: bool) -> No
 
         opened = Study.open(find_study(directory, study))
         if trial is None:
+            given = _given_configs(opened.folder)
             if as_json:
-                print_json(summary.study_object(opened))
+                print_json({**summary.study_object(opened), **given.facts})
             else:
-                print_lines(summary.study_lines(opened))
+                print_lines([*summary.study_lines(opened), *given.lines])
             return
         record = opened.trials.get(trial)
         if record is None:
@@ -209,7 +214,30 @@ def export(
             click.echo(snippet)
 
 
+for command in (confirm, try_, noise):
+    cli.add_command(command)
+
 _LISTED = ("study", "status", "best", "seconds", "report")
+
+
+class _Given(NamedTuple):
+    """What fresh seeds show of a study: its own, or those of its confirm."""
+
+    facts: dict[str, Any]
+    lines: list[str]
+
+
+def _given_configs(folder: Path) -> _Given:
+    from tuner.comparing import known_arms
+
+    for where, name in ((folder, "arms"), (folder / "confirm", "confirmed")):
+        if known_arms(where):
+            from reports.arms import outcome
+
+            found = outcome(where)
+            facts = found.facts["arms"] if name == "arms" else found.facts
+            return _Given({name: facts}, ["", *found.lines])
+    return _Given({}, [])
 
 
 def _settings(options: dict[str, Any], folder: Path, *, overwrite: bool) -> Any:
@@ -253,42 +281,21 @@ def _check_name(name: str, given: str | None) -> None:
         )
 
 
-def _search(
-    settings: Any, folder: Path, *, overwrite: bool, pages: bool, verbosity: int
-) -> None:
-    """Run the session, with its terminal and its live page."""
-    from tuner.live_page import LivePage
-    from tuner.progress import Terminal
-    from tuner.session import run_study
-
-    page = LivePage(folder)
-    terminal = Terminal(verbosity, on_trial_end=page.refresh if pages else None)
-    try:
-        run_study(settings, folder, command_line(), terminal, overwrite=overwrite)
-    except BaseException:
-        terminal.finish()
-        if pages and terminal.has_study and (problem := _write_pages(folder)):
-            say(problem)
-        raise
-    finally:
-        terminal.finish()
-        page.stop()
-
-
 def _finish(folder: Path, *, pages: bool, as_json: bool, open_page: bool) -> None:
     """Say what came of a search, on stdout."""
-    from tuner import summary
+    from tuner import running, summary
     from tuner.study import Study
 
     study = Study.open(folder)
-    problem = _write_pages(folder) if pages else None
+    problem = running.write_pages(folder) if pages else None
     if as_json:
         print_json(summary.study_object(study))
     else:
         print_lines(summary.ending(study))
+        if summary.may_confirm(study):
+            click.echo(f"Next     tune confirm {study.name}")
         if pages and not problem:
-            click.echo(f"Report   {folder / 'report.html'}")
-            click.echo(f"Compare  {folder.parent / 'comparison.html'}")
+            running.say_where(folder)
     if problem:
         fail(FAILED, problem)
     if pages and open_page:
@@ -303,18 +310,6 @@ def _finish(folder: Path, *, pages: bool, as_json: bool, open_page: bool) -> Non
         )
     if not any(t.status == "completed" for t in study.trials.values()):
         fail(FAILED, f"No trial was completed. See {folder / 'search.log'}.")
-
-
-def _write_pages(folder: Path) -> str | None:
-    """Write a study's page and the comparison, or say why not."""
-    from reports.page import write_comparison, write_report
-
-    try:
-        write_report(folder)
-        write_comparison(folder.parent)
-    except (ExpectedError, OSError) as error:
-        return f"The pages could not be written: {error}. Try again with tune report."
-    return None
 
 
 def _each(

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ __all__ = [
     "DatasetError",
     "load_dataset",
     "open_arrays",
+    "resplit",
     "save_arrays",
     "stratified_split",
 ]
@@ -69,6 +70,19 @@ class Dataset:
         """Height and width in pixels, and channels."""
         _, height, width, channels = self.x_train.shape
         return height, width, channels
+
+
+def resplit(data: Dataset, seed: int) -> Dataset:
+    """Draw another stratified split of the non-test images, as large as the first.
+
+    Args:
+        data: Has a validation split.
+        seed: Equal seeds give equal splits.
+    """
+    share = len(data.validation) / len(data.y_train)
+    train, validation = stratified_split(data.y_train, share, seed)
+    split = _hash(train, validation, start=data.fingerprint)
+    return replace(data, train=train, validation=validation, split=split)
 
 
 def _to_stderr(text: str) -> None:

@@ -78,6 +78,90 @@ def json_option(command: Command) -> Command:
     )(command)
 
 
+_DATA = (
+    click.option(
+        "--dataset",
+        type=click.Choice(["cifar10", "cifar100", "mnist", "fashion_mnist", "digits"]),
+        help="A named dataset; digits needs no network. [default: cifar10]",
+    ),
+    click.option(
+        "--data",
+        type=click.Path(exists=True),
+        help="Your own: an .npz with x_train y_train x_test y_test, or a folder with "
+        "train/CLASS/* and test/CLASS/*.",
+    ),
+    click.option("--limit", type=click.IntRange(1), help="Training images to use."),
+    click.option(
+        "--validation-split",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        help="Share of the training images that chooses between trials, stratified. "
+        "[default: 0.1]",
+    ),
+    click.option(
+        "--test-split",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        help="Share of an image folder without test/ that becomes the test set.",
+    ),
+    click.option(
+        "--image-size", type=click.IntRange(1), help="Resize images to N x N."
+    ),
+)
+_PLACE = (
+    click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        type=click.Choice(DEVICES),
+        help="auto takes a GPU where there is one.",
+    ),
+    click.option(
+        "--workers",
+        default="auto",
+        show_default=True,
+        type=Workers(),
+        help="Trainings side by side on this machine; auto is one a GPU, or one a "
+        "core where there is none.",
+    ),
+    click.option(
+        "--workers-per-gpu",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="Trainings that share each GPU.",
+    ),
+    click.option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Train on a Ray cluster: auto, local, ray://HOST:10001. Needs the extra "
+        "`ray`; one machine does not need it.",
+    ),
+)
+_END = (
+    click.option(
+        "--report/--no-report", default=True, help="Write the pages. [default: on]"
+    ),
+    click.option("--open", "open_page", is_flag=True, help="Open the page at the end."),
+    json_option,
+    click.option("-q", "--quiet", is_flag=True, help="No progress."),
+    click.option("-v", "--verbose", is_flag=True, help="A line an epoch."),
+)
+_LIMITS = (
+    click.option(
+        "--time-limit",
+        type=Duration(),
+        help="Start no trial after this long: 45s, 30m, 2h.",
+    ),
+    click.option(
+        "--trial-timeout", type=Duration(), help="A longer training has failed."
+    ),
+    click.option(
+        "--max-consecutive-failed-trials",
+        type=click.IntRange(1),
+        default=3,
+        show_default=True,
+        help="Give up after so many failures in a row.",
+    ),
+)
 _SEARCH = (
     click.option(
         "--space",
@@ -114,65 +198,9 @@ _SEARCH = (
         show_default=True,
         help="Seeds a trial.",
     ),
-    click.option(
-        "--dataset",
-        type=click.Choice(["cifar10", "cifar100", "mnist", "fashion_mnist", "digits"]),
-        help="A named dataset; digits needs no network. [default: cifar10]",
-    ),
-    click.option(
-        "--data",
-        type=click.Path(exists=True),
-        help="Your own: an .npz with x_train y_train x_test y_test, or a folder with "
-        "train/CLASS/* and test/CLASS/*.",
-    ),
-    click.option("--limit", type=click.IntRange(1), help="Training images to use."),
-    click.option(
-        "--validation-split",
-        type=click.FloatRange(0, 1, min_open=True, max_open=True),
-        help="Share of the training images that chooses between trials, stratified. "
-        "[default: 0.1]",
-    ),
-    click.option(
-        "--test-split",
-        type=click.FloatRange(0, 1, min_open=True, max_open=True),
-        help="Share of an image folder without test/ that becomes the test set.",
-    ),
-    click.option(
-        "--image-size", type=click.IntRange(1), help="Resize images to N x N."
-    ),
-    click.option(
-        "--device",
-        default="auto",
-        show_default=True,
-        type=click.Choice(DEVICES),
-        help="auto takes a GPU where there is one.",
-    ),
-    click.option(
-        "--workers",
-        default="auto",
-        show_default=True,
-        type=Workers(),
-        help="Trainings side by side on this machine; auto is one a GPU, or one a "
-        "core where there is none.",
-    ),
-    click.option(
-        "--workers-per-gpu",
-        type=click.IntRange(1),
-        default=1,
-        show_default=True,
-        help="Trainings that share each GPU.",
-    ),
-    click.option(
-        "--ray",
-        metavar="ADDRESS",
-        help="Train on a Ray cluster: auto, local, ray://HOST:10001. Needs the extra "
-        "`ray`; one machine does not need it.",
-    ),
-    click.option(
-        "--time-limit",
-        type=Duration(),
-        help="Start no trial after this long: 45s, 30m, 2h.",
-    ),
+    *_DATA,
+    *_PLACE,
+    *_LIMITS,
     click.option(
         "--max-params", type=click.IntRange(1), help="Do not propose larger networks."
     ),
@@ -244,16 +272,6 @@ _SEARCH = (
         "becomes trial 0.",
     ),
     click.option(
-        "--trial-timeout", type=Duration(), help="A longer training has failed."
-    ),
-    click.option(
-        "--max-consecutive-failed-trials",
-        type=click.IntRange(1),
-        default=3,
-        show_default=True,
-        help="Give up after so many failures in a row.",
-    ),
-    click.option(
         "--deterministic",
         is_flag=True,
         help="One CPU thread a training: histories are the same, bit for bit.",
@@ -261,18 +279,67 @@ _SEARCH = (
     click.option(
         "--dry-run", is_flag=True, help="Show the plan and what it will take."
     ),
-    click.option(
-        "--report/--no-report", default=True, help="Write the pages. [default: on]"
-    ),
-    click.option("--open", "open_page", is_flag=True, help="Open the page at the end."),
-    json_option,
-    click.option("-q", "--quiet", is_flag=True, help="No progress."),
-    click.option("-v", "--verbose", is_flag=True, help="A line an epoch."),
+    *_END,
 )
 
 
 def search_options(command: Command) -> Command:
     """Give a command every option of `tune search`, in the order of its help."""
-    for option in reversed(_SEARCH):
+    return _with(command, _SEARCH)
+
+
+def data_options(command: Command) -> Command:
+    """Let a command be told what to train on, and from what to start."""
+    own = (
+        *_DATA,
+        click.option(
+            "--epochs",
+            type=click.IntRange(1),
+            help="What every network gets, unless that is what changes. "
+            "[default: 5; with --base that trial's]",
+        ),
+        click.option(
+            "--base",
+            metavar="STUDY",
+            help="Start from that study's best trial, on its data, rather than from "
+            "the baseline.",
+        ),
+        click.option(
+            "--seed", type=click.IntRange(0), help="Everything follows from it."
+        ),
+        click.option(
+            "--deterministic",
+            is_flag=True,
+            default=None,
+            help="One CPU thread a training: histories are the same, bit for bit.",
+        ),
+        click.option("--name", help="The study's name."),
+        click.option(
+            "--overwrite",
+            is_flag=True,
+            help="Move a study of that name aside and start anew.",
+        ),
+    )
+    return _with(command, own)
+
+
+def how_options(command: Command) -> Command:
+    """Let a command be told where and how long to train, and how to show it."""
+    return _with(command, (*_PLACE, *_LIMITS, directory_option, *_END))
+
+
+def seeds_option(default: str = "5") -> Command:
+    """Let a command be told how many seeds to train."""
+    return click.option(
+        "--seeds",
+        type=Workers(),
+        default=default,
+        show_default=True,
+        help="Trainings of each; auto looks at 3, 5, 8 and 12 until all is settled.",
+    )
+
+
+def _with(command: Command, options: tuple[Command, ...]) -> Command:
+    for option in reversed(options):
         command = option(command)
     return command

@@ -24,6 +24,7 @@ from search_spaces.space import (
     shuffled_points,
 )
 from tuner import hyperband
+from tuner.arms import Arm
 from tuner.estimate import Workload, sample_configs, workload
 from tuner.oracles import Bayesian, Hyperband, OracleProposer, RandomSearch
 from tuner.proposals import Audit, Chain, ListProposer, Proposal, Proposer
@@ -64,7 +65,7 @@ class Plan:
     @property
     def is_list(self) -> bool:
         """Whether the trials are given, and nothing is proposed."""
-        return self.space.name == "published"
+        return self.space.name == "published" or bool(self.settings.arms)
 
     @property
     def _tunes_epochs(self) -> bool:
@@ -80,7 +81,7 @@ class Plan:
             SettingsError: No config of the space can be trained on these images.
         """
         if self.is_list:
-            return replace(self, trials=len(EXPERIMENTS) - 1)  # its baseline is first
+            return replace(self, trials=len(self.given_trials()) - 1)
         screen = Screen(limits, shape, classes)
         for proposal in self.given_trials():
             if screen.admits(proposal.config):
@@ -141,14 +142,18 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the plan as plain values, as `StudyRecord.plan` describes them."""
+        if self.is_list:
+            epochs = sum(
+                p.config.epochs * self.settings.seeds(p.trial)
+                for p in self.given_trials()
+            )
+            return {"trials": self.trials, "epochs": epochs}
         enqueued = self.settings.enqueue
         plan: dict[str, Any] = {"trials": self.trials + len(enqueued)}
         if self.hyperband:
             epochs = self.hyperband.epochs
             epochs += self.settings.audit * self.space.base.epochs
             plan["brackets"] = self.hyperband.to_lists()
-        elif self.is_list:
-            epochs = sum(e.config.epochs for e in EXPERIMENTS.values())
         else:
             longest = self.space.base.epochs * (2 if self._tunes_epochs else 1)
             epochs = self.trials * longest
@@ -179,14 +184,21 @@ class Plan:
 
     def workload(self, limits: Limits, shape: Shape, classes: int) -> Workload:
         """Estimate the work of all trials but the baseline."""
-        brings_epochs = self.is_list or self._tunes_epochs
+        if self.is_list:
+            nothing = Workload(0.0, shape, classes)
+            works = (
+                nothing.of(p.config, p.config.epochs) * self.settings.seeds(p.trial)
+                for p in self.given_trials()
+                if p.trial
+            )
+            return replace(nothing, total=sum(works))
         return workload(
             self.space,
             self.declared,
             limits,
             shape,
             classes,
-            epochs=None if brings_epochs else int(self.to_dict()["epochs"]),
+            epochs=None if self._tunes_epochs else int(self.to_dict()["epochs"]),
             trainings=self.trials * self.settings.executions,
         )
 
@@ -199,7 +211,13 @@ class Plan:
         )
 
     def given_trials(self) -> list[Proposal]:
-        """List what no algorithm proposes: trial 0 and enqueued, or the nine."""
+        """List what no algorithm proposes: trial 0 and enqueued, the nine, arms."""
+        if self.settings.arms:
+            arms = map(Arm.from_dict, self.settings.arms)
+            return [
+                Proposal(i, arm.values, CnnConfig.from_dict(arm.config), name=arm.name)
+                for i, arm in enumerate(arms)
+            ]
         if self.is_list:
             return [
                 self._proposal(trial, {"experiment": name}, name)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from tuner import numbers, wording
 from tuner.datasets import Dataset
@@ -124,7 +124,7 @@ class Terminal:
         else:
             ranked = best_first(study.trials.values(), study.record.settings)
             is_best = len(ranked) > 1 and ranked[0].trial == trial.trial
-            mark = "  * best" if is_best else ""
+            mark = "  * best" if is_best and not self._has_arms else ""
             self._say_line(f"  {self._label(trial)} {self._result(trial)}", mark)
         if trial.trial == 0:
             self._say_what_the_rest_takes()
@@ -152,6 +152,8 @@ class Terminal:
         validation = score(trial, "val_accuracy")
         shown = ("test", test) if validation is None else ("val", validation)
         what = wording.trial(trial, self._names)
+        if self._has_arms:
+            what = f"{len(trial.executions)} seeds   {trial.name}"
         if "brackets" in self._opened().record.plan:  # a rung's end
             what = f"epoch {trial.rungs[-1].epochs}  {what}"
         return (
@@ -164,6 +166,10 @@ class Terminal:
         if trial.trial == 0:
             return " base"
         return f"{trial.trial:>2}/{self._opened().record.plan['trials']}"
+
+    @property
+    def _has_arms(self) -> bool:
+        return bool(self._opened().record.settings.get("arms"))
 
     def _outlook(self) -> str:
         study = self._opened()
@@ -262,10 +268,21 @@ def _wrapped(text: str, width: int | None) -> list[str]:
     return [part for line in lines for part in wrapper.wrap(line) or [""]]
 
 
+def _arms(settings: Mapping[str, Any]) -> str:
+    """Say how many configs are trained on how many seeds."""
+    first, *others = settings["arms"]
+    seeds = max(arm["looks"][-1] for arm in settings["arms"])
+    one = "1 config" if len(others) == 1 else f"{len(others)} configs"
+    against = f"{one} against {first['name']}, " if others else f"{first['name']}, "
+    return f"{against}{seeds} seeds, each with its own split"
+
+
 def _plan(study: Study) -> str:
     """Say in one line what will be searched."""
     record = study.record
     settings, plan = record.settings, record.plan
+    if settings.get("arms"):
+        return _arms(settings)
     if record.space["name"] == "published":
         return f"the {plan['trials'] + 1} published experiments"
     if "brackets" in plan:

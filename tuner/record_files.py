@@ -21,6 +21,12 @@ from tuner.records import (
 )
 
 
+def study_name(folder: Path) -> str:
+    """Name a study for a command: its folder, behind that of a study it lies in."""
+    is_inner = (folder.parent / "study.json").exists()
+    return f"{folder.parent.name}/{folder.name}" if is_inner else folder.name
+
+
 def read_study(folder: Path) -> StudyRecord:
     """Read `study.json` of a study folder.
 

@@ -183,10 +183,8 @@ class Search:
             for t in self.study.trials.values()
             if t.status == "completed" and t.trial not in self._without_more_seeds
         ]
-        few = min(done, key=lambda t: (len(t.executions), t.trial), default=None)
-        if few is None or len(few.executions) >= self.settings.executions:
-            return None
-        return few
+        few = [t for t in done if len(t.executions) < self.settings.seeds(t.trial)]
+        return min(few, key=lambda t: (len(t.executions), t.trial), default=None)
 
     def _add_seed(self, record: TrialRecord) -> None:
         """Train a completed trial once more, with its next seed."""
@@ -198,7 +196,8 @@ class Search:
         self._enqueue(record, record.rungs[-1].epochs)
 
     def _execution(self, config: Mapping[str, Any], number: int) -> Execution:
-        return Execution(number, execution_seed(self.settings.seed, config, number))
+        seed = execution_seed(self.settings.training_seed, config, number)
+        return Execution(number, seed)
 
     def _start(self, proposal: Proposal) -> None:
         """Write a trial's record, or a new rung in it, and queue its trainings."""
@@ -220,7 +219,8 @@ class Search:
             values=proposal.values,
             name=proposal.name,
             executions=tuple(
-                self._execution(config, i) for i in range(self.settings.executions)
+                self._execution(config, i)
+                for i in range(self.settings.seeds(proposal.trial))
             ),
         )
         record = replace(
@@ -256,6 +256,7 @@ class Search:
             keep_state=self.settings.keep_models > 0 or self._may_extend(record),
             patience=self.settings.patience,
             jit_compile=start.jit_compile,
+            split_seed=self.settings.split_seed(execution.execution),
         )
 
     def _take(self, event: Event) -> None:
@@ -284,10 +285,12 @@ class Search:
         self.listener.epoch_ended(self.study.trials[event.trial], event)
 
     def _take_result(self, event: TrainingResult) -> None:
+        has_own_split = self.settings.split_seed(event.execution) is not None
         self.study.put_predictions(
             event.trial,
             event.execution,
-            {"validation": event.validation, "test": event.test},
+            {"validation": None if has_own_split else event.validation}
+            | {"test": event.test},
         )
         if event.state:
             self.study.put_state(event.trial, event.execution, event.state)

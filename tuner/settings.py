@@ -14,9 +14,11 @@ from typing import Any
 from search_spaces.errors import UsageError
 from search_spaces.space import check_name
 from tuner.ranking import OBJECTIVES
+from tuner.seeds import derive_seed
 
 ALGORITHMS = ("random", "hyperband", "bayesian", "grid")
 DEVICES = ("auto", "cpu", "gpu")
+KINDS = ("search", "confirm", "try", "noise")
 
 # These say how far and how patiently to search, not what a result is.
 _MAY_CHANGE = (
@@ -31,6 +33,7 @@ _MAY_CHANGE = (
     "ray",
     "audit",
     "data",
+    "arms",
 )
 
 
@@ -64,6 +67,8 @@ class StudySettings:
         base_study: The study whose best trial that is, or None.
         deterministic: Whether each training keeps to one CPU thread, so that a
             study's histories are the same bits whatever the number of workers.
+        kind: One of KINDS: a search, or a study of arms.
+        arms: `Arm.to_dict` of each; trial i is arm i. Empty for a search.
 
     Raises:
         SpaceError: There is no such space.
@@ -100,6 +105,8 @@ class StudySettings:
     enqueue: Sequence[Mapping[str, Any]] = ()
     base: Mapping[str, Any] | None = None
     base_study: str | None = None
+    kind: str = "search"
+    arms: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
         if self.space == "published":
@@ -107,9 +114,10 @@ class StudySettings:
         is_hyperband = self.algorithm == "hyperband"
         epochs = self.base["epochs"] if self.base else 10 if is_hyperband else 5
         self._default("epochs", epochs)
-        if self.algorithm in ("random", "bayesian"):
+        if self.algorithm in ("random", "bayesian") and not self.arms:
             self._default("max_trials", 20)
         object.__setattr__(self, "enqueue", [dict(c) for c in self.enqueue])
+        object.__setattr__(self, "arms", [dict(arm) for arm in self.arms])
         self._default("validation_split", 0.0 if self.space == "published" else 0.1)
         self._check()
 
@@ -149,7 +157,7 @@ class StudySettings:
                 f"--objective must be one of {', '.join(OBJECTIVES)}, "
                 f"got {self.objective!r}. The test set never chooses."
             )
-        if self.validation_split == 0 and self.space != "published":
+        if not self.validation_split and self.space != "published" and not self.arms:
             raise SettingsError(
                 "--validation-split must be above 0 and below 1: validation images "
                 "choose between trials, got 0. Leave it out for 0.1."
@@ -204,6 +212,24 @@ class StudySettings:
         if self.takes_more_seeds:
             del fixed["executions"]
         return fixed
+
+    def seeds(self, trial: int) -> int:
+        """How many trainings a trial shall have, each with its own seed."""
+        return self.arms[trial]["looks"][-1] if self.arms else self.executions
+
+    @property
+    def training_seed(self) -> int:
+        """What seeds the trainings: of arms none that a search had."""
+        return derive_seed("arms", self.seed) if self.arms else self.seed
+
+    def split_seed(self, execution: int) -> int | None:
+        """What seeds an execution's own split, the same for every arm, if it has one.
+
+        None where it trains on the study's.
+        """
+        if not self.arms or not self.validation_split:
+            return None
+        return derive_seed("split", self.seed, execution)
 
     @property
     def takes_more_seeds(self) -> bool:

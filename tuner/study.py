@@ -18,6 +18,7 @@ from tuner.record_files import (
     predictions_path,
     read_study,
     read_trial,
+    study_name,
     trial_path,
     trial_paths,
     write_study,
@@ -101,8 +102,8 @@ class Study:
 
     @property
     def name(self) -> str:
-        """The study's name, which is its folder's."""
-        return self.folder.name
+        """What commands take: its folder's name, behind that of a study it lies in."""
+        return study_name(self.folder)
 
     def update(self, **changes: Any) -> None:
         """Change fields of `study.json`."""

@@ -99,6 +99,12 @@ def ending(study: Study) -> list[str]:
     return lines + rungs.sentences(list(trials), study.record.settings)
 
 
+def may_confirm(study: Study) -> bool:
+    """Whether something was chosen that fresh seeds could confirm."""
+    ranked = best_first(study.trials.values(), study.record.settings)
+    return any(trial.trial for trial in ranked)
+
+
 def list_lines(studies: list[Study]) -> list[str]:
     """Give a table of studies."""
     rows: list[_Row] = [("study", "status", "trials", "best val %", "test %")]

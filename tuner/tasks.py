@@ -45,6 +45,8 @@ class TrainingTask:
             the last. States are then those of the lowest epoch so far.
         jit_compile: Whether XLA compiles the network, as it did when the state was
             made; None lets Keras choose.
+        split_seed: Draws a split into train and validation images of this training's
+            own; None is the study's.
     """
 
     trial: int
@@ -57,6 +59,7 @@ class TrainingTask:
     checkpoint_seconds: float = 30.0
     patience: int | None = None
     jit_compile: bool | None = None
+    split_seed: int | None = None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import numpy as np
 
 from search_spaces.config import CnnConfig
 from search_spaces.model import build_model
-from tuner.datasets import Dataset
+from tuner.datasets import Dataset, resplit
 from tuner.seeds import derive_seed
 from tuner.tasks import (
     Assessment,
@@ -53,6 +53,8 @@ def train(task: TrainingTask, data: Dataset) -> Iterator[EpochEnd | TrainingResu
         DivergedError: A loss became NaN or infinite.
     """
     clock = _Clock()
+    if task.split_seed is not None:
+        data = resplit(data, task.split_seed)
     config = CnnConfig.from_dict(task.config)
     model = _build(config, data, task.seed, jit_compile=task.jit_compile)
     first = restore(model, task.state) if task.state else 0

@@ -1,0 +1,36 @@
+"""What a change of no effect shows: against simulation and statsmodels."""
+
+import numpy as np
+import pytest
+from statsmodels.stats.power import TTestIndPower
+
+from reports import noise
+
+
+@pytest.mark.parametrize("changes", [1, 3, 6, 30])
+def test_the_best_of_nulls_is_that_of_a_simulation(changes):
+    """Mean and 95 % quantile of the best change over one run of the baseline."""
+    rng = np.random.default_rng(0)
+    draws = rng.normal(size=(200_000, changes + 1))
+    gains = draws[:, 1:].max(axis=1) - draws[:, 0]
+    mean, high = noise.best_of_nulls(changes)
+    assert mean == pytest.approx(gains.mean(), abs=0.02)
+    assert high == pytest.approx(np.quantile(gains, 0.95), abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("points", "seeds"), [(1.0, 3), (0.8, 4), (0.5, 7), (0.3, 17), (0.2, 37)]
+)
+def test_the_seeds_needed_are_those_of_a_t_test(points, seeds):
+    """For a standard deviation of 0.3 points, 80 % power, as statsmodels has it."""
+    assert noise.seeds_needed(points / 100, 0.003) == seeds
+    power = TTestIndPower().power(points / 0.3, seeds, 0.05)
+    one_less = TTestIndPower().power(points / 0.3, seeds - 1, 0.05)
+    assert one_less < 0.8 <= power
+
+
+def test_the_floor_is_a_bound_on_what_images_hide():
+    """Configs whose seeds agree on more images can be told apart by less."""
+    found = noise.Spread(5, 0.7, 0.003, 0.002, 0.008, 0.004, 0.2, 10_000)
+    assert noise.floor(found) == pytest.approx(1.96 * np.sqrt(0.2 / 10_000), rel=1e-3)
+    assert noise.floor(found._replace(disagreement=0.05)) < noise.floor(found)

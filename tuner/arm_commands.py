@@ -1,0 +1,212 @@
+"""The commands that compare given configs: `tune confirm`, `tune try`, `tune noise`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tuner.arms import AUTO, Arm, look
+from tuner.console import FAILED, USAGE, exit_codes, fail, print_json, print_lines
+from tuner.options import data_options, how_options, seeds_option
+
+if TYPE_CHECKING:
+    from tuner.settings import StudySettings
+    from tuner.study import Study
+
+Options = dict[str, Any]
+
+_SPACE = "combined"
+_OF_A_RESULT = (
+    "dataset",
+    "limit",
+    "validation_split",
+    "test_split",
+    "image_size",
+    "deterministic",
+    "seed",
+)
+_HOW = (
+    "device",
+    "workers",
+    "workers_per_gpu",
+    "ray",
+    "max_consecutive_failed_trials",
+)
+
+
+@click.command()
+@click.argument("study")
+@click.argument("trials", type=click.IntRange(0), metavar="[TRIAL]...", nargs=-1)
+@click.option(
+    "--top",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="How many of the best to train again, where no trial is named.",
+)
+@seeds_option()
+@click.option("--data", type=click.Path(exists=True), help="Where the data lie now.")
+@how_options
+def confirm(
+    *, study: str, trials: tuple[int, ...], top: int, seeds: int | None, **options: Any
+) -> None:
+    """Train a study's best trials and its trial 0 again, on fresh seeds.
+
+    Seed i draws its own split of the training images, the same for every trial.
+    A later confirm adds seeds to those there are.
+    """
+    with exit_codes(resumes=True):
+        from tuner.comparing import finalists
+
+        source = _study(options["directory"], study)
+        asked = finalists(source, trials, top)
+        like = _like(source, options)
+        folder = source.folder / "confirm"
+        _look(folder, asked, seeds, kind="confirm", like=like, options=options)
+
+
+@click.command("try")
+@click.argument("changes", metavar="NAME=VALUE...", nargs=-1, required=True)
+@seeds_option()
+@data_options
+@how_options
+def try_(
+    *, changes: tuple[str, ...], seeds: int | None, base: str | None, **options: Any
+) -> None:
+    """Change one thing and see: tune try filters=48.
+
+    The changed network and the baseline are trained on the same seeds and splits.
+    All that was tried is one study with one page, corrected for how many there are.
+    """
+    with exit_codes(resumes=True):
+        from search_spaces.config import CnnConfig
+        from tuner.comparing import changed
+
+        first, source = _first(base, options)
+        config = CnnConfig.from_dict(first.config)
+        asked = changed(config, changes, first.name)
+        folder = _folder("tried", source, options)
+        like = _like(source, options)
+        _look(folder, asked, seeds, kind="try", like=like, options=options)
+
+
+@click.command()
+@seeds_option(default="10")
+@data_options
+@how_options
+def noise(*, seeds: int | None, base: str | None, **options: Any) -> None:
+    """Show what a change of no effect would show here.
+
+    The baseline is trained on several seeds, each with its own split.
+    """
+    with exit_codes(resumes=True):
+        first, source = _first(base, options)
+        if seeds is None:
+            fail(USAGE, "--seeds must be a number: there is no verdict to wait for.")
+        folder = _folder("noise", source, options)
+        like = _like(source, options)
+        _look(folder, [first], seeds, kind="noise", like=like, options=options)
+
+
+def _study(directory: Path, name: str) -> Study:
+    from tuner.study import Study, find_study
+
+    return Study.open(find_study(directory, name))
+
+
+def _first(base: str | None, options: Options) -> tuple[Arm, Study | None]:
+    """Give arm 0, and the study that it is the best trial of, if any."""
+    from search_spaces.config import BASELINE
+    from tuner.known import best_config
+
+    epochs = options.pop("epochs")
+    if base is None:
+        config = replace(BASELINE, epochs=epochs or BASELINE.epochs)
+        return Arm("baseline", config.to_dict(), {}), None
+    given = [f"--{n.replace('_', '-')}" for n in _OF_A_RESULT if options[n] is not None]
+    if given:
+        fail(USAGE, f"--base brings its study's own: leave out {' and '.join(given)}.")
+    source = _study(options["directory"], base)
+    best, name = best_config(options["directory"], base, None)
+    best = best | ({"epochs": epochs} if epochs else {})
+    return Arm(f"best of {name}", best, {}), source
+
+
+def _like(source: Study | None, options: Options) -> StudySettings:
+    """Take what a result depends on from a study, or from the options."""
+    from tuner.settings import StudySettings
+
+    if source:
+        stored = StudySettings.from_dict(source.record.settings)
+        return replace(stored, data=options["data"] or stored.data)
+    if options["dataset"] and options["data"]:
+        fail(USAGE, "--dataset and --data exclude each other. Leave one out.")
+    given = {n: options[n] for n in _OF_A_RESULT if options[n] is not None}
+    data = options["data"]
+    given["dataset"] = None if data else given.get("dataset", "cifar10")
+    return StudySettings(_SPACE, data=data, **given)
+
+
+def _folder(kind: str, source: Study | None, options: Options) -> Path:
+    """Say where a study of arms lies: within the study that it starts from."""
+    name: str | None = options["name"]
+    if source:
+        return source.folder / (name or kind)
+    data = options["data"]
+    images = Path(data).resolve().stem if data else options["dataset"] or "cifar10"
+    directory: Path = options["directory"]
+    return directory / (name or f"{kind}-{images}")
+
+
+def _look(
+    folder: Path,
+    asked: list[Arm],
+    seeds: int | None,
+    *,
+    kind: str,
+    like: StudySettings,
+    options: Options,
+) -> None:
+    """Train what is asked for, look by look, and say what it shows."""
+    from reports import arms as results
+    from tuner import running
+    from tuner.comparing import known_arms, settings_for
+
+    how = {name: options[name] for name in _HOW}
+    how |= {f"{name}_s": options[name] for name in ("time_limit", "trial_timeout")}
+    overwrite = options.get("overwrite", False)
+    known = [] if overwrite else known_arms(folder)
+    numbers = [seeds] if seeds else [n for n in AUTO if n >= _fewest(known, asked)]
+    for number in numbers or [AUTO[-1]]:
+        known = look(known, asked, number)
+        running.search(
+            settings_for(kind, known, like, how),
+            folder,
+            overwrite=overwrite,
+            pages=options["report"],
+            verbosity=-1 if options["quiet"] else int(options["verbose"]),
+        )
+        overwrite = False
+        outcome = results.outcome(folder)
+        if outcome.state != "completed" or outcome.is_settled:
+            break
+    problem = running.write_pages(folder) if options["report"] else None
+    if options["as_json"]:
+        print_json(outcome.facts)
+    else:
+        print_lines(list(outcome.lines))
+        if options["report"] and not problem:
+            running.say_where(folder)
+    if problem:
+        fail(FAILED, problem)
+    if options["report"] and options["open_page"]:
+        click.launch(str(folder / "report.html"))
+
+
+def _fewest(known: list[Arm], asked: list[Arm]) -> int:
+    """Count the seeds that all of the asked arms have already."""
+    configs = {arm.key: arm.seeds for arm in known}
+    return min(configs.get(arm.key, 0) for arm in asked[1:])

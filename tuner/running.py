@@ -1,0 +1,69 @@
+"""Run a session with its terminal and its pages; what every searching command does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from search_spaces.errors import ExpectedError
+from tuner.console import command_line, say
+from tuner.live_page import LivePage
+from tuner.progress import Terminal
+from tuner.session import run_study
+from tuner.settings import StudySettings
+
+
+def search(
+    settings: StudySettings,
+    folder: Path,
+    *,
+    overwrite: bool,
+    pages: bool,
+    verbosity: int,
+) -> None:
+    """Run the session, and leave its pages whole however it ends.
+
+    Args:
+        settings: What to search.
+        folder: The study's.
+        overwrite: Move an older study of that name aside first.
+        pages: Whether to write them, while it runs and at its end.
+        verbosity: As `Terminal` takes it.
+    """
+    page = LivePage(folder)
+    terminal = Terminal(verbosity, on_trial_end=page.refresh if pages else None)
+    try:
+        run_study(settings, folder, command_line(), terminal, overwrite=overwrite)
+    except BaseException:
+        terminal.finish()
+        if pages and terminal.has_study and (problem := write_pages(folder)):
+            say(problem)
+        raise
+    finally:
+        terminal.finish()
+        page.stop()
+
+
+def write_pages(folder: Path) -> str | None:
+    """Write a study's page and those that show it too, or say why not."""
+    from reports.page import write_comparison, write_report
+
+    outer = folder.parent
+    try:
+        write_report(folder)
+        if (outer / "study.json").exists():
+            write_report(outer)
+            outer = outer.parent
+        write_comparison(outer)
+    except (ExpectedError, OSError) as error:
+        return f"The pages could not be written: {error}. Try again with tune report."
+    return None
+
+
+def say_where(folder: Path) -> None:
+    """Print where a study's pages are."""
+    inner = (folder.parent / "study.json").exists()
+    study = folder.parent if inner else folder
+    click.echo(f"Report   {study / 'report.html'}")
+    click.echo(f"Compare  {study.parent / 'comparison.html'}")
