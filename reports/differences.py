@@ -73,35 +73,23 @@ class Difference(NamedTuple):
             Their number, infinity where it is over `most`, or nan where no number
             would do on these images.
         """
-        settles = [
-            self._error(k) * reach <= max(abs(self.value), margin - abs(self.value))
-            for k, reach in (
-                (k, self._reach(k)) for k in range(MIN_TRAININGS, most + 1)
-            )
-        ]
-        if any(settles):
-            return MIN_TRAININGS + settles.index(True)
-        floor = self.smallest_settled()
-        is_hopeless = floor > max(abs(self.value), margin - abs(self.value))
-        return math.nan if is_hopeless else math.inf
+        distance = max(abs(self.value), margin - abs(self.value))
+        for trainings in range(MIN_TRAININGS, most + 1):
+            if self._settled_by(trainings) <= distance:
+                return trainings
+        return math.nan if self.smallest_settled() > distance else math.inf
 
     def smallest_settled(self) -> float:
         """Give the smallest difference that any number of trainings could settle."""
         reach = stats.norm.ppf((1 + self.level) / 2) + _POWER_80
         return float(reach * math.sqrt(self.image_variance))
 
-    def _error(self, trainings: int) -> float:
-        return math.sqrt(self.image_variance + self.training_variance / trainings)
-
-    def _reach(self, trainings: int) -> float:
-        """Give how many standard errors off 0 is settled in four of five tries."""
+    def _settled_by(self, trainings: int) -> float:
+        """Give the smallest difference that so many trainings would settle."""
+        of_trainings = self.training_variance / trainings
         freedom = (trainings - 1) * (1 if self.is_paired else 2)
-        share = self.training_variance / trainings / self._error(trainings) ** 2
-        if share > 0:  # the part of the variance that is estimated from trainings
-            quantile = stats.t.ppf((1 + self.level) / 2, freedom / share**2)
-        else:
-            quantile = stats.norm.ppf((1 + self.level) / 2)
-        return float(quantile) + _POWER_80
+        half = _half_width(self.image_variance, of_trainings, freedom, self.level)
+        return half + _POWER_80 * math.sqrt(self.image_variance + of_trainings)
 
 
 def compare(
@@ -137,9 +125,8 @@ def compare(
             half = max(value - low, high - value)
             low, high = value - half, value + half
         return Difference(value, low, high, level, trainings, is_paired)
-    half, of_images, of_trainings = _spread(
-        ours, theirs, is_paired=is_paired, level=level
-    )
+    of_images, of_trainings, freedom = _variances(ours, theirs, is_paired=is_paired)
+    half = _half_width(of_images, of_trainings, freedom, level)
     return Difference(
         value,
         value - half,
@@ -152,18 +139,16 @@ def compare(
     )
 
 
-def _spread(
-    ours: Right, theirs: Right, *, is_paired: bool, level: float
-) -> tuple[float, float, float]:
-    """Compute half the width of the interval for the difference of two configs.
+def _variances(
+    ours: Right, theirs: Right, *, is_paired: bool
+) -> tuple[float, float, int]:
+    """Split the variance of a difference of two configs.
 
     Returns:
-        That, and the two parts of the variance: of images, of trainings.
-
-    SE^2 = SE_images^2 + max(0, SE_trainings^2 - SE_independent^2): the last is what
-    trainings would vary if every image were right or wrong on its own. Student's t
-    with Satterthwaite's degrees of freedom: SE_trainings^2 alone is estimated from
-    few values.
+        What the choice of images adds however many trainings there are: SE_images^2 -
+        SE_independent^2, the latter what trainings would vary by if every image were
+        right or wrong on its own. What trainings add, SE_trainings^2. Its degrees of
+        freedom.
     """
     images = ours.shape[1]
     a, b = ours.astype(np.float64), theirs.astype(np.float64)
@@ -171,20 +156,23 @@ def _spread(
     parts = [a - b] if is_paired else [a, b]
     each = [part.mean(axis=1).var(ddof=1) / len(part) for part in parts]
     alone = [part.var(axis=0, ddof=1).sum() / len(part) / images**2 for part in parts]
-    between_trainings = sum(each)
-    excess = max(0.0, between_trainings - sum(alone))
-    variance = between_images + excess
-    quantile = stats.norm.ppf((1 + level) / 2)
-    if between_trainings > 0:
-        weights = sum(v**2 / (len(p) - 1) for v, p in zip(each, parts, strict=True))
-        quantile = stats.t.ppf((1 + level) / 2, max(1.0, variance**2 / weights))
-    # What is independent from image to image goes with more trainings too.
-    lasting = max(0.0, between_images - sum(alone))
-    return (
-        float(quantile * np.sqrt(variance)),
-        float(lasting),
-        float(variance - lasting),
-    )
+    freedom = sum(len(part) - 1 for part in parts)
+    return max(0.0, float(between_images - sum(alone))), float(sum(each)), freedom
+
+
+def _half_width(
+    of_images: float, of_trainings: float, freedom: int, level: float
+) -> float:
+    """Compute half an interval: each part of the variance at its own quantile.
+
+    z^2 SE_images^2 + t^2 SE_trainings^2 (a modified large-sample interval for a sum
+    of variances; Burdick and Graybill 1992). One t for the whole, with Satterthwaite's
+    degrees of freedom, was wrong up to three times as often as it said with three
+    trainings: where their variance comes out small by chance, it trusts that twice.
+    """
+    z = stats.norm.ppf((1 + level) / 2)
+    t = stats.t.ppf((1 + level) / 2, freedom)
+    return float(np.sqrt(z**2 * of_images + t**2 * of_trainings))
 
 
 def _networks(ours: Right, theirs: Right, level: float) -> tuple[float, float]:

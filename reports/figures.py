@@ -251,7 +251,7 @@ def importance(frame: pd.DataFrame, ax: Axes) -> Axes:
     )  # fmt: skip
     _rows(ax, frame.assign(label=frame["name"].str.replace("_", " ")))
     ax.set_xlim(left=0)
-    ax.set_xlabel("Share of the scores' variance")
+    ax.set_xlabel("Increase of squared error, in the scores' variance")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
     return ax
 
