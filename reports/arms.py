@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from reports import contrasts, noise, wording
 from reports.differences import Difference
@@ -25,7 +24,7 @@ class Result(NamedTuple):
         status: As its record has it.
         seeds: Trainings that ended.
         accuracy: Mean test accuracy of them, a fraction, or None.
-        difference: Test accuracy minus that of arm 0, seed by seed, or None.
+        contrast: Its test accuracy against that of arm 0, seed by seed, or None.
         error: Why it failed, or None.
     """
 
@@ -34,8 +33,13 @@ class Result(NamedTuple):
     status: str
     seeds: int
     accuracy: float | None
-    difference: Difference | None
+    contrast: contrasts.Contrast | None
     error: str | None
+
+    @property
+    def difference(self) -> Difference | None:
+        """The contrast's."""
+        return self.contrast.difference if self.contrast else None
 
 
 class Outcome(NamedTuple):
@@ -43,20 +47,22 @@ class Outcome(NamedTuple):
 
     Attributes:
         state: The study's.
-        is_settled: Whether every arm has its verdict.
+        is_settled: Whether every asked arm has its verdict.
         lines: For the terminal.
         facts: The same as plain values.
+        untrained: Why asked configs have no result, one sentence each.
     """
 
     state: str
     is_settled: bool
     lines: tuple[str, ...]
     facts: dict[str, Any]
+    untrained: tuple[str, ...] = ()
 
 
 def results(study: Study) -> tuple[Result, ...]:
     """List the arms that were begun, arm 0 first."""
-    found = {c.trial: c.difference for c in contrasts.contrasts(study, rank(study))}
+    found = {c.trial: c for c in contrasts.contrasts(study, rank(study))}
     final = study.executions[study.executions["final"]]
     out = []
     for _, row in study.trials.sort_values("trial").iterrows():
@@ -76,24 +82,55 @@ def results(study: Study) -> tuple[Result, ...]:
     return tuple(out)
 
 
-def outcome(folder: Path) -> Outcome:
-    """Say what a study of arms shows so far."""
+def outcome(folder: Path, asked: Sequence[Mapping[str, Any]] = ()) -> Outcome:
+    """Say what a study of arms shows so far.
+
+    Args:
+        folder: The study's.
+        asked: The configs that this is about; none are all of them.
+    """
     study = read_study(folder)
     found = results(study)
-    lines = _lines(found)
+    about = [r for r in found[1:] if not asked or _config(study, r.trial) in asked]
+    lines = _lines(found, about)
     if study.kind == "noise":
         lines = tuple(noise.lines(study))
-    waiting = [r for r in found[1:] if r.status != "failed"]
+    waiting = [r for r in about if r.status != "failed"]
     is_settled = all(r.difference and r.difference.word() in _SETTLED for r in waiting)
-    return Outcome(study.state, is_settled, lines, _facts(study, found))
+    untrained = _untrained(study, found, asked)
+    return Outcome(study.state, is_settled, lines, _facts(study, found), untrained)
+
+
+def _untrained(
+    study: Study, found: tuple[Result, ...], asked: Sequence[Mapping[str, Any]]
+) -> tuple[str, ...]:
+    """Say which of the asked configs have no result although the study has ended."""
+    if study.state != "completed":
+        return ()
+    ended = {r.trial: r for r in found}
+    said = []
+    for trial, arm in enumerate(study.arms):
+        if asked and dict(arm["config"]) not in asked:
+            continue
+        result = ended.get(trial)
+        if result is None:
+            skipped = [n for n in study.record.notes if n.startswith(f"Trial {trial},")]
+            said.append(skipped[-1] if skipped else f"{arm['name']} was not trained.")
+        elif not result.seeds:
+            said.append(f"{result.name} failed: {result.error}.")
+    return tuple(said)
+
+
+def _config(study: Study, trial: int) -> dict[str, Any]:
+    return dict(study.arms[trial]["config"])
 
 
 def sentence(result: Result, against: str) -> str:
     """Say in one sentence what an arm's seeds show."""
-    difference = result.difference
+    contrast, difference = result.contrast, result.difference
     if result.status == "failed":
         return f"{result.name} failed: {result.error}."
-    if difference is None:
+    if contrast is None or difference is None:
         return f"{result.name} has no training to set against {against} yet."
     evidence = (
         f"{wording.gap(difference.value)} points of test accuracy "
@@ -108,7 +145,7 @@ def sentence(result: Result, against: str) -> str:
     if word == "too small to matter":
         little = "differs by too little to matter from"
         return f"{result.name} {little} {against}: {evidence}."
-    _, _, then = contrasts.verdict(difference).partition("; ")
+    _, _, then = contrasts.verdict(contrast).partition("; ")
     then = then or "a verdict needs 3 seeds"
     return f"Not shown that {result.name} differs from {against}: {evidence}; {then}."
 
@@ -120,32 +157,51 @@ def verdict(study: Study) -> Verdict:
     found = results(study)
     if not found or found[0].accuracy is None:
         return Verdict("Nothing has been trained to the end yet.", ())
-    against, others = _against(found[0]), _by_difference(found[1:])
+    against, others = _against(found[0]), found[1:]
     if not others:
         return Verdict(f"Only {against} has been trained.", ())
     lead, *more = (sentence(r, against) for r in others)
     has = f"{capital(against)} has {wording.percent(found[0].accuracy)} test accuracy."
-    return Verdict(lead, (*more[:2], has))
+    if study.kind == "try" and more:
+        return Verdict(_counted(others, against), (lead, *more[:3], has))
+    return Verdict(lead, (*more[:3], has))
 
 
-def _lines(found: tuple[Result, ...]) -> tuple[str, ...]:
-    """Write the first verdict and a table for the terminal."""
+def _counted(others: Sequence[Result], against: str) -> str:
+    """Count the verdicts of changes that were tried."""
+    named: dict[str, list[str]] = {}
+    for r in others:
+        word = r.difference.word() if r.difference else "without a verdict"
+        named.setdefault(word, []).append(r.name)
+    parts = [
+        f"{len(named[word])} {word} ({wording.listing(named[word][:4])})"
+        for word in ("better", "worse", "too small to matter")
+        if word in named
+    ]
+    rest = len(others) - sum(len(named.get(w, ())) for w in _SETTLED)
+    if rest:
+        parts.append(f"{rest} not shown")
+    tried = wording.several(len(others), "change")
+    return f"{tried} tried against {against}: {wording.listing(parts)}."
+
+
+def _lines(found: tuple[Result, ...], about: Sequence[Result]) -> tuple[str, ...]:
+    """Write the asked arms' verdicts, and a table of all, for the terminal."""
     if not found:
         return ("Nothing has been trained yet.",)
-    others = _by_difference(found[1:])
-    lines = [sentence(r, _against(found[0])) for r in others[:1]]
+    lines = [sentence(r, _against(found[0])) for r in about[:3]]
     rows: list[tuple[str, ...]] = [("", "seeds", "test %", "points", "interval", "")]
-    rows += [_row(r) for r in (found[0], *others)]
+    rows += [_row(r) for r in found]
     widths = [max(len(row[i]) for row in rows) for i in range(6)]
     for row in rows:
         name, *cells, last = row
         aligned = [c.rjust(w) for c, w in zip(cells, widths[1:5], strict=True)]
         lines.append("  ".join([name.ljust(widths[0]), *aligned, last]).rstrip())
-    levels = {f"{r.difference.level:.1%}" for r in others if r.difference}
-    if levels:
+    shown = tuple(r.contrast for r in found if r.contrast)
+    if shown:
         lines.append(
-            f"Intervals of {wording.listing(sorted(levels))}, so that all verdicts "
-            "together hold at 95 %, also when seeds are added later."
+            f"Intervals of {wording.listing(contrasts.levels_of(shown))}, so that all "
+            "verdicts of this table together hold at 95 %, also when seeds are added."
         )
     return tuple(lines)
 
@@ -159,7 +215,7 @@ def _row(result: Result) -> tuple[str, ...]:
         wording.number(accuracy, 1),
         wording.gap(difference.value) if difference else "",
         _interval(difference) if difference else "",
-        contrasts.verdict(difference) if difference else result.error or "",
+        contrasts.verdict(result.contrast) if result.contrast else result.error or "",
     )
 
 
@@ -195,12 +251,6 @@ def _facts(study: Study, found: tuple[Result, ...]) -> dict[str, Any]:
     if study.kind == "noise":
         facts["noise"] = noise.facts(study)
     return facts
-
-
-def _by_difference(found: tuple[Result, ...]) -> list[Result]:
-    """Sort for reading: the largest difference first, what has none last."""
-    key = {r.trial: r.difference.value if r.difference else -np.inf for r in found}
-    return sorted(found, key=lambda r: (-key[r.trial], r.trial))
 
 
 def _against(first: Result) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +19,10 @@ from reports import (
 )
 from reports.comparison import DRAWN, Apart, Entry, Group, Studies
 from reports.drawing import Image, render
+from reports.frames import Study, read_study
 from reports.images import FULL, HALF
 from reports.views import BASELINE
+from tuner.records import RecordError
 
 
 class Page(NamedTuple):
@@ -59,10 +62,24 @@ def page(found: Studies) -> Page:
 
 def _given(found: Studies) -> tuple[tuple[str, str, str], ...]:
     """List the studies of given configs: name, link, and what they show."""
-    studies = [entry.study for entry in found.entries if entry.study.arms]
     return tuple(
-        (s.name, f"{s.folder.name}/report.html", arms.verdict(s).lead) for s in studies
+        (s.name, f"{s.name}/report.html", arms.verdict(s).lead) for s in _of_arms(found)
     )
+
+
+def _of_arms(found: Studies) -> list[Study]:
+    """List the studies of given configs, those within others too."""
+    inner = [e.study.folder / name for e in found.entries for name in e.study.inner]
+    within = [study for path in inner if (study := _readable(path)) is not None]
+    outer = [entry.study for entry in found.entries if entry.study.arms]
+    return [*outer, *(study for study in within if study.arms)]
+
+
+def _readable(folder: Path) -> Study | None:
+    try:
+        return read_study(folder)
+    except (RecordError, OSError):
+        return None
 
 
 def lead(group: Group, found: Studies) -> str:
@@ -115,12 +132,12 @@ def support(group: Group, found: Studies) -> tuple[str, ...]:
     once = all((e.ranking.ranked["executions"] <= 1).all() for e in group.entries)
     if once:
         said.append("Each config was trained once, so a small difference can be noise.")
-    tested = sum(
-        int(e.study.trials["test_accuracy"].notna().sum()) for e in found.entries
-    )
+    searched = [e.study for e in found.entries if not e.study.arms]
+    studies = [*searched, *_of_arms(found)]
+    tested = sum(int(s.trials["test_accuracy"].notna().sum()) for s in studies)
     said.append(
         f"Test accuracy was measured for {wording.several(tested, 'trial')} in "
-        f"{wording.several(len(found.entries), 'study', 'studies')}: a choice made "
+        f"{wording.several(len(studies), 'study', 'studies')}: a choice made "
         "by looking at it is not corrected for."
     )
     for baseline in group.baselines:

@@ -23,6 +23,7 @@ from tuner.record_files import read_labels, read_predictions
 Trainings = dict[tuple[int, ...], Right]  # by what makes two of them a pair
 
 _LEADERS = 8
+_ERROR = 0.05  # of all verdicts of a page together
 
 
 class Contrast(NamedTuple):
@@ -32,11 +33,13 @@ class Contrast(NamedTuple):
         trial: Its number.
         other: The number of the one that it is set against.
         difference: Test accuracy of the trial minus that of the other.
+        next_level: The interval's confidence after the next look at more trainings.
     """
 
     trial: int
     other: int
     difference: Difference
+    next_level: float
 
 
 class Row(NamedTuple):
@@ -52,6 +55,8 @@ class Row(NamedTuple):
 
 def contrasts(study: Study, ranking: Ranking) -> tuple[Contrast, ...]:
     """Compare the pairs that the page shows, with simultaneous 95 % intervals."""
+    if study.arms:
+        return _of_arms(study)
     pairs = _pairs(study, ranking)
     right = {
         trial: found
@@ -59,13 +64,35 @@ def contrasts(study: Study, ranking: Ranking) -> tuple[Contrast, ...]:
         if (found := _right(study, trial))
     }
     pairs = [(a, b) for a, b in pairs if a in right and b in right]
-    made = [
-        Contrast(a, b, _compare(right[a], right[b], 1 - error / len(pairs)))
-        for a, b in pairs
-        for error in [study.error_rate(a)]
-    ]
-    if study.arms:  # nothing else orders them
-        made.sort(key=lambda c: (-c.difference.value, c.trial))
+    level = 1 - _ERROR / max(1, len(pairs))
+    return tuple(
+        Contrast(a, b, _compare(right[a], right[b], level), level) for a, b in pairs
+    )
+
+
+def _of_arms(study: Study) -> tuple[Contrast, ...]:
+    """Compare every arm with arm 0, at the last look that both have reached.
+
+    Seeds beyond it count at the next: to show them as they come would be a look each.
+    """
+    first, comparisons = _right(study, views.BASELINE), len(study.arms) - 1
+    made = []
+    for trial in study.trials["trial"]:
+        ours = _right(study, int(trial)) if trial != views.BASELINE else {}
+        paired = [key for key in ours if key in first]
+        looks = [
+            seeds
+            for seeds in study.arms[int(trial)]["looks"]
+            if all((i,) in paired for i in range(seeds))
+        ]
+        if not looks:
+            continue
+        seen = {key: ours[key] for key in paired if key[0] < looks[-1]}
+        level, after = (
+            1 - _ERROR / 2**look / comparisons for look in (len(looks), len(looks) + 1)
+        )
+        difference = _compare(seen, first, level)
+        made.append(Contrast(int(trial), views.BASELINE, difference, after))
     return tuple(made)
 
 
@@ -81,7 +108,7 @@ def rows(study: Study, found: tuple[Contrast, ...]) -> list[Row]:
             f"{wording.gap(contrast.difference.low)} to "
             f"{wording.gap(contrast.difference.high)}",
             _trainings(contrast.difference),
-            verdict(contrast.difference),
+            verdict(contrast),
         )
         for contrast in found
     ]
@@ -122,20 +149,22 @@ def _trained(found: tuple[Contrast, ...]) -> list[int]:
     return [c.difference.trainings for c in found]
 
 
-def verdict(difference: Difference) -> str:
+def verdict(contrast: Contrast) -> str:
     """Say what a difference shows, and of what: two networks, or two configs."""
+    difference = contrast.difference
     word = difference.word()
     if word == "no verdict":
         return f"no verdict: {MIN_TRAININGS} trainings of each are needed"
     if difference.trainings == 1:
         return f"{word}, as two networks"
     if word == "not shown":
-        return f"not shown; {_what_would(difference)}"
+        return f"not shown; {_what_would(contrast)}"
     return word
 
 
-def _what_would(difference: Difference) -> str:
+def _what_would(contrast: Contrast) -> str:
     """Say how many seeds would settle a difference, or that none would."""
+    difference = contrast.difference._replace(level=contrast.next_level)
     wanted = difference.trainings_to_settle()
     if math.isnan(wanted):
         smallest = wording.points(difference.smallest_settled())
@@ -147,14 +176,22 @@ def _what_would(difference: Difference) -> str:
     return f"about {wanted:.0f} seeds would settle it"
 
 
+def levels_of(found: tuple[Contrast, ...]) -> list[str]:
+    """Write their intervals' confidences, with the digits that tell them apart."""
+    levels = sorted({c.difference.level for c in found})
+    digits = [max(0, 1 - math.floor(math.log10(1 - level)) - 2) for level in levels]
+    return [f"{100 * v:.{n}f} %" for v, n in zip(levels, digits, strict=True)]
+
+
 def note(study: Study, found: tuple[Contrast, ...]) -> str:
     """Say how the intervals were made and what the words mean."""
-    m = len(found)
-    levels = sorted({f"{c.difference.level:.1%}" for c in found})
-    together = f", which hold together for all {m} (each {wording.listing(levels)})"
+    m = len(study.arms) - 1 if study.arms else len(found)
+    levels = wording.listing(levels_of(found))
+    level = f"{levels} intervals"
+    if m > 1:
+        level = f"95 % intervals, which hold together for all {m} (each {levels})"
     parts = [
-        "Differences of test accuracy in points, image by image, with 95 % intervals"
-        + (f"{together}." if m > 1 or levels != ["95.0%"] else "."),
+        f"Differences of test accuracy in points, image by image, with {level}.",
         f"Too small to matter: all within {wording.points(MARGIN)} either way.",
         "Not shown: 0 is in the interval.",
     ]
@@ -168,7 +205,8 @@ def note(study: Study, found: tuple[Contrast, ...]) -> str:
         parts.append(
             "Seed i draws its own split of the training images, the same for every "
             "arm, and trainings i are compared as a pair. Every look at more seeds "
-            "spends half of what is left of the 5 % error rate."
+            "spends half of what is left of the 5 % error rate; seeds count once a "
+            "look is complete."
         )
     elif any(c.difference.is_paired for c in found):
         parts.append(
@@ -179,9 +217,6 @@ def note(study: Study, found: tuple[Contrast, ...]) -> str:
 
 
 def _pairs(study: Study, ranking: Ranking) -> list[tuple[int, int]]:
-    if study.arms:
-        done = study.trials[study.trials["status"] == "completed"]
-        return [(int(t), views.BASELINE) for t in done["trial"] if t != views.BASELINE]
     if ranking.by_validation:
         first = [int(t) for t in ranking.ranked["trial"].head(_LEADERS)]
     else:

@@ -90,7 +90,7 @@ def luck(found: float | None, trials: int) -> str:
             "nothing to its score (cross-validated over the images)."
         )
     return (
-        f"About {wording.points(found)} of the first's validation accuracy are luck of "
+        f"About {wording.points(found)} of the first's validation accuracy is luck of "
         f"choosing among {trials} (cross-validated over the images; luck of its "
         "training comes on top): the validation accuracy of the best is optimistic."
     )

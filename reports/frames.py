@@ -134,15 +134,11 @@ class Study:
         """What made it: "search", "confirm", "try" or "noise"."""
         return str(self.record.settings.get("kind") or "search")
 
-    def error_rate(self, trial: int) -> float:
-        """Give how often the verdicts of a page may be wrong, as a fraction.
-
-        Every look at an arm with more seeds spends half of what is left of 5 %.
-        """
-        if not self.arms:
-            return 0.05
-        looks = len(self.arms[trial]["looks"])
-        return float(0.05 / 2**looks)
+    @property
+    def inner(self) -> tuple[str, ...]:
+        """Name the studies that lie within it: confirm, tried, noise, ..."""
+        found = sorted(self.folder.glob("[!.]*/study.json"))
+        return tuple(path.parent.name for path in found)
 
     def images(self, split: str) -> int:
         """Count the images behind an accuracy of `train`, `validation` or `test`.

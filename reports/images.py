@@ -55,7 +55,7 @@ def _search_images(
         yield "progress", _progress(ranking, ended, axis)
     fewer = budget.curve(study, ranking)
     if fewer is not None:
-        yield "budget", _expected_best(fewer, axis)
+        yield "budget", _expected_best(study, fewer, axis)
     spent = views.cost(study, ranking)
     if len(spent.frame) > 1:
         yield "cost", _cost(ranking, spent, axis)
@@ -199,7 +199,7 @@ def _knobs(ranking: Ranking, view: views.Knobs, axis: str) -> Image:
     )
 
 
-def _expected_best(frame: pd.DataFrame, axis: str) -> Image:
+def _expected_best(study: Study, frame: pd.DataFrame, axis: str) -> Image:
     uri = render(
         lambda ax: figures.expected_best(frame, ax, axis), width=HALF, height=330
     )
@@ -214,7 +214,7 @@ def _expected_best(frame: pd.DataFrame, axis: str) -> Image:
         "are n. The band holds 80 % of bootstrap samples. Never beyond the trials "
         "that there are. "
     )
-    return Image(titles.expected_best(frame), alt, note, uri, HALF, 330)
+    return Image(titles.expected_best(study, frame), alt, note, uri, HALF, 330)
 
 
 def _importance(found: Importance) -> Image:

@@ -88,7 +88,7 @@ def report_html(study: Study) -> str:
         validation_images=wording.count(study.images("validation")),
         train_images=wording.count(study.images("train")),
         test_images=wording.count(study.images("test")),
-        peaked_text=findings.peaked_words(study, ranking),
+        peaked_text="" if study.arms else findings.peaked_words(study, ranking),
         lost=findings.lost(study),
         table=columns,
         rows=list(zip(*(table.cells(column) for column in columns), strict=True)),
@@ -98,7 +98,7 @@ def report_html(study: Study) -> str:
         failures=findings.failures(study),
         steps=() if study.arms else advice.next_steps(study, ranking),
         command=study.record.command,
-        use=facts.use(study, ranking),
+        use=None if study.arms else facts.use(study, ranking),
         environment=facts.environment(study),
     )
 

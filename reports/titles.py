@@ -119,14 +119,13 @@ def progress(ranking: Ranking, view: View) -> str:
     return f"The highest so far came {_ordinal(at)} of {ended}"
 
 
-def expected_best(frame: pd.DataFrame) -> str:
+def expected_best(study: Study, frame: pd.DataFrame) -> str:
     """Say what the second half of the trials brought, on average."""
     n = int(frame["n"].iloc[-1])
     half = n // 2
     at_half = np.interp(half, frame["n"], frame["score"])
     gained = abs(float(frame["score"].iloc[-1]) - float(at_half))
-    is_percent = frame["score"].abs().max() > 5
-    digits, unit = (1, " points") if is_percent else (3, "")
+    digits, unit = (1, " points") if study.objective.is_accuracy else (3, "")
     lost = f"{wording.number(gained, digits)}{unit}"
     return f"Half as many trials, {half} of {n}, would have cost {lost} on average"
 

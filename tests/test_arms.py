@@ -72,6 +72,7 @@ def test_a_change_is_read_as_it_is_meant(changes, expected):
         ["conv_layers=17"],
         ["filters=32"],
         ["pooling=median"],
+        ["pool_size=3"],  # of no pooling
     ],
 )
 def test_a_change_that_cannot_be_is_refused(changes):
@@ -197,6 +198,45 @@ def _predict(folder, accuracies):
             wrong = rng.permutation(2000) >= round(share * 2000)
             path = predictions_path(folder, number, i)
             np.savez(path, test=np.where(wrong, (labels + 1) % 10, labels))
+
+
+def test_seeds_count_once_their_look_is_complete(tmp_path):
+    """A look that is under way shows the last one, with every arm in the level."""
+    folder = tmp_path / "tried"
+    arms = look([], changed(BASELINE, ["filters=8"], "baseline"), 3)
+    _session(folder, Arithmetic(), _settings(arms))
+    more = look(arms, changed(BASELINE, ["filters=8"], "baseline"), 5)
+    more = look(more, changed(BASELINE, ["units=8"], "baseline"), 3)
+    with pytest.raises(Interrupt):
+        _session(folder, Arithmetic(dies_after=9), _settings(more))
+    _predict(folder, {0: 0.5, 1: 0.62, 2: 0.5})
+    counts = [
+        len([e for e in t.executions if e.is_final])
+        for _, t in sorted(Study.open(folder).trials.items())
+    ]
+    assert max(counts) > 3
+
+    arm = results.outcome(folder).facts["arms"][1]
+    assert arm["level"] == pytest.approx(1 - 0.025 / 2)
+    _session(folder, Arithmetic(), _settings(more))
+    _predict(folder, {0: 0.5, 1: 0.62, 2: 0.5})
+    arm = results.outcome(folder).facts["arms"][1]
+    assert arm["level"] == pytest.approx(1 - 0.0125 / 2)
+
+
+def test_the_verdict_is_about_what_was_asked(tmp_path):
+    """Another arm, however far ahead, neither leads nor holds a look up."""
+    folder = tmp_path / "tried"
+    arms = look([], changed(BASELINE, ["filters=8"], "baseline"), 3)
+    now = changed(BASELINE, ["units=8"], "baseline")
+    _session(folder, Arithmetic(), _settings(look(arms, now, 3)))
+    _predict(folder, {0: 0.5, 1: 0.51, 2: 0.7})
+    asked = results.outcome(folder, [dict(arm.config) for arm in now])
+    assert asked.lines[0].startswith("units=8 is better than the baseline")
+    assert asked.is_settled
+    assert not results.outcome(folder).is_settled
+    html = report_html(read_study(folder))
+    assert "2 changes tried against the baseline: 1 better (units=8) and 1 not" in html
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 3])

@@ -505,7 +505,7 @@ def test_a_search_is_confirmed_and_changes_are_tried(folder):
     assert "filters=4 units=8" in tried.stdout.splitlines()[0]
     assert "runs/tried-digits/report.html" in tried.stdout
     noisy = tune(folder, "noise", *small, "--seeds", "3", "--no-report")
-    assert noisy.stdout.startswith("A change of no effect, trained once, shows up to")
+    assert noisy.stdout.startswith("A change of no effect, trained once, gains up to")
     listed = json.loads(tune(folder, "list", "--json").stdout)["studies"]
     names = [s["study"] for s in listed]
     assert names == ["noise-digits", "space-digits", "tried-digits"]
@@ -516,5 +516,14 @@ def test_what_cannot_be_confirmed_or_tried_says_so(folder):
     assert "is not possible" in tune(folder, "try", "filtres=4", check=2).stderr
     assert "must read like" in tune(folder, "try", "filters", check=2).stderr
     assert "must have a study.json" in tune(folder, "confirm", "none", check=2).stderr
+    assert (
+        "one folder's name"
+        in tune(folder, "noise", "--name", "../evil", check=2).stderr
+    )
+    large = ["--dataset", "digits", "--limit", "300", "--seeds", "3", "--epochs", "1"]
+    failed = tune(folder, "try", "kernel_size=9", "conv_layers=2", *large, check=1)
+    assert "was not trained" in failed.stderr or "is skipped" in failed.stderr
+    again = tune(folder, "confirm", "tried-digits", check=2).stderr
+    assert "Name a study that was searched" in again
     said = tune(folder, "noise", "--seeds", "auto", check=2).stderr
     assert "--seeds must be a number" in said

@@ -29,8 +29,26 @@ def test_the_seeds_needed_are_those_of_a_t_test(points, seeds):
     assert one_less < 0.8 <= power
 
 
+def test_few_seeds_make_wider_limits():
+    """A spread from few seeds covers 19 of 20 where it allows for being estimated."""
+    rng = np.random.default_rng(0)
+    for seeds in (3, 5, 10):
+        draws = rng.normal(size=(20_000, seeds + 7))
+        sd = draws[:, :seeds].std(axis=1, ddof=1)
+        gains = draws[:, seeds + 1 :].max(axis=1) - draws[:, seeds]
+        _, high = noise.best_of_nulls(6, seeds - 1)
+        assert np.mean(gains > high * sd) == pytest.approx(0.05, abs=0.006)
+
+
+def test_seeds_that_score_alike_say_so():
+    """No spread is no reason to divide by it."""
+    found = noise.Spread(3, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0, 300)
+    assert "no spread can be told" in noise.sentences(found)[0]
+    assert noise.seeds_needed(1e-9, 0.3) == np.inf
+
+
 def test_the_floor_is_a_bound_on_what_images_hide():
-    """Configs whose seeds agree on more images can be told apart by less."""
+    """Changes that move fewer images can be told apart by less."""
     found = noise.Spread(5, 0.7, 0.003, 0.002, 0.008, 0.004, 0.2, 10_000)
-    assert noise.floor(found) == pytest.approx(1.96 * np.sqrt(0.2 / 10_000), rel=1e-3)
+    assert noise.floor(found) == pytest.approx(2.8016 * np.sqrt(0.2 / 10_000), rel=1e-3)
     assert noise.floor(found._replace(disagreement=0.05)) < noise.floor(found)

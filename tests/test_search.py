@@ -128,6 +128,7 @@ def _session(folder, workers, asked, limits=None):
     plan = plan_study(asked).fitted(limits, SHAPE, CLASSES)
     if (folder / "study.json").exists():
         study = Study.open(folder, mend=True)
+        study.update(settings=asked.to_dict())
     else:
         record = study_record(
             folder.name,

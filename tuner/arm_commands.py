@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tuner.arms import AUTO, Arm, look
-from tuner.console import FAILED, USAGE, exit_codes, fail, print_json, print_lines
+from tuner.console import (
+    FAILED,
+    USAGE,
+    check_study_name,
+    exit_codes,
+    fail,
+    print_json,
+    print_lines,
+)
 from tuner.options import data_options, how_options, seeds_option
 
 if TYPE_CHECKING:
@@ -19,6 +29,7 @@ if TYPE_CHECKING:
 Options = dict[str, Any]
 
 _SPACE = "combined"
+_RESERVED = ("confirm", "noise", "oracle", "tried", "trials")
 _OF_A_RESULT = (
     "dataset",
     "limit",
@@ -61,7 +72,7 @@ def confirm(
     with exit_codes(resumes=True):
         from tuner.comparing import finalists
 
-        source = _study(options["directory"], study)
+        source = _searched(options["directory"], study)
         asked = finalists(source, trials, top)
         like = _like(source, options)
         folder = source.folder / "confirm"
@@ -85,10 +96,10 @@ def try_(
         from search_spaces.config import CnnConfig
         from tuner.comparing import changed
 
-        first, source = _first(base, options)
-        config = CnnConfig.from_dict(first.config)
-        asked = changed(config, changes, first.name)
+        source = _searched(options["directory"], base) if base else None
         folder = _folder("tried", source, options)
+        first = _first(source, folder, options)
+        asked = changed(CnnConfig.from_dict(first.config), changes, first.name)
         like = _like(source, options)
         _look(folder, asked, seeds, kind="try", like=like, options=options)
 
@@ -103,36 +114,49 @@ def noise(*, seeds: int | None, base: str | None, **options: Any) -> None:
     The baseline is trained on several seeds, each with its own split.
     """
     with exit_codes(resumes=True):
-        first, source = _first(base, options)
         if seeds is None:
             fail(USAGE, "--seeds must be a number: there is no verdict to wait for.")
+        source = _searched(options["directory"], base) if base else None
         folder = _folder("noise", source, options)
+        first = _first(source, folder, options)
         like = _like(source, options)
         _look(folder, [first], seeds, kind="noise", like=like, options=options)
 
 
-def _study(directory: Path, name: str) -> Study:
+def _searched(directory: Path, name: str) -> Study:
+    """Open a study that something was chosen from by a search."""
     from tuner.study import Study, find_study
 
-    return Study.open(find_study(directory, name))
+    study = Study.open(find_study(directory, name))
+    if study.record.settings.get("arms"):
+        fail(
+            USAGE,
+            f"{study.name} holds given configs, whose seeds are these already. Name a "
+            "study that was searched, or add seeds by its own command: "
+            f"{study.record.command}",
+        )
+    return study
 
 
-def _first(base: str | None, options: Options) -> tuple[Arm, Study | None]:
-    """Give arm 0, and the study that it is the best trial of, if any."""
+def _first(source: Study | None, folder: Path, options: Options) -> Arm:
+    """Give arm 0: the baseline, or a study's best, as long as its tries go on."""
     from search_spaces.config import BASELINE
+    from tuner.comparing import known_arms
     from tuner.known import best_config
 
     epochs = options.pop("epochs")
-    if base is None:
+    if source is None:
         config = replace(BASELINE, epochs=epochs or BASELINE.epochs)
-        return Arm("baseline", config.to_dict(), {}), None
+        return Arm("baseline", config.to_dict(), {})
     given = [f"--{n.replace('_', '-')}" for n in _OF_A_RESULT if options[n] is not None]
     if given:
         fail(USAGE, f"--base brings its study's own: leave out {' and '.join(given)}.")
-    source = _study(options["directory"], base)
-    best, name = best_config(options["directory"], base, None)
+    known = [] if options["overwrite"] else known_arms(folder)
+    if known and epochs in (None, known[0].config["epochs"]):
+        return known[0]
+    best, name = best_config(source.folder.parent, source.folder.name, None)
     best = best | ({"epochs": epochs} if epochs else {})
-    return Arm(f"best of {name}", best, {}), source
+    return Arm(f"best of {name}", best, {})
 
 
 def _like(source: Study | None, options: Options) -> StudySettings:
@@ -140,8 +164,9 @@ def _like(source: Study | None, options: Options) -> StudySettings:
     from tuner.settings import StudySettings
 
     if source:
-        stored = StudySettings.from_dict(source.record.settings)
-        return replace(stored, data=options["data"] or stored.data)
+        settings = source.record.settings
+        data = options["data"] or settings.get("data")
+        return StudySettings.from_dict({**settings, "data": data})
     if options["dataset"] and options["data"]:
         fail(USAGE, "--dataset and --data exclude each other. Leave one out.")
     given = {n: options[n] for n in _OF_A_RESULT if options[n] is not None}
@@ -153,7 +178,10 @@ def _like(source: Study | None, options: Options) -> StudySettings:
 def _folder(kind: str, source: Study | None, options: Options) -> Path:
     """Say where a study of arms lies: within the study that it starts from."""
     name: str | None = options["name"]
+    check_study_name(name)
     if source:
+        if name in _RESERVED:
+            fail(USAGE, f"--name {name} is taken within a study. Use another.")
         return source.folder / (name or kind)
     data = options["data"]
     images = Path(data).resolve().stem if data else options["dataset"] or "cifar10"
@@ -180,8 +208,11 @@ def _look(
     overwrite = options.get("overwrite", False)
     known = [] if overwrite else known_arms(folder)
     numbers = [seeds] if seeds else [n for n in AUTO if n >= _fewest(known, asked)]
+    deadline = time.monotonic() + (options["time_limit"] or math.inf)
     for number in numbers or [AUTO[-1]]:
         known = look(known, asked, number)
+        if options["time_limit"]:  # of all looks together
+            how["time_limit_s"] = max(1.0, deadline - time.monotonic())
         running.search(
             settings_for(kind, known, like, how),
             folder,
@@ -190,7 +221,7 @@ def _look(
             verbosity=-1 if options["quiet"] else int(options["verbose"]),
         )
         overwrite = False
-        outcome = results.outcome(folder)
+        outcome = results.outcome(folder, [dict(arm.config) for arm in asked])
         if outcome.state != "completed" or outcome.is_settled:
             break
     problem = running.write_pages(folder) if options["report"] else None
@@ -200,8 +231,8 @@ def _look(
         print_lines(list(outcome.lines))
         if options["report"] and not problem:
             running.say_where(folder)
-    if problem:
-        fail(FAILED, problem)
+    if problem or outcome.untrained:
+        fail(FAILED, " ".join([*outcome.untrained, problem or ""]).strip())
     if options["report"] and options["open_page"]:
         click.launch(str(folder / "report.html"))
 

@@ -5,9 +5,10 @@ others are set against, and seed i draws its own split of the non-test images, t
 same for every arm, so that trainings i are a pair and a verdict covers the choice of
 training images.
 
-A look is a moment at which a verdict may be drawn. Every further look at more seeds
-spends half of what is left of the error rate, so however often seeds are added, all
-verdicts together are wrong no more often than one that was drawn once.
+A look is a moment at which verdicts may be drawn. Every further look at more seeds
+spends half of what is left of the error rate, so however often seeds are added, the
+verdicts of a page are wrong no more often than those of one look. They share the rate:
+a config that is tried later widens the intervals of all.
 """
 
 from __future__ import annotations
@@ -78,9 +79,12 @@ def look(arms: Sequence[Arm], asked: Sequence[Arm], seeds: int) -> list[Arm]:
         UsageError: Arm 0 is another than the study's.
     """
     if arms and arms[0].key != asked[0].key:
+        then, now = arms[0].config, asked[0].config
+        names = [n for n in {**then, **now} if then.get(n) != now.get(n)]
+        changes = ", ".join(f"{n} {then.get(n)} there, {now.get(n)} now" for n in names)
         raise UsageError(
-            f"All arms of a study are set against one config, {arms[0].name}, and "
-            f"arm 0 is another now, {asked[0].name}. Use another --name, or "
+            "All that a study of given configs holds is set against one config, and "
+            f"that is another now: {changes}. Use the same, another --name, or "
             "--overwrite to start anew."
         )
     found = {arm.key: arm for arm in arms}

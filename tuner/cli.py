@@ -18,6 +18,7 @@ from tuner.arm_commands import confirm, noise, try_
 from tuner.console import (
     FAILED,
     USAGE,
+    check_study_name,
     exit_codes,
     fail,
     print_json,
@@ -77,7 +78,7 @@ def search(
     """Search a space, trial after trial; the same command resumes."""
     with exit_codes(resumes=True):
         folder = directory / (name or _default_name(options))
-        _check_name(folder.name, name)
+        check_study_name(name)
         settings = _settings(options, folder, overwrite=overwrite)
         from tuner import running
 
@@ -268,17 +269,6 @@ def _default_name(options: dict[str, Any]) -> str:
     source = Path(data).resolve().stem if data else options["dataset"] or "cifar10"
     base = f"-on-{Path(options['base']).name}" if options["base"] else ""
     return f"{Path(options['space']).stem}-{source}{base}"
-
-
-def _check_name(name: str, given: str | None) -> None:
-    is_plain = name.isprintable() and not name.startswith(".") and 0 < len(name) <= 100
-    if given is not None and not (is_plain and name == given):
-        fail(
-            USAGE,
-            "--name must be one folder's name of 1 to 100 printable characters that "
-            f"does not start with a dot, got {given!r}. Use --directory for where it "
-            "lies.",
-        )
 
 
 def _finish(folder: Path, *, pages: bool, as_json: bool, open_page: bool) -> None:

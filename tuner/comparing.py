@@ -87,7 +87,7 @@ def changed(base: CnnConfig, changes: Sequence[str], name: str) -> list[Arm]:
             f"{' '.join(changes)} is not possible: {error} "
             f"Names: {', '.join(_names())}."
         ) from error
-    if config == base:
+    if config.to_dict() == base.to_dict():
         raise SettingsError(
             f"A change must change something, and {' '.join(changes)} is what {name} "
             "has already. Try another value."

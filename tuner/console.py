@@ -75,3 +75,18 @@ def print_json(data: dict[str, Any]) -> None:
     from tuner.records import SCHEMA
 
     click.echo(json.dumps({"schema": SCHEMA, **data}, indent=1, allow_nan=False))
+
+
+def check_study_name(given: str | None) -> None:
+    """Refuse a study's name that is no plain folder's."""
+    if given is None:
+        return
+    is_plain = given.isprintable() and given not in ("", ".", "..")
+    is_folder = not any(sign in given for sign in "/\\") and not given.startswith(".")
+    if not (is_plain and is_folder and len(given) <= 100):
+        fail(
+            USAGE,
+            "--name must be one folder's name of 1 to 100 printable characters that "
+            f"does not start with a dot, got {given!r}. Use --directory for where it "
+            "lies.",
+        )

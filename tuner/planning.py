@@ -172,7 +172,12 @@ class Plan:
     def limits(
         self, shape: Shape, classes: int, *, on_gpu: bool, memory_bytes: int | None
     ) -> Limits:
-        """Set how large a network this study proposes on a machine."""
+        """Set how large a network this study proposes on a machine.
+
+        Of configs that were given, only what memory cannot hold is turned away.
+        """
+        if self.settings.arms:
+            on_gpu = True
         return limits_for(
             self.space.config({}),
             shape,

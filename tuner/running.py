@@ -63,7 +63,9 @@ def write_pages(folder: Path) -> str | None:
 
 def say_where(folder: Path) -> None:
     """Print where a study's pages are."""
-    inner = (folder.parent / "study.json").exists()
-    study = folder.parent if inner else folder
-    click.echo(f"Report   {study / 'report.html'}")
-    click.echo(f"Compare  {study.parent / 'comparison.html'}")
+    outer = folder.parent
+    click.echo(f"Report   {folder / 'report.html'}")
+    if (outer / "study.json").exists():
+        click.echo(f"Study    {outer / 'report.html'}")
+        outer = outer.parent
+    click.echo(f"Compare  {outer / 'comparison.html'}")

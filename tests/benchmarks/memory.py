@@ -22,8 +22,8 @@ from dataclasses import replace
 from search_spaces.config import BASELINE
 
 def sample(hp, base=BASELINE):
-    filters = hp.Int("filters", 2, 9)
-    units = hp.Int("units", 8, 72, step=2)
+    filters = hp.Int("filters", 2, 9, default=9)
+    units = hp.Int("units", 8, 72, step=2, default=72)
     return replace(base, filters=(filters,), units=(units,))
 """
 MIB = 1024
