@@ -324,6 +324,50 @@ def write_published(runs: Path, name: str = "published-cifar10") -> Path:
     return write(runs / name, record, trials)
 
 
+def write_arms(
+    folder: Path, changes: Mapping[str, tuple[CnnConfig, float]], kind: str, seeds: int
+) -> Path:
+    """Write a study of given configs, with predictions of a known test accuracy.
+
+    Args:
+        folder: Where.
+        changes: Name to config and accuracy, a fraction; arm 0 first.
+        kind: "confirm", "try" or "noise".
+        seeds: Trainings of each.
+    """
+    rng = np.random.default_rng(7)
+    arms = [
+        {"name": name, "config": config.to_dict(), "values": {}, "looks": [seeds]}
+        for name, (config, _) in changes.items()
+    ]
+    record = study_record(folder.name, "architecture")
+    settings = {**record.settings, "kind": kind, "arms": arms, "max_trials": None}
+    trials = [
+        make_trial(i, config, rng, executions=seeds, name=name)
+        for i, (name, (config, _)) in enumerate(changes.items())
+    ]
+    plan = {"trials": len(arms) - 1, "epochs": 5 * seeds * len(arms)}
+    write(folder, dataclasses.replace(record, settings=settings, plan=plan), trials)
+    labels = rng.integers(0, 10, 4000).astype(np.uint8)
+    np.savez(record_files.labels_path(folder), test=labels)
+    hardness = rng.random(4000)
+    for i, (_, accuracy) in enumerate(changes.values()):
+        for seed in range(seeds):
+            right = hardness + rng.normal(0, 0.15, 4000) < accuracy
+            path = record_files.predictions_path(folder, i, seed)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(path, test=np.where(right, labels, (labels + 1) % 10))
+    return folder
+
+
+TRIED = {
+    "baseline": (CnnConfig(), 0.58),
+    "filters=48": (CnnConfig(filters=(48,)), 0.585),
+    "conv_layers=2 pooling=max": (CnnConfig(filters=(32, 32), pooling="max"), 0.66),
+    "dropout=0.9": (CnnConfig(dropout=0.9), 0.5),
+}
+
+
 def shared_baseline(trial: TrialRecord) -> TrialRecord:
     """Give trial 0 the same numbers in every study, as equal seeds would."""
     if trial.trial:

@@ -22,7 +22,10 @@ ARGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-KINDS = ("5", "50", "500", "hostile", "published", "failed", "comparison")
+KINDS = (
+    *("5", "50", "500", "hostile", "published", "failed"),
+    *("tried", "noise", "confirmed", "comparison"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,13 @@ def paths(tmp_path_factory):
         "hostile": studies.write_study(runs, "hostile", 8, change=studies.hostile),
         "published": studies.write_published(runs),
         "failed": studies.write_study(runs, "failed", 6, failures=1.0),
+        "tried": studies.write_arms(runs / "tried", studies.TRIED, "try", 5),
+        "noise": studies.write_arms(
+            runs / "noise", {"baseline": studies.TRIED["baseline"]}, "noise", 8
+        ),
+        "confirmed": studies.write_study(runs, "confirmed", 12),
     }
+    studies.write_arms(runs / "confirmed" / "confirm", studies.TRIED, "confirm", 3)
     written = {kind: pages.write_report(folder) for kind, folder in folders.items()}
     shutil.rmtree(folders["5000"] / "trials")  # only its page is asked for
     studies.write_study(
