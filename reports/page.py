@@ -139,7 +139,7 @@ def _verdict(
     found = findings.verdict(study, ranking)
     luck = findings.luck(optimism.of_study(study, ranking), len(ranking.ranked))
     found = findings.Verdict(found.lead, (*found.support, *([luck] if luck else [])))
-    if confirmed is None:
+    if confirmed is None or not contrasts.contrasts(confirmed, rank(confirmed)):
         return found
     said = arms.verdict(confirmed)
     again = f"Trained again on fresh seeds: {said.lead}"

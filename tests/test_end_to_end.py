@@ -497,6 +497,8 @@ def test_a_search_is_confirmed_and_changes_are_tried(folder):
     assert len(set(fresh)) == 6
     page = (folder / "runs/space-digits/report.html").read_text(encoding="utf-8")
     points = f"{100 * arms[1]['difference']:+.1f}".replace("-", "\u2212")
+    shown = json.loads(tune(folder, "show", "space-digits", "--json").stdout)
+    assert shown["confirmed"]["arms"] == arms
     assert "Was it confirmed on fresh seeds?" in page
     assert f"{points} points of test accuracy" in page
 
