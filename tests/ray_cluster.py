@@ -2,8 +2,9 @@
 
     python ray_cluster.py [PATH]
 
-prints the cluster's address and waits for lines: "lose" kills the second raylet as a
-power cut would. PATH comes first among the modules of the second node's processes.
+prints the cluster's address and waits for lines: "lose node" kills the second raylet
+as a power cut would, "lose head" and "lose here" the head's process that knows the
+others, and its raylet, under whoever has joined them. PATH comes first among the modules of the second node's processes.
 It ends, and the cluster with it, when its input does.
 """
 
@@ -25,10 +26,15 @@ def main() -> None:
     sys.stdout.write(f"{cluster.address}\n")
     sys.stdout.flush()
     for line in sys.stdin:
-        if line.strip() == "lose":
+        what = line.split()[1]
+        if what == "node":
             cluster.remove_node(second, allow_graceful=False)
-            sys.stdout.write("lost\n")
-            sys.stdout.flush()
+        elif what == "head":
+            cluster.head_node.kill_gcs_server()
+        elif what == "here":
+            cluster.head_node.kill_raylet()
+        sys.stdout.write("lost\n")
+        sys.stdout.flush()
     cluster.shutdown()
 
 

@@ -47,8 +47,8 @@ class _Cluster:
         )
         self.address = self.process.stdout.readline().strip()
 
-    def lose_a_node(self):
-        self.process.stdin.write("lose\n")
+    def lose(self, what):
+        self.process.stdin.write(f"lose {what}\n")
         self.process.stdin.flush()
         assert self.process.stdout.readline() == "lost\n"
 
@@ -137,7 +137,7 @@ def test_a_node_that_is_lost_costs_no_trial(folder, cluster):
         return len([r for r in running if r["executions"][0]["epochs"] > 2]) == 2
 
     _wait_for(both_train, process)
-    two.lose_a_node()
+    two.lose("node")
     _, stderr = process.communicate()
 
     assert process.returncode == 0, stderr[-3000:]
@@ -148,6 +148,26 @@ def test_a_node_that_is_lost_costs_no_trial(folder, cluster):
     assert [len(r["executions"][0]["history"]["loss"]) for r in records] == [100] * 4
     lost = [e["attempts"] for r in records for e in r["executions"]]
     assert lost == [0] * 4  # no trial is to blame
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [("head", "its head is gone"), ("here", "its node on this machine is gone")],
+)
+def test_a_cluster_that_is_gone_is_said_in_words(folder, cluster, what, said):
+    """Ray would end the process without one; the records are kept."""
+    two = cluster()
+    process = _start(folder, "--epochs", "5000", "-n", "2", "--ray", two.address)
+    _wait_for(
+        lambda: any(r["executions"][0]["epochs"] > 2 for r in _records(folder)), process
+    )
+    two.lose(what)
+    _, stderr = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert said in stderr, stderr[-3000:]
+    assert "Traceback" not in stderr
+    assert [r["status"] for r in _records(folder)] == ["running"] * 2
 
 
 def test_a_node_with_another_keras_is_refused_by_name(folder, cluster, tmp_path):

@@ -7,6 +7,7 @@ import os
 import platform
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -23,6 +24,7 @@ from tuner.tasks import Ready
 from tuner.workers import WorkerStartError
 
 _KNOCK_S = 20.0
+_PULSE_S = 1.0
 
 
 class ClusterLostError(ExpectedError):
@@ -40,11 +42,54 @@ def losses_reported(address: str) -> Iterator[None]:
         yield
     except (RayError, ConnectionError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ClusterLostError(
-            f"The Ray cluster at {address} does not answer any more: {reason} Its "
-            "finished trials are kept; the same command goes on with the others once "
-            "it is back."
-        ) from error
+        raise ClusterLostError(_lost(address, reason)) from error
+
+
+def _lost(address: str, reason: str) -> str:
+    return (
+        f"The Ray cluster at {address} does not answer any more: {reason.rstrip('.')}. "
+        "Finished trials are kept; the same command goes on with the others once it "
+        "is back."
+    )
+
+
+class Pulse:
+    """Whether a joined cluster is still there, asked before Ray is asked for more.
+
+    Ray ends this process without a word some time after the cluster's head, or the
+    node on this machine, has died. Ray Client raises an error of its own instead.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._places: dict[str, list[str]] = {}
+        self._asked = 0.0
+        if address.startswith("ray://"):
+            return
+        context = ray.get_runtime_context()
+        here = next(n for n in ray.nodes() if n["NodeID"] == context.get_node_id())
+        self._places = {
+            "its head is gone": context.gcs_address.rsplit(":", 1),
+            "its node on this machine is gone": [
+                here["NodeManagerAddress"],
+                str(here["NodeManagerPort"]),
+            ],
+        }
+
+    def check(self) -> None:
+        """Knock at the head and at this machine's node, at most once a second.
+
+        Raises:
+            ClusterLostError: One of them does not listen.
+        """
+        if time.monotonic() - self._asked < _PULSE_S:
+            return
+        for loss, place in self._places.items():
+            try:
+                _knock(*place)
+            except OSError as error:
+                raise ClusterLostError(_lost(self._address, loss)) from error
+        self._asked = time.monotonic()
 
 
 def connect(address: str) -> None:

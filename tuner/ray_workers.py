@@ -26,7 +26,7 @@ from ray.exceptions import ActorUnavailableError, RayError
 
 from tuner.datasets import Dataset, open_arrays
 from tuner.placement import BYTES_A_WORKER
-from tuner.ray_cluster import alive, connect, differences, losses_reported
+from tuner.ray_cluster import Pulse, alive, connect, differences, losses_reported
 from tuner.tasks import (
     EpochEnd,
     Event,
@@ -166,6 +166,7 @@ class RayWorkers:
         self._failed_starts = 0
         self._problem = ""  # of the last of them
         connect(address)
+        self._pulse = Pulse(address)
         has_gpus = ray.cluster_resources().get("GPU", 0) > 0
         self._uses_gpus = device == "gpu" or (device == "auto" and has_gpus)
 
@@ -224,6 +225,7 @@ class RayWorkers:
         until = None if timeout is None else time.monotonic() + timeout
         with losses_reported(self._address):
             while True:
+                self._pulse.check()
                 self._grow()
                 left = _POLL_S if until is None else max(0.0, until - time.monotonic())
                 heard = self._listen(min(_POLL_S, left, self._seconds_left()))
