@@ -228,6 +228,25 @@ def test_a_hung_worker_costs_its_trial_alone(tmp_path):
     assert not Path(f"/proc/{hung}").exists()
 
 
+def test_a_worker_without_memory_costs_its_trial_alone(tmp_path):
+    """Not one more page for it: the trial has failed or is tried again elsewhere."""
+    resource = pytest.importorskip("resource")
+    process = start(tmp_path, SEARCH)
+    wait_for(lambda: in_mid_trial(tmp_path), process)
+    starved = workers_of(process)[0]
+    resource.prlimit(starved, resource.RLIMIT_AS, (1 << 20, 1 << 20))
+    said, _ = process.communicate(timeout=300)
+
+    assert process.returncode == 0, said[-2000:]
+    found = records(tmp_path)
+    assert sorted(found) == list(range(7))
+    failed = [r["error"] for r in found.values() if r["status"] == "failed"]
+    assert len(failed) <= 1
+    assert all(error.startswith("out of memory") for error in failed)
+    assert failed or "trying it again" in said
+    assert not Path(f"/proc/{starved}").exists()
+
+
 def test_a_study_that_vanishes_stops_the_search_and_returns_whole(tmp_path):
     """Moved away, it is not made anew; moved back, the same command goes on."""
     process = start(tmp_path, LONG)
