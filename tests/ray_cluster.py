@@ -5,7 +5,8 @@
 prints the cluster's address and waits for lines: "lose node" kills the second raylet
 as a power cut would, "lose head" and "lose here" the head's process that knows the
 others, and its raylet, under whoever has joined them. PATH comes first among the
-modules of the second node's processes. It ends, and the cluster with it, when its input does.
+modules of the second node's processes. It ends, and the cluster with it, when its
+input does.
 """
 
 import os
