@@ -11,7 +11,8 @@ import keras_tuner as kt
 from search_spaces.config import CnnConfig
 from search_spaces.layers import Shape
 from search_spaces.model import build_model
-from search_spaces.space import Space, load_space
+from search_spaces.own import OwnSpace
+from search_spaces.space import Space, SpaceError, load_space
 
 # Finite, so that a tuner's own models can be fitted to it.
 _WORST = {"accuracy": 0.0, "val_accuracy": 0.0, "loss": 1e6, "val_loss": 1e6}
@@ -87,5 +88,11 @@ def hypermodel(
     if isinstance(space, ModuleType):
         space = Space(space.__name__.rpartition(".")[2], space.sample)
     elif isinstance(space, str):
-        space = load_space(space)
+        found = load_space(space)
+        if isinstance(found, OwnSpace):
+            raise SpaceError(
+                f"{space} brings its own network, which KerasTuner takes as it is: "
+                "import it from there."
+            )
+        space = found
     return SpaceHyperModel(space, input_shape, classes)

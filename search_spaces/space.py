@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import BASELINE, CnnConfig
 from search_spaces.errors import UsageError
+from search_spaces.own import OwnSpace, brings_a_model, own_space
 
 if TYPE_CHECKING:
     import keras_tuner as kt
@@ -59,7 +60,7 @@ class Space:
         try:
             config = self.draw(hp, self.base)
         except Exception as error:
-            raise SpaceError(_blame(self.path or self.name, "sample", error)) from error
+            raise SpaceError(blame(self.path or self.name, "sample", error)) from error
         if not isinstance(config, CnnConfig):
             raise SpaceError(
                 f"sample(hp) of space {self.name} must return a "
@@ -82,6 +83,10 @@ class Space:
             return config
         return replace(config, epochs=self.base.epochs)
 
+    def read(self, flat: Mapping[str, Any]) -> CnnConfig:
+        """Read what a config's `to_dict` wrote."""
+        return CnnConfig.from_dict(flat)
+
     def declare(self, *, tune_epochs: bool = True) -> kt.HyperParameters:
         """List every hyperparameter of the space, each with its conditions.
 
@@ -102,12 +107,13 @@ class Space:
         return declared
 
 
-def load_space(name: str, base: CnnConfig = BASELINE) -> Space:
+def load_space(name: str, base: CnnConfig = BASELINE) -> Space | OwnSpace:
     """Find a space by its name, or in a Python file.
 
     Args:
         name: One of `NAMES`, or the path of a file with `sample(hp) -> CnnConfig`
-            or `sample(hp, base) -> CnnConfig`.
+            or `sample(hp, base) -> CnnConfig`, or with a network of its own:
+            `build_model(hp)` or a `keras_tuner.HyperModel`.
         base: What the space leaves alone keeps the value it has here.
 
     Raises:
@@ -119,12 +125,16 @@ def load_space(name: str, base: CnnConfig = BASELINE) -> Space:
         return Space(name, module.sample, base, brings_epochs=name == "published")
     path = Path(name)
     try:
+        code = path.read_text(encoding="utf-8")
+        if brings_a_model(code):
+            return own_space(path, code, base)
         sample = runpy.run_path(str(path)).get("sample")
     except Exception as error:
-        raise SpaceError(_blame(path, "the file", error)) from error
+        raise SpaceError(blame(path, "the file", error)) from error
     if not callable(sample):
         raise SpaceError(
-            f"{name} must define sample(hp) -> CnnConfig, and it defines none. "
+            f"{name} must define sample(hp) -> CnnConfig, build_model(hp) -> "
+            "keras.Model or a keras_tuner.HyperModel, and it defines none. "
             "See search_spaces/architecture.py for an example."
         )
     takes_base = len(inspect.signature(sample).parameters) > 1
@@ -235,7 +245,7 @@ def _draw(declared: kt.HyperParameters, seed: int) -> dict[str, Any]:
     }
 
 
-def _blame(space: str | Path, what: str, error: Exception) -> str:
+def blame(space: str | Path, what: str, error: BaseException) -> str:
     """Say what failed in a space, with the line of the user's own file."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if f.filename == str(space)]

@@ -10,6 +10,7 @@ import pyte
 import pytest
 import studies
 
+from search_spaces.space import load_space
 from tuner.estimate import Workload
 from tuner.hyperband import plan
 from tuner.progress import Terminal
@@ -17,7 +18,7 @@ from tuner.study import Study
 from tuner.tasks import EpochEnd, Ready
 
 READY = Ready("CPU, 2 threads", on_gpu=False, versions={})
-WORK = Workload(1e12, (32, 32, 3), 10)
+WORK = Workload(1e12, load_space("architecture"), (32, 32, 3), 10)
 
 
 class Screen(io.StringIO):

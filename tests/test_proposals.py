@@ -228,12 +228,14 @@ def test_a_list_knows_which_trials_go_on():
     """A longer training of the same network is to come; another network is none."""
     rest = ListProposer([_trial(0, 5), _trial(1, 10), _trial(2, 9, width=4)])
     rest.propose()
-    assert rest.may_extend(_trial(0, 5).config)
-    assert not rest.may_extend(_trial(2, 3, width=5).config)
+    assert rest.may_extend(_trial(0, 5).config.to_dict())
+    assert not rest.may_extend(_trial(2, 3, width=5).config.to_dict())
     rest.propose()
-    assert rest.may_extend(_trial(0, 5).config), "it may be cut off and start again"
+    assert rest.may_extend(_trial(0, 5).config.to_dict()), (
+        "it may be cut off and start again"
+    )
     rest.tell(1, 0.5)
-    assert not rest.may_extend(_trial(0, 5).config)
+    assert not rest.may_extend(_trial(0, 5).config.to_dict())
 
 
 class Halving:
@@ -264,7 +266,7 @@ class Halving:
             self.scores[trial] = score
 
     def may_extend(self, config):
-        return config.epochs < 3
+        return config["epochs"] < 3
 
 
 def _audited(count, seed=1, fails=()):

@@ -6,10 +6,10 @@ epochs before it left, and seeds depend on neither trial nor epochs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
+from tuner.proposals import without_epochs
 from tuner.records import Execution, TrialRecord
 from tuner.study import Study
 from tuner.tasks import State
@@ -43,16 +43,21 @@ def starting_point(
         state = study.state(trial, other.execution)
         if state and state.epoch == other.epochs:
             return _at(state.epoch, execution, other, trial), state
+    return from_the_start(execution), None
+
+
+def from_the_start(execution: Execution) -> Execution:
+    """Take an execution to before its first epoch."""
     return replace(
         execution, epochs=0, history={}, continued_trial=None, jit_compile=None
-    ), None
+    )
 
 
 def _shorter(
     study: Study, record: TrialRecord, execution: Execution, epochs: int
 ) -> Iterator[tuple[int, Execution]]:
     """List finished trainings whose every epoch this one would repeat."""
-    network = _without_epochs(record.config)
+    network = without_epochs(record.config)
     for trial in study.trials.values():
         for other in trial.executions:
             if (
@@ -61,13 +66,9 @@ def _shorter(
                 and other.is_final
                 and other.best_epoch is None
                 and other.epochs <= epochs
-                and _without_epochs(trial.config) == network
+                and without_epochs(trial.config) == network
             ):
                 yield trial.trial, other
-
-
-def _without_epochs(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in config.items() if name != "epochs"}
 
 
 def _at(

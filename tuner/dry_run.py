@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from search_spaces.config import CnnConfig
+from search_spaces.own import Config, OwnModel
 from tuner import session, wording
 from tuner.datasets import Dataset, open_arrays, save_arrays
 from tuner.machine import memory_bytes
@@ -43,13 +43,15 @@ def plan_and_time(
         save_arrays(data, Path(folder) / "data")
         data = open_arrays(Path(folder) / "data")
         ready = workers.open(Path(folder) / "data")
+        plan = session.discover(plan, workers, None)
         limits = plan.limits(
             shape, classes, on_gpu=ready.on_gpu, memory_bytes=memory_bytes()
         )
         plan = plan.fitted(limits, shape, classes)
         say("Timing a few steps of a few configs...")
         configs = plan.sample_configs(limits, shape, classes, wanted=_CONFIGS)
-        timings = [_time(workers, config) for config in configs]
+        own = getattr(plan.space, "model", None)
+        timings = [_time(workers, config, own) for config in configs]
     work = plan.workload(limits, shape, classes)
     timed = [t for t in zip(configs, timings, strict=True) if t[1]]
     epochs = settings.epochs or 1
@@ -89,10 +91,10 @@ def lines(plan: dict[str, Any], settings: StudySettings) -> list[str]:
     return out
 
 
-def _time(workers: Workers, config: CnnConfig) -> Timing | None:
+def _time(workers: Workers, config: Config, own: OwnModel | None) -> Timing | None:
     while not workers.idle:
         workers.wait()
-    workers.submit(TimingTask(config.to_dict(), _BUDGET_S / _CONFIGS))
+    workers.submit(TimingTask(config.to_dict(), _BUDGET_S / _CONFIGS, own))
     while True:
         for event in workers.wait():
             if isinstance(event, Timing):

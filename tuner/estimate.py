@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras_tuner as kt
 
-from search_spaces.config import CnnConfig
 from search_spaces.layers import Shape, count_multiply_adds
+from search_spaces.own import Config, OwnConfig, OwnSpace
 from search_spaces.space import Space, random_point
 from tuner.records import TrialRecord
 from tuner.screening import Limits
@@ -23,27 +23,32 @@ class Workload:
 
     Its seconds follow from what the finished trials took; networks differ in how
     fast a multiply-add is, so an estimate is good to about a factor of two until
-    several trials are in.
+    several trials are in. What a user's own code builds counts as if all its networks
+    were alike.
 
     Attributes:
         total: All trials but the baseline.
+        space: What is searched.
         shape: Height, width and channels of one image.
         classes: How many classes the labels name.
     """
 
     total: float
+    space: Space | OwnSpace
     shape: Shape
     classes: int
 
-    def of(self, config: CnnConfig, epochs: int) -> float:
+    def of(self, config: Config, epochs: int) -> float:
         """Give the work of one training."""
+        if isinstance(config, OwnConfig):
+            return float(epochs)
         return epochs * count_multiply_adds(config, self.shape, self.classes)
 
     def seconds_left(self, trials: Iterable[TrialRecord]) -> float | None:
         """Estimate what the rest will take, or None before a trial has ended."""
         seconds = done = of_plan = 0.0
         for trial in trials:
-            config = CnnConfig.from_dict(trial.config)
+            config = self.space.read(trial.config)
             work = sum(self.of(config, e.epochs) for e in trial.executions)
             of_plan += work if trial.trial else 0.0
             if trial.status == "completed":
@@ -55,7 +60,7 @@ class Workload:
 
 
 def workload(
-    space: Space,
+    space: Space | OwnSpace,
     declared: kt.HyperParameters,
     limits: Limits,
     shape: Shape,
@@ -75,7 +80,7 @@ def workload(
         epochs: Epochs of the whole plan; None where each config brings its own.
         trainings: Trainings of the whole plan, executions included.
     """
-    nothing = Workload(0.0, shape, classes)
+    nothing = Workload(0.0, space, shape, classes)
     works = [
         nothing.of(config, 1 if epochs else config.epochs)
         for config in sample_configs(
@@ -83,20 +88,20 @@ def workload(
         )
     ]
     mean = sum(works) / len(works) if works else 0.0
-    return Workload(mean * (epochs or trainings), shape, classes)
+    return replace(nothing, total=mean * (epochs or trainings))
 
 
 def sample_configs(
-    space: Space,
+    space: Space | OwnSpace,
     declared: kt.HyperParameters,
     limits: Limits,
     shape: Shape,
     classes: int,
     *,
     wanted: int,
-) -> list[CnnConfig]:
+) -> list[Config]:
     """Draw configs that the limits admit, as many as wanted where there are."""
-    configs: list[CnnConfig] = []
+    configs: list[Config] = []
     for draw in range(_DRAWS):
         config = space.config(random_point(declared, draw))
         if limits.refusal(config, shape, classes) is None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tuner.ranking import OBJECTIVES
-from tuner.settings import ALGORITHMS, DEVICES, parse_duration
+from tuner.settings import ALGORITHMS, DEVICES, PIXELS, parse_duration
 
 Command = Callable[..., Any]
 
@@ -168,7 +168,7 @@ _SEARCH = (
         required=True,
         metavar="NAME|FILE.py",
         help="What may vary: architecture, hyperparams, combined, published, or a file "
-        "with sample(hp).",
+        "with sample(hp), build_model(hp) or a keras_tuner.HyperModel.",
     ),
     click.option(
         "--algorithm",
@@ -275,6 +275,14 @@ _SEARCH = (
         "--deterministic",
         is_flag=True,
         help="One CPU thread a training: histories are the same, bit for bit.",
+    ),
+    click.option(
+        "--pixels",
+        type=click.Choice(PIXELS),
+        default="unit",
+        show_default=True,
+        help="What a network of your own is given, as float32: unit for 0 to 1, raw "
+        "for 0 to 255.",
     ),
     click.option(
         "--dry-run", is_flag=True, help="Show the plan and what it will take."

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import sys
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -22,7 +23,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 from threadpoolctl import threadpool_limits
 
-from search_spaces.config import CnnConfig
+from search_spaces.own import OwnSpace
 from search_spaces.space import (
     Space,
     count_points,
@@ -53,7 +54,7 @@ class _Mended(kt.Oracle):  # type: ignore[misc]
 
     def __init__(
         self,
-        space: Space,
+        space: Space | OwnSpace,
         screen: Screen,
         declared: kt.HyperParameters,
         objective: kt.Objective,
@@ -281,10 +282,10 @@ class OracleProposer:
                     self._screen.add(self._oracle.config_of(values))
         return recorded
 
-    def may_extend(self, config: CnnConfig) -> bool:
+    def may_extend(self, config: Mapping[str, Any]) -> bool:
         """Whether the oracle may promote a trial of so many epochs."""
         is_hyperband = isinstance(self._oracle, Hyperband)
-        return is_hyperband and config.epochs < self._oracle.max_epochs
+        return is_hyperband and config["epochs"] < self._oracle.max_epochs
 
     def _proposal(self, trial: int, chosen: dict[str, Any]) -> Proposal:
         fidelity = {k: chosen.pop(k) for k in list(chosen) if k.startswith("tuner/")}

@@ -13,6 +13,7 @@ import keras_tuner as kt
 
 from search_spaces.config import BASELINE, CnnConfig
 from search_spaces.layers import Shape
+from search_spaces.own import Config, OwnSpace
 from search_spaces.published import EXPERIMENTS
 from search_spaces.space import (
     Space,
@@ -55,7 +56,7 @@ class Plan:
     """
 
     settings: StudySettings
-    space: Space
+    space: Space | OwnSpace
     declared: kt.HyperParameters
     hyperband: hyperband.Plan | None
     trials: int
@@ -162,12 +163,15 @@ class Plan:
 
     def describe_space(self) -> dict[str, Any]:
         """Give the space as plain values, as `StudyRecord.space` describes them."""
-        return {
+        described: dict[str, Any] = {
             "name": self.space.name,
             "hyperparameters": describe(self.declared),
             "size": self.points,
             "source": self.space.source,
         }
+        if isinstance(self.space, OwnSpace):
+            described["own"] = self.space.to_dict()
+        return described
 
     def limits(
         self, shape: Shape, classes: int, *, on_gpu: bool, memory_bytes: int | None
@@ -190,7 +194,7 @@ class Plan:
     def workload(self, limits: Limits, shape: Shape, classes: int) -> Workload:
         """Estimate the work of all trials but the baseline."""
         if self.is_list:
-            nothing = Workload(0.0, shape, classes)
+            nothing = Workload(0.0, self.space, shape, classes)
             works = (
                 nothing.of(p.config, p.config.epochs) * self.settings.seeds(p.trial)
                 for p in self.given_trials()
@@ -209,7 +213,7 @@ class Plan:
 
     def sample_configs(
         self, limits: Limits, shape: Shape, classes: int, *, wanted: int
-    ) -> list[CnnConfig]:
+    ) -> list[Config]:
         """Draw some configs that the limits admit."""
         return sample_configs(
             self.space, self.declared, limits, shape, classes, wanted=wanted
@@ -220,7 +224,7 @@ class Plan:
         if self.settings.arms:
             arms = map(Arm.from_dict, self.settings.arms)
             return [
-                Proposal(i, arm.values, CnnConfig.from_dict(arm.config), name=arm.name)
+                Proposal(i, arm.values, self.space.read(arm.config), name=arm.name)
                 for i, arm in enumerate(arms)
             ]
         if self.is_list:
@@ -282,7 +286,7 @@ class Plan:
 
     def _admitted(
         self, points: Points, screen: Screen
-    ) -> Iterator[tuple[dict[str, Any], CnnConfig]]:
+    ) -> Iterator[tuple[dict[str, Any], Config]]:
         """Go through the points that can be trained, each network once."""
         for point in points(self.declared):
             config = self.space.config(point)
@@ -307,7 +311,7 @@ class Plan:
         return found
 
     @property
-    def _first_config(self) -> CnnConfig:
+    def _first_config(self) -> Config:
         """Trial 0's: the base, whatever the space's own defaults are, or those."""
         is_based = self.settings.base is not None
         return self.space.base if is_based else self.space.config({})
@@ -327,6 +331,20 @@ def plan_study(settings: StudySettings) -> Plan:
     space = load_space(
         settings.space, replace(base, epochs=settings.epochs or base.epochs)
     )
+    if isinstance(space, OwnSpace):
+        _check_own(settings)
+        space = replace(space, model=replace(space.model, pixels=settings.pixels))
+        return Plan(settings, space, space.declare(), None, 0, 0)  # a worker knows more
+    if settings.pixels != "unit":
+        raise SettingsError(
+            "--pixels is for a network of your own; that of a space with sample(hp) "
+            f"rescales its pixels itself, got --pixels {settings.pixels}. Leave it out."
+        )
+    return plan_space(settings, space)
+
+
+def plan_space(settings: StudySettings, space: Space | OwnSpace) -> Plan:
+    """Plan the search of a space that is known; see `plan_study`."""
     if settings.base and not space.takes_base:
         raise SettingsError(
             "--base fixes what the space leaves alone, and sample(hp) of "
@@ -334,12 +352,22 @@ def plan_study(settings: StudySettings) -> Plan:
             "dataclasses.replace(base, ...)."
         )
     is_hyperband = settings.algorithm == "hyperband"
+    if is_hyperband and isinstance(space, OwnSpace) and space.model.draws_epochs:
+        raise SettingsError(
+            f"Hyperband sets the epochs, and fit of {settings.space} draws its own. "
+            "Take them from its arguments, or use --algorithm random."
+        )
+    if isinstance(space, OwnSpace) and space.model.has_fit and settings.patience:
+        raise SettingsError(
+            f"--patience stops a training, and fit of {settings.space} is its own. "
+            "Use keras.callbacks.EarlyStopping there, and leave --patience out."
+        )
     declared = space.declare(tune_epochs=not is_hyperband)
     if not declared.space:
         raise SettingsError(
             f"Space {space.name} must declare at least one hyperparameter, got none"
             f"{' besides epochs' if is_hyperband else ''}. "
-            "Draw one in sample(hp), for example hp.Int(...)."
+            "Draw one from hp, for example hp.Int(...)."
         )
     points = count_points(declared)
     if settings.algorithm == "grid":
@@ -348,6 +376,17 @@ def plan_study(settings: StudySettings) -> Plan:
     plan = Plan(settings, space, declared, None, max(0, trials), points)
     plan.given_trials()  # what is enqueued is checked before any data are loaded
     return plan
+
+
+def _check_own(settings: StudySettings) -> None:
+    """Refuse what a user's own code cannot be held to."""
+    refused = {"--max-params": settings.max_params, "--base": settings.base}
+    given = [option for option, value in refused.items() if value is not None]
+    if given:
+        raise SettingsError(
+            f"{' and '.join(given)} need a space with sample(hp), and {settings.space} "
+            f"builds its own network. Leave {' and '.join(given)} out."
+        )
 
 
 def _check_grid(

@@ -51,7 +51,6 @@ class Terminal:
         self._data_line = ""
         self._study: Study | None = None
         self._work: Workload | None = None
-        self._names: set[str] = set()
 
     def data_loaded(self, data: Dataset) -> None:
         """Keep what the second line says."""
@@ -67,7 +66,6 @@ class Terminal:
     ) -> None:
         """Say what will happen, on what, and how to stop it."""
         self._study, self._work, self._workers = study, work, ready.workers
-        self._names = {h["name"] for h in study.record.space["hyperparameters"]}
         self._say(f"Study {study.name}   {_plan(study)}")
         self._say(f"{self._data_line}   Device  {ready.device}")
         if ready.note:
@@ -151,7 +149,7 @@ class Terminal:
         gap = train - test if train is not None and test is not None else None
         validation = score(trial, "val_accuracy")
         shown = ("test", test) if validation is None else ("val", validation)
-        what = wording.trial(trial, self._names)
+        what = wording.trial(trial, self._opened().record.space)
         if self._has_arms:
             what = f"{len(trial.executions)} seeds   {trial.name}"
         if "brackets" in self._opened().record.plan:  # a rung's end

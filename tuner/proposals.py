@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from search_spaces.config import CnnConfig
+from search_spaces.own import Config
 
 Recorded = Mapping[int, Mapping[str, Any]]
 
@@ -30,7 +30,7 @@ class Proposal:
 
     trial: int
     values: Mapping[str, Any]
-    config: CnnConfig
+    config: Config
     bracket: int = 0
     name: str | None = None
     is_audit: bool = False
@@ -54,8 +54,12 @@ class Proposer(Protocol):
     def tell(self, trial: int, score: float | None) -> None:
         """Report a proposal's objective value, or None where it failed."""
 
-    def may_extend(self, config: CnnConfig) -> bool:
-        """Whether more epochs of this config may be proposed later."""
+    def may_extend(self, config: Mapping[str, Any]) -> bool:
+        """Whether more epochs of this config may be proposed later.
+
+        Args:
+            config: As its `to_dict` gives it.
+        """
 
 
 class ListProposer:
@@ -65,7 +69,9 @@ class ListProposer:
         self._rest = deque(proposals)
         # Until it is told: a training that is cut off starts where it did.
         self._untold = {p.trial: p.config for p in self._rest}
-        self._networks = {p.trial: without_epochs(p.config) for p in self._rest}
+        self._networks = {
+            p.trial: without_epochs(p.config.to_dict()) for p in self._rest
+        }
 
     def propose(
         self,
@@ -78,20 +84,18 @@ class ListProposer:
         """Learn only that it has ended: a list does not depend on results."""
         self._untold.pop(trial, None)
 
-    def may_extend(self, config: CnnConfig) -> bool:
+    def may_extend(self, config: Mapping[str, Any]) -> bool:
         """Whether the same network has yet to be trained for longer."""
         network = without_epochs(config)
         return any(
-            other.epochs > config.epochs and self._networks[trial] == network
+            other.epochs > config["epochs"] and self._networks[trial] == network
             for trial, other in self._untold.items()
         )
 
 
-def without_epochs(config: CnnConfig) -> dict[str, Any]:
+def without_epochs(config: Mapping[str, Any]) -> dict[str, Any]:
     """Give what two trainings share of which one goes on where the other ends."""
-    flat = config.to_dict()
-    del flat["epochs"]
-    return flat
+    return {name: value for name, value in config.items() if name != "epochs"}
 
 
 class Chain:
@@ -115,7 +119,7 @@ class Chain:
         """Tell the one whose trial it is."""
         self._of[trial].tell(trial, score)
 
-    def may_extend(self, config: CnnConfig) -> bool:
+    def may_extend(self, config: Mapping[str, Any]) -> bool:
         """Whether one of them may."""
         return any(p.may_extend(config) for p in self._proposers)
 
@@ -163,9 +167,9 @@ class Audit:
             del self._last[trial]
         self._inner.tell(trial, score)
 
-    def may_extend(self, config: CnnConfig) -> bool:
+    def may_extend(self, config: Mapping[str, Any]) -> bool:
         """Whether Hyperband may promote it, or it may be audited."""
-        return config.epochs < self._epochs
+        return bool(config["epochs"] < self._epochs)
 
     def _draw(self) -> Sequence[Proposal]:
         dropped = [

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from search_spaces.config import CnnConfig
 from tuner.proposals import Proposal, Proposer, Recorded, Wait
 from tuner.ranking import score_at
 from tuner.records import Rung, TrialRecord
@@ -91,7 +91,7 @@ class Replay:
             self._lost.discard(trial)
             self._inner.tell(trial, score)
 
-    def may_extend(self, config: CnnConfig) -> bool:
+    def may_extend(self, config: Mapping[str, Any]) -> bool:
         """Whether more epochs of this config may be proposed later."""
         return self._inner.may_extend(config)
 

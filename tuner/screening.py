@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from search_spaces.config import CnnConfig
 from search_spaces.layers import (
     Shape,
     count_multiply_adds,
@@ -13,6 +12,7 @@ from search_spaces.layers import (
     infeasibility,
     network_key,
 )
+from search_spaces.own import Config, OwnConfig
 
 _CPU_COST = 8  # times the baseline's multiply-adds that a CPU is asked for at most
 _BYTES_A_PARAM = 16  # weight, gradient and Adam's two moments, float32
@@ -33,8 +33,13 @@ class Limits:
     max_multiply_adds: int | None = None
     max_bytes: int | None = None
 
-    def refusal(self, config: CnnConfig, shape: Shape, classes: int) -> str | None:
-        """Say why a config is not trained on images of `shape`, or None."""
+    def refusal(self, config: Config, shape: Shape, classes: int) -> str | None:
+        """Say why a config is not trained on images of `shape`, or None.
+
+        What a user's own code builds is seen when it is built.
+        """
+        if isinstance(config, OwnConfig):
+            return None
         if infeasibility(config, shape):
             return "impossible for these images"
         params = count_params(config, shape, classes)
@@ -49,7 +54,7 @@ class Limits:
 
 
 def limits_for(
-    baseline: CnnConfig,
+    baseline: Config,
     shape: Shape,
     classes: int,
     *,
@@ -57,7 +62,9 @@ def limits_for(
     on_gpu: bool,
     memory_bytes: int | None,
 ) -> Limits:
-    """Set the limits of a study on this machine."""
+    """Set the limits of a study on this machine; a user's own code has none."""
+    if isinstance(baseline, OwnConfig):
+        return Limits()
     cost = None
     if not on_gpu and not infeasibility(baseline, shape):
         cost = _CPU_COST * count_multiply_adds(baseline, shape, classes)
@@ -80,9 +87,9 @@ class Screen:
         self._seen: set[tuple[object, ...]] = set()
         self._refused: set[tuple[object, ...]] = set()
 
-    def admits(self, config: CnnConfig) -> bool:
+    def admits(self, config: Config) -> bool:
         """Whether to train this config; a refusal is counted once a config."""
-        key = network_key(config, self._classes)
+        key = _key(config, self._classes)
         # Before the key: one that asks for what it cannot have may share its key
         # with one that does not ask.
         reason = self.refusal(config)
@@ -91,18 +98,25 @@ class Screen:
             self.counts[reason] += 1
         return reason is None and key not in self._seen
 
-    def would_admit(self, config: CnnConfig) -> bool:
+    def would_admit(self, config: Config) -> bool:
         """Whether to train this config; a refusal is not counted."""
         return self.refusal(config) is None and not self.has(config)
 
-    def has(self, config: CnnConfig) -> bool:
+    def has(self, config: Config) -> bool:
         """Whether a config that builds the same network was added."""
-        return network_key(config, self._classes) in self._seen
+        return _key(config, self._classes) in self._seen
 
-    def refusal(self, config: CnnConfig) -> str | None:
+    def refusal(self, config: Config) -> str | None:
         """Say why a config is not trained, or None."""
         return self._limits.refusal(config, self._shape, self._classes)
 
-    def add(self, config: CnnConfig) -> None:
+    def add(self, config: Config) -> None:
         """Remember a config that is trained, so that none repeats it."""
-        self._seen.add(network_key(config, self._classes))
+        self._seen.add(_key(config, self._classes))
+
+
+def _key(config: Config, classes: int) -> tuple[object, ...]:
+    """Name the trained network: configs with equal keys are one config."""
+    if isinstance(config, OwnConfig):
+        return tuple(sorted(config.to_dict().items()))
+    return network_key(config, classes)

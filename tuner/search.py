@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from search_spaces.config import CnnConfig
 from search_spaces.errors import ExpectedError
+from search_spaces.own import OwnModel
 from tuner import interrupts
-from tuner.continuing import starting_point
+from tuner.continuing import from_the_start, starting_point
 from tuner.executions import after_epoch, after_result, is_done, is_trained
 from tuner.proposals import Proposal, Proposer, Wait
 from tuner.ranking import best_first, score
@@ -25,6 +25,7 @@ from tuner.seeds import execution_seed
 from tuner.settings import StudySettings
 from tuner.study import Study, StudyError
 from tuner.tasks import (
+    Discovery,
     EpochEnd,
     Event,
     Task,
@@ -83,6 +84,7 @@ class Search:
         workers: Where to train.
         listener: Who is shown what happens.
         rejected: Counts the proposals turned away, by reason.
+        own: The user's code that builds the networks, or None.
     """
 
     study: Study
@@ -91,6 +93,7 @@ class Search:
     workers: Workers
     listener: Listener
     rejected: Mapping[str, int] = field(default_factory=dict)
+    own: OwnModel | None = None
 
     def __post_init__(self) -> None:
         self._queue: deque[TrainingTask] = deque()
@@ -238,7 +241,9 @@ class Search:
     def _task(
         self, record: TrialRecord, execution: Execution, epochs: int
     ) -> TrainingTask:
-        start, state = starting_point(self.study, record, execution, epochs)
+        start, state = from_the_start(execution), None
+        if not (self.own and self.own.has_fit):
+            start, state = starting_point(self.study, record, execution, epochs)
         if state is None and execution.is_final:
             self.listener.note(
                 f"Trial {record.trial}'s state was not kept: its first "
@@ -257,10 +262,11 @@ class Search:
             patience=self.settings.patience,
             jit_compile=start.jit_compile,
             split_seed=self.settings.split_seed(execution.execution),
+            own=self.own,
         )
 
     def _take(self, event: Event) -> None:
-        if isinstance(event, Timing):  # asked for by a dry run alone
+        if isinstance(event, Timing | Discovery):  # asked for before a search
             return
         record = self.study.trials[event.trial]
         if not isinstance(event, EpochEnd):
@@ -297,6 +303,11 @@ class Search:
         execution = self.study.trials[event.trial].executions[event.execution]
         self._put_execution(after_result(execution, event), event.trial)
         record = self.study.trials[event.trial]
+        if event.drawn is not None:  # what hid behind an `if` has no meaning
+            drawn = {*event.drawn, "epochs"}
+            config = {n: value for n, value in record.config.items() if n in drawn}
+            record = replace(record, config=config)
+            self.study.put(record)
         if is_trained(record):
             self._complete(record)
 
@@ -379,7 +390,7 @@ class Search:
         return self._may_extend(record)
 
     def _may_extend(self, record: TrialRecord) -> bool:
-        return self._replay.may_extend(CnnConfig.from_dict(record.config))
+        return self._replay.may_extend(record.config)
 
     def _save_counts(self) -> None:
         seconds = self._seconds_before + time.monotonic() - self._started

@@ -28,7 +28,13 @@ from tuner.screening import Limits, Screen
 from tuner.search import HopelessError, Listener, Search, Workers
 from tuner.settings import SettingsError, StudySettings
 from tuner.study import NotAStudyError, Study, move_aside
-from tuner.tasks import Ready
+from tuner.tasks import (
+    Discovery,
+    DiscoveryTask,
+    Ready,
+    TrainingFailure,
+    WorkerLoss,
+)
 from tuner.workers import LocalWorkers
 
 if TYPE_CHECKING:
@@ -107,6 +113,7 @@ def run_study(
             save_arrays(data, images)
             data = open_arrays(images)  # one copy, which the workers map too
             ready = workers.open(images)
+            plan = discover(plan, workers, folder)
             shape, classes = data.input_shape, len(data.classes)
             limits = stored_limits(folder) or plan.limits(
                 shape, classes, on_gpu=ready.on_gpu, memory_bytes=memory_bytes()
@@ -200,6 +207,40 @@ def make_plan(settings: StudySettings) -> Plan:
     return plan_study(settings)
 
 
+def discover(plan: Plan, workers: Workers, folder: Path | None) -> Plan:
+    """Let a worker find out what a user's own code declares, and plan with that.
+
+    Args:
+        plan: Of any space; only that of such code changes.
+        workers: They have the images.
+        folder: A study that knows it already, if its file is the same.
+
+    Raises:
+        SpaceError: The code fails.
+        SettingsError: An option does not go with it.
+    """
+    from search_spaces.own import OwnSpace
+    from search_spaces.space import SpaceError
+    from tuner.planning import plan_space
+
+    space = plan.space
+    if not isinstance(space, OwnSpace):
+        return plan
+    if folder and (folder / "study.json").exists():
+        stored = Study.open(folder).record.space
+        if stored.get("source") == space.source and "own" in stored:
+            return plan_space(plan.settings, space.known(stored["own"]))
+    while not workers.idle:
+        workers.wait()
+    workers.submit(DiscoveryTask(space.model))
+    while True:
+        for event in workers.wait():
+            if isinstance(event, Discovery):
+                return plan_space(plan.settings, space.known(event.found))
+            if isinstance(event, TrainingFailure | WorkerLoss):
+                raise SpaceError(event.error.removeprefix("SpaceError: "))
+
+
 def load_data(settings: StudySettings, say: Callable[[str], None]) -> Dataset:
     """Load the images that a study's settings name, and split them.
 
@@ -262,6 +303,7 @@ def prepare(study: Study, plan: Plan, workers: Workers, listener: Listener) -> S
         workers=workers,
         listener=listener,
         rejected=screen.counts,
+        own=getattr(plan.space, "model", None),
     )
 
 

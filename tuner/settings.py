@@ -18,6 +18,7 @@ from tuner.seeds import derive_seed
 
 ALGORITHMS = ("random", "hyperband", "bayesian", "grid")
 DEVICES = ("auto", "cpu", "gpu")
+PIXELS = ("unit", "raw")
 KINDS = ("search", "confirm", "try", "noise")
 
 # These say how far and how patiently to search, not what a result is.
@@ -67,6 +68,8 @@ class StudySettings:
         base_study: The study whose best trial that is, or None.
         deterministic: Whether each training keeps to one CPU thread, so that a
             study's histories are the same bits whatever the number of workers.
+        pixels: What a user's own network is given: "unit" for 0 to 1, "raw" for 0 to
+            255.
         kind: One of KINDS: a search, or a study of arms.
         arms: `Arm.to_dict` of each; trial i is arm i. Empty for a search.
 
@@ -100,6 +103,7 @@ class StudySettings:
     workers_per_gpu: int = 1
     ray: str | None = None
     deterministic: bool = False
+    pixels: str = "unit"
     audit: int = 0
     patience: int | None = None
     enqueue: Sequence[Mapping[str, Any]] = ()

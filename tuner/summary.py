@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from tuner import locks, numbers, rungs, wording
@@ -126,11 +127,10 @@ def list_lines(studies: list[Study]) -> list[str]:
 def study_lines(study: Study) -> list[str]:
     """Give a study's trials, best first, then those that are not ranked."""
     record = study.record
-    names = {h["name"] for h in record.space["hyperparameters"]}
     ranked = best_first(study.trials.values(), record.settings)
     rest = [t for _, t in sorted(study.trials.items()) if t not in ranked]
     rows: list[_Row] = [_COLUMNS]
-    rows += [_trial_row(trial, names) for trial in ranked + rest]
+    rows += [_trial_row(trial, record.space) for trial in ranked + rest]
     unranked = len(study.trials) - len(ranked)
     lines = [f"Study {study.name}, {state(study)}", *_table(rows)]
     if unranked:
@@ -208,9 +208,9 @@ def _margin(study: Study, ranked: list[TrialRecord]) -> str:
     return f"{ahead} ahead of {second_best} in {objective}, each trained {trained}"
 
 
-def _trial_row(trial: TrialRecord, names: set[str]) -> _Row:
+def _trial_row(trial: TrialRecord, space: Mapping[str, Any]) -> _Row:
     facts = trial_object(trial)
-    what = trial.error or wording.trial(trial, names)
+    what = trial.error or wording.trial(trial, space)
     return (
         str(trial.trial),
         wording.points(facts["val_accuracy"]),

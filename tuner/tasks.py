@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from search_spaces.own import OwnModel
+
 
 @dataclass(frozen=True)
 class State:
@@ -34,7 +36,7 @@ class TrainingTask:
     Attributes:
         trial: The trial's number.
         execution: Which of its executions.
-        config: `CnnConfig.to_dict`.
+        config: `to_dict` of a config.
         seed: Seeds weights, shuffling and dropout.
         epochs: Epochs it shall have at the end, those of `state` included.
         state: Where it goes on from; None starts with new weights.
@@ -47,6 +49,7 @@ class TrainingTask:
             made; None lets Keras choose.
         split_seed: Draws a split into train and validation images of this training's
             own; None is the study's.
+        own: The user's code that builds the network, or None for a `CnnConfig`.
     """
 
     trial: int
@@ -60,6 +63,7 @@ class TrainingTask:
     patience: int | None = None
     jit_compile: bool | None = None
     split_seed: int | None = None
+    own: OwnModel | None = None
 
 
 @dataclass(frozen=True)
@@ -67,14 +71,32 @@ class TimingTask:
     """A config to time for some steps, and not to train.
 
     Attributes:
-        config: `CnnConfig.to_dict`.
+        config: `to_dict` of a config.
         seconds: About how long to measure.
+        own: As of a `TrainingTask`.
     """
 
     config: Mapping[str, Any]
     seconds: float
+    own: OwnModel | None = None
     trial: int = 0
     execution: int = 0
+
+
+@dataclass(frozen=True)
+class DiscoveryTask:
+    """A user's code to run once, in small, to see what it declares."""
+
+    own: OwnModel
+    trial: int = 0
+    execution: int = 0
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What a user's code declares; see `OwnSpace.to_dict`."""
+
+    found: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -161,6 +183,7 @@ class TrainingResult:
         best_epoch: The epoch that all of this is about, under `patience`; None
             means the last.
         device: What it ran on; whoever keeps the workers knows.
+        drawn: The hyperparameters that a user's own code asked for, or None.
     """
 
     trial: int
@@ -176,6 +199,7 @@ class TrainingResult:
     state: State | None = None
     best_epoch: int | None = None
     device: str | None = None
+    drawn: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -203,5 +227,5 @@ class WorkerLoss:
     may_be_to_blame: bool = True
 
 
-Task = TrainingTask | TimingTask
-Event = EpochEnd | TrainingResult | TrainingFailure | WorkerLoss | Timing
+Task = TrainingTask | TimingTask | DiscoveryTask
+Event = EpochEnd | TrainingResult | TrainingFailure | WorkerLoss | Timing | Discovery

@@ -7,7 +7,6 @@ nor on whether the epochs were trained in one session or in several.
 from __future__ import annotations
 
 import ctypes
-import gc
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -18,8 +17,9 @@ import keras
 import numpy as np
 
 from search_spaces.config import CnnConfig
-from search_spaces.model import build_model
+from tuner import own_models
 from tuner.datasets import Dataset, resplit
+from tuner.networks import Network, assess, cnn, fresh
 from tuner.seeds import derive_seed
 from tuner.tasks import (
     Assessment,
@@ -32,6 +32,8 @@ from tuner.tasks import (
 )
 
 _EVALUATION_BATCH = 500
+# What Keras calls the accuracy of a metric that was named by its class or in short.
+_ACCURACIES = ("acc", "categorical_accuracy", "sparse_categorical_accuracy")
 _ALIGNMENT = 64  # bytes, of TensorFlow's tensors
 
 
@@ -52,33 +54,33 @@ def train(task: TrainingTask, data: Dataset) -> Iterator[EpochEnd | TrainingResu
     Raises:
         DivergedError: A loss became NaN or infinite.
     """
-    clock = _Clock()
+    clock = Clock()
     if task.split_seed is not None:
         data = resplit(data, task.split_seed)
-    config = CnnConfig.from_dict(task.config)
-    model = _build(config, data, task.seed, jit_compile=task.jit_compile)
+    network = build(task, data, task.seed, jit_compile=task.jit_compile)
+    model = network.model
     first = restore(model, task.state) if task.state else 0
-    images = _ShuffledImages(data, config.batch_size, task.seed)
-    best = _Best(model, data, first) if task.patience else None
+    images = _ShuffledImages(data, network, task.seed)
+    best = _Best(network, data, first) if task.patience else None
 
     checkpoint_at = time.monotonic() + task.checkpoint_seconds
     validation: Assessment | None = None
     epoch = first
     for epoch in range(first + 1, task.epochs + 1):
-        fit_clock = _Clock()
+        fit_clock = Clock()
         fitted = model.fit(images.epoch(epoch), epochs=1, shuffle=False, verbose=0)
         train_seconds = fit_clock.lap()
-        metrics = {name: float(values[0]) for name, values in fitted.history.items()}
+        metrics = named({name: values[0] for name, values in fitted.history.items()})
         if len(data.validation):
-            validation = assess(model, data.x_train, data.y_train, data.validation)
+            validation = assess(network, data.x_train, data.y_train, data.validation)
             metrics["val_accuracy"] = validation.accuracy
             metrics["val_loss"] = validation.loss
-        _check_finite(metrics, epoch)
+        check_finite(metrics, epoch)
         if best:
             best.see(epoch, metrics["val_loss"])
         state = None
         if epoch < task.epochs and time.monotonic() >= checkpoint_at:
-            state = best.state if best else _state(model, epoch)
+            state = best.state if best else state_of(model, epoch)
             checkpoint_at = time.monotonic() + task.checkpoint_seconds
         at = (task.trial, task.execution, epoch)
         yield EpochEnd(*at, metrics, clock.lap(), train_seconds, state)
@@ -88,13 +90,52 @@ def train(task: TrainingTask, data: Dataset) -> Iterator[EpochEnd | TrainingResu
     if best and best.epoch != epoch:
         restore(model, best.state)
         validation = None
+    yield measured(
+        network,
+        task,
+        data,
+        epoch,
+        validation=validation,
+        continued_from=first,
+        best_epoch=best.epoch if best else None,
+        clock=clock,
+    )
+
+
+def measured(
+    network: Network,
+    task: TrainingTask,
+    data: Dataset,
+    epoch: int,
+    *,
+    validation: Assessment | None,
+    continued_from: int,
+    best_epoch: int | None,
+    clock: Clock,
+) -> TrainingResult:
+    """Evaluate a trained network on train, validation and test images.
+
+    Args:
+        network: As it is to be judged.
+        task: What was trained.
+        data: The images and the split that it was trained on.
+        epoch: Epochs trained.
+        validation: Where that is known already.
+        continued_from: The epoch of the state it started from, or 0.
+        best_epoch: The epoch that these weights are of, unless it is the last.
+        clock: Since the last event.
+
+    Raises:
+        DivergedError: A loss became NaN or infinite.
+    """
     if validation is None and len(data.validation):
-        validation = assess(model, data.x_train, data.y_train, data.validation)
-    train_part = assess(model, data.x_train, data.y_train, train_sample(data))
-    test = assess(model, data.x_test, data.y_test, np.arange(len(data.y_test)))
-    losses = {"train_loss": train_part.loss, "test_loss": test.loss}
-    _check_finite(losses, epoch)
-    yield TrainingResult(
+        validation = assess(network, data.x_train, data.y_train, data.validation)
+    train_part = assess(network, data.x_train, data.y_train, train_sample(data))
+    test = assess(network, data.x_test, data.y_test, np.arange(len(data.y_test)))
+    check_finite({"train_loss": train_part.loss, "test_loss": test.loss}, epoch)
+    model = network.model
+    kept = epoch if best_epoch is None else best_epoch
+    return TrainingResult(
         trial=task.trial,
         execution=task.execution,
         epochs=epoch,
@@ -102,11 +143,12 @@ def train(task: TrainingTask, data: Dataset) -> Iterator[EpochEnd | TrainingResu
         validation=validation,
         test=test,
         params=model.count_params(),
-        continued_from=first,
+        continued_from=continued_from,
         seconds=clock.lap(),
         jit_compile=bool(model.jit_compile),
-        state=_state(model, best.epoch if best else epoch) if task.keep_state else None,
-        best_epoch=best.epoch if best else None,
+        state=state_of(model, kept) if task.keep_state else None,
+        best_epoch=best_epoch,
+        drawn=network.drawn,
     )
 
 
@@ -117,22 +159,33 @@ class _Best:
     nothing but that state has to be kept.
     """
 
-    def __init__(self, model: keras.Model, data: Dataset, first: int) -> None:
+    def __init__(self, network: Network, data: Dataset, first: int) -> None:
         self.epoch, self.loss = first, math.inf
-        self._model = model
-        self.state = _state(model, first)
+        self._model = network.model
+        self.state = state_of(network.model, first)
         if first:
-            seen = assess(model, data.x_train, data.y_train, data.validation)
+            seen = assess(network, data.x_train, data.y_train, data.validation)
             self.loss = seen.loss
 
     def see(self, epoch: int, loss: float) -> None:
         """Take note of an epoch's validation loss."""
         if loss < self.loss:
             self.epoch, self.loss = epoch, loss
-            self.state = _state(self._model, epoch)
+            self.state = state_of(self._model, epoch)
 
 
-def _check_finite(metrics: Mapping[str, float], epoch: int) -> None:
+def named(logs: Mapping[str, Any]) -> dict[str, float]:
+    """Give an epoch's metrics as numbers, accuracy by one name whatever its kind."""
+    found = {}
+    for name, value in logs.items():
+        prefix = "val_" if name.startswith("val_") else ""
+        known = name.removeprefix("val_") in _ACCURACIES
+        found[f"{prefix}accuracy" if known else name] = float(value)
+    return found
+
+
+def check_finite(metrics: Mapping[str, float], epoch: int) -> None:
+    """Raise DivergedError where a metric is no finite number."""
     for name, value in metrics.items():
         if not math.isfinite(value):
             raise DivergedError(f"{name} became {value} in epoch {epoch}")
@@ -145,55 +198,24 @@ def time_steps(task: TimingTask, data: Dataset) -> Timing:
         task: What to time, and for how long.
         data: The images; a few hundred are used.
     """
-    clock = _Clock()
-    config = CnnConfig.from_dict(task.config)
-    model = _build(config, data, seed=1)
-    some = data.train[: min(2 * config.batch_size, len(data.train))]
-    images = _ShuffledImages(replace(data, train=some), config.batch_size, seed=1)
+    clock = Clock()
+    network = build(task, data, 1)
+    model = network.model
+    some = data.train[: min(2 * network.batch_size, len(data.train))]
+    images = _ShuffledImages(replace(data, train=some), network, seed=1)
     model.fit(images.epoch(1), epochs=1, shuffle=False, verbose=0)
-    assess(model, data.x_train, data.y_train, some)
+    assess(network, data.x_train, data.y_train, some)
     start_s = clock.lap()
     model.fit(images.epoch(2), epochs=1, shuffle=False, verbose=0)
     epochs = max(1, round(task.seconds / 2 / clock.lap()))
     many = np.resize(data.train, min(epochs, 50) * len(some))
-    images = _ShuffledImages(replace(data, train=many), config.batch_size, seed=1)
+    images = _ShuffledImages(replace(data, train=many), network, seed=1)
     clock.lap()
     model.fit(images.epoch(3), epochs=1, shuffle=False, verbose=0)
     train_s = clock.lap() / len(many)
     evaluated = np.resize(data.train, _EVALUATION_BATCH)
-    assess(model, data.x_train, data.y_train, evaluated)
+    assess(network, data.x_train, data.y_train, evaluated)
     return Timing(train_s, clock.lap() / _EVALUATION_BATCH, start_s)
-
-
-def assess(
-    model: keras.Model, images: np.ndarray, labels: np.ndarray, which: np.ndarray
-) -> Assessment:
-    """Measure a network in inference mode, as `evaluate` does, in one pass.
-
-    Args:
-        model: Returns logits, shape (batch, outputs).
-        images: uint8, shape (n, height, width, channels).
-        labels: Class ids, shape (n,).
-        which: Indices of the images to use, shape (m,), m >= 1.
-
-    Returns:
-        Accuracy, mean cross-entropy in nats and the chosen class of every image,
-        in the order of `which`.
-    """
-    chosen = np.empty(len(which), np.uint16)
-    losses = np.empty(len(which))
-    for start in range(0, len(which), _EVALUATION_BATCH):
-        part = slice(start, start + _EVALUATION_BATCH)
-        # Always one shape: another would compile the network once more.
-        batch = np.resize(which[part], _EVALUATION_BATCH)
-        logits = np.asarray(model.predict_on_batch(images[batch]), np.float64)
-        logits = logits[: len(which[part])]
-        logits -= logits.max(axis=1, keepdims=True)
-        right = np.take_along_axis(logits, labels[which[part], None].astype(int), 1)
-        losses[part] = np.log(np.exp(logits).sum(axis=1)) - right[:, 0]
-        chosen[part] = logits.argmax(axis=1)
-    accuracy = float(np.mean(chosen == labels[which]))
-    return Assessment(accuracy, float(losses.mean()), chosen)
 
 
 def restore(model: keras.Model, state: State) -> int:
@@ -222,17 +244,23 @@ def restore(model: keras.Model, state: State) -> int:
     return state.epoch
 
 
-def _build(
-    config: CnnConfig, data: Dataset, seed: int, *, jit_compile: bool | None = None
-) -> keras.Model:
-    keras.utils.clear_session()
-    gc.collect()
-    keras.utils.set_random_seed(seed)
-    model = build_model(config, data.input_shape, len(data.classes))
-    if jit_compile is not None:
-        model.jit_compile = jit_compile
-    model.optimizer.build(model.trainable_variables)
-    return model
+def build(
+    task: TrainingTask | TimingTask,
+    data: Dataset,
+    seed: int,
+    *,
+    jit_compile: bool | None = None,
+) -> Network:
+    """Build what a task is about, with new weights."""
+    shape, classes = data.input_shape, len(data.classes)
+
+    def make() -> Network:
+        if task.own:
+            hp = own_models.hyperparameters(task.config)
+            return own_models.network(task.own, hp, shape, classes)
+        return cnn(CnnConfig.from_dict(task.config), shape, classes)
+
+    return fresh(make, seed, jit_compile=jit_compile)
 
 
 def _variables(model: keras.Model) -> list[Any]:
@@ -240,7 +268,8 @@ def _variables(model: keras.Model) -> list[Any]:
     return [*model.variables, *model.optimizer.variables]
 
 
-def _state(model: keras.Model, epoch: int) -> State:
+def state_of(model: keras.Model, epoch: int) -> State:
+    """Take a copy of all that the training has changed."""
     arrays = tuple(keras.ops.convert_to_numpy(v) for v in _variables(model))
     return State(epoch, arrays)
 
@@ -255,13 +284,14 @@ def train_sample(data: Dataset) -> np.ndarray:
     return np.sort(rng.choice(data.train, size, replace=False))
 
 
-class _Clock:
+class Clock:
     """Wall time since it was made, or since its last lap, in seconds."""
 
     def __init__(self) -> None:
         self._since = time.perf_counter()
 
     def lap(self) -> float:
+        """Give the seconds since the last call, or since it was made."""
         now = time.perf_counter()
         seconds, self._since = now - self._since, now
         return seconds
@@ -272,7 +302,7 @@ class _ShuffledImages:
     """The training images, in an order drawn from (seed, epoch) alone."""
 
     data: Dataset
-    batch_size: int
+    network: Network
     seed: int
     _tensors: dict[str, Any] = field(default_factory=dict)
 
@@ -282,7 +312,7 @@ class _ShuffledImages:
         order = rng.permutation(self.data.train)
         if keras.backend.backend() == "tensorflow":
             return self._tensorflow_batches(order)
-        return _ArrayBatches(self.data, order, self.batch_size)
+        return _ArrayBatches(self.data, order, self.network)
 
     def _tensorflow_batches(self, order: np.ndarray) -> Any:
         import tensorflow as tf
@@ -293,8 +323,8 @@ class _ShuffledImages:
         x, y = self._tensors["x"], self._tensors["y"]
         batches = (
             tf.data.Dataset.from_tensor_slices(order)
-            .batch(self.batch_size)
-            .map(lambda i: (tf.gather(x, i), tf.gather(y, i)))
+            .batch(self.network.batch_size)
+            .map(lambda i: self.network.tensors(tf.gather(x, i), tf.gather(y, i)))
             .prefetch(2)
         )
         options = tf.data.Options()
@@ -324,13 +354,14 @@ def _shared_tensor(images: np.ndarray) -> Any:
 class _ArrayBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of one epoch, for the backends that do not read tf.data."""
 
-    def __init__(self, data: Dataset, order: np.ndarray, batch_size: int) -> None:
+    def __init__(self, data: Dataset, order: np.ndarray, network: Network) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
-        self.data, self.order, self.batch_size = data, order, batch_size
+        self.data, self.order, self.network = data, order, network
 
     def __len__(self) -> int:
-        return math.ceil(len(self.order) / self.batch_size)
+        return math.ceil(len(self.order) / self.network.batch_size)
 
     def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
-        which = self.order[batch * self.batch_size : (batch + 1) * self.batch_size]
-        return self.data.x_train[which], self.data.y_train[which]
+        size = self.network.batch_size
+        which = self.order[batch * size : (batch + 1) * size]
+        return self.network.arrays(self.data.x_train[which], self.data.y_train[which])

@@ -64,19 +64,26 @@ def config(flat: Mapping[str, Any], names: set[str]) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def trial(record: TrialRecord, names: set[str]) -> str:
+def trial(record: TrialRecord, space: Mapping[str, Any]) -> str:
     """Describe what a trial tries.
 
     Args:
         record: Any trial of the study.
-        names: The space's hyperparameters. Where they are not the config's own, a
-            trial is what its space chose.
+        space: The study's, as its record has it. Where its hyperparameters are not the
+            config's own, a trial is what its space chose.
     """
-    varied = names & set(record.config)
+    varied = {h["name"] for h in space["hyperparameters"]} & set(record.config)
+    if varied and "own" in space:
+        drawn = [(n, value) for n, value in record.config.items() if n in varied]
+        return " ".join(f"{name} {_short(value)}" for name, value in drawn)
     if varied:
         return config(record.config, varied)
     chosen = " ".join(f"{name} {value}" for name, value in record.values.items())
     return record.name or chosen
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _architecture(c: CnnConfig) -> str:

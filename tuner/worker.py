@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterator
 
 from tuner.datasets import Dataset
-from tuner.tasks import Event, Ready, Task, TimingTask, TrainingFailure
+from tuner.tasks import DiscoveryTask, Event, Ready, Task, TimingTask, TrainingFailure
 
 
 def load_backend(device: str, threads: int | None, gpu: str | None = None) -> Ready:
@@ -34,11 +34,15 @@ def run(task: Task, data: Dataset) -> Iterator[Event]:
 
     An exception is a failed training, whose traceback goes to stderr.
     """
-    from tuner import training
+    from tuner import own_models, own_training, training
 
     try:
-        if isinstance(task, TimingTask):
+        if isinstance(task, DiscoveryTask):
+            yield own_models.discover(task.own, data)
+        elif isinstance(task, TimingTask):
             yield training.time_steps(task, data)
+        elif task.own and task.own.has_fit:
+            yield from own_training.train(task, data)
         else:
             yield from training.train(task, data)
     except Exception as error:  # noqa: BLE001  a failed trial is a result

@@ -1,0 +1,170 @@
+"""A user's own KerasTuner code: a file with `build_model(hp)` or a `HyperModel`.
+
+The file runs in the workers alone; here it is text. What it declares is known once a
+worker has run it (`tuner.own_training.discover`).
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search_spaces.config import BASELINE, CnnConfig
+
+if TYPE_CHECKING:
+    import keras_tuner as kt
+
+_NOTHING: Mapping[str, Any] = {"space": [], "values": {}}
+
+
+@dataclass(frozen=True)
+class OwnConfig:
+    """What a user's own code is called with.
+
+    Attributes:
+        values: Active hyperparameters by name, `epochs` left out.
+        epochs: Passes over the training images.
+    """
+
+    values: Mapping[str, Any]
+    epochs: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give one plain value a hyperparameter."""
+        return {**self.values, "epochs": self.epochs}
+
+    def changed(self, given: Mapping[str, Any]) -> OwnConfig:
+        """Return this config with some values changed.
+
+        Raises:
+            ValueError: A name is not one of this config's.
+        """
+        unknown = sorted(set(given) - set(self.to_dict()))
+        if unknown:
+            known = ", ".join(self.to_dict())
+            raise ValueError(f"Unknown hyperparameters {unknown}. Known: {known}.")
+        return OwnConfig.from_dict({**self.to_dict(), **given})
+
+    @classmethod
+    def from_dict(cls, flat: Mapping[str, Any]) -> OwnConfig:
+        """Read what `to_dict` wrote."""
+        values = {name: value for name, value in flat.items() if name != "epochs"}
+        return cls(values, int(flat["epochs"]))
+
+
+Config = CnnConfig | OwnConfig
+
+
+@dataclass(frozen=True)
+class OwnModel:
+    """A user's file, as it travels to the workers.
+
+    Attributes:
+        path: Where it lies on the driver's machine, for messages and its imports.
+        code: What it says.
+        pixels: "unit" for float32 in [0, 1], "raw" for float32 in 0..255.
+        has_fit: Whether it trains its networks itself, with `HyperModel.fit`.
+        draws_epochs: Whether that `fit` chooses the epochs, and is not told them.
+    """
+
+    path: str
+    code: str
+    pixels: str = "unit"
+    has_fit: bool = False
+    draws_epochs: bool = False
+
+
+@dataclass(frozen=True)
+class OwnSpace:
+    """What may vary in a user's own code; the same face as `space.Space`.
+
+    Attributes:
+        name: The stem of the file.
+        model: The file.
+        base: Its epochs are those of every config that draws none.
+        declared: `HyperParameters.get_config` of all that the code draws, or None
+            before a worker has run it.
+    """
+
+    name: str
+    model: OwnModel
+    base: CnnConfig = BASELINE
+    declared: Mapping[str, Any] | None = None
+    brings_epochs: bool = False
+    takes_base: bool = False
+
+    @property
+    def source(self) -> str:
+        """SHA-256 of the file."""
+        return hashlib.sha256(self.model.code.encode()).hexdigest()
+
+    def config(self, values: Mapping[str, Any]) -> OwnConfig:
+        """Return the config that `values` mean, the rest at its default."""
+        hp = self.declare()
+        hp.values.update(values)
+        active = {
+            h.name: hp.values.get(h.name, h.default)
+            for h in hp.space
+            if hp.is_active(h)
+        }
+        return OwnConfig.from_dict({"epochs": self.base.epochs, **active})
+
+    def read(self, flat: Mapping[str, Any]) -> OwnConfig:
+        """Read what a config's `to_dict` wrote."""
+        return OwnConfig.from_dict(flat)
+
+    def declare(self, *, tune_epochs: bool = True) -> kt.HyperParameters:
+        """List every hyperparameter, each with its conditions.
+
+        Args:
+            tune_epochs: False leaves `epochs` out, as for a `Space`.
+        """
+        import keras_tuner as kt
+
+        hp = kt.HyperParameters.from_config(dict(self.declared or _NOTHING))
+        declared = kt.HyperParameters()
+        declared.merge([h for h in hp.space if tune_epochs or h.name != "epochs"])
+        return declared
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give what a worker found out, for a record."""
+        return {
+            "declared": self.declared,
+            "has_fit": self.model.has_fit,
+            "draws_epochs": self.model.draws_epochs,
+        }
+
+    def known(self, found: Mapping[str, Any]) -> OwnSpace:
+        """Return this space with what a worker found out, as `to_dict` gives it."""
+        model = replace(
+            self.model, has_fit=found["has_fit"], draws_epochs=found["draws_epochs"]
+        )
+        return replace(self, model=model, declared=found["declared"])
+
+
+def brings_a_model(code: str) -> bool:
+    """Whether a file may define a network of its own: anything but `sample(hp)`.
+
+    Raises:
+        SyntaxError: It is not Python.
+    """
+    tree = ast.parse(code)
+    functions = [n for n in tree.body if isinstance(n, ast.FunctionDef)]
+    if any(f.name == "sample" for f in functions):
+        return False
+    takes_hp = any(_is_model(f) for f in functions)
+    return takes_hp or "HyperModel" in code
+
+
+def _is_model(function: ast.FunctionDef) -> bool:
+    arguments = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
+    return arguments[:1] == ["hp"]
+
+
+def own_space(path: Path, code: str, base: CnnConfig) -> OwnSpace:
+    """Make the space of a user's file; what it declares is not known yet."""
+    return OwnSpace(path.stem, OwnModel(str(path), code), base)

@@ -1,0 +1,332 @@
+"""A user's KerasTuner code, run: its hypermodel, its networks, what it declares."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import keras
+import keras_tuner as kt
+import numpy as np
+
+from search_spaces.own import OwnModel
+from search_spaces.space import SpaceError, blame
+from tuner.datasets import Dataset
+from tuner.networks import Arrays, Network, fresh
+from tuner.tasks import Discovery
+
+_BATCH_SIZE = 32  # Keras's own, where a user's `fit` does not choose
+_MODULE = "tune_user_space"
+_PROBES = 100  # builds that look for hyperparameters behind an `if`
+_PROBE_S = 20.0
+_FEW = 32  # images that a user's `fit` is tried on
+
+
+class OwnNetwork(Network):
+    """A model that a user's code built: float32 pixels go in, class scores come out.
+
+    Labels are what its loss takes: class ids for a sparse loss, one number for one
+    output, else one-hot.
+
+    Args:
+        model: Compiled.
+        hp: Of the model.
+        divisor: What stored pixels, 0 to 255, are divided by.
+        shape: Height, width and channels of one image.
+        classes: How many classes the labels name.
+
+    Raises:
+        SpaceError: It is no classifier of such images.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        hp: kt.HyperParameters,
+        divisor: float,
+        shape: Sequence[int],
+        classes: int,
+    ) -> None:
+        super().__init__(model, _BATCH_SIZE)
+        self.hp = hp
+        self._divisor, self._classes = divisor, classes
+        outputs = model(np.zeros((1, *shape), np.float32))  # builds its weights
+        found = tuple(getattr(outputs, "shape", ()))
+        loss = model.loss
+        name = loss if isinstance(loss, str) else getattr(loss, "name", None)
+        name = str(name or getattr(loss, "__name__", loss)).lower()
+        self._is_sparse = "sparse" in name
+        self._is_binary = found == (1, 1) and classes == 2
+        self._threshold = 0.0 if getattr(loss, "from_logits", False) else 0.5
+        fits = len(found) == 2 and (
+            found[1] >= classes if self._is_sparse else found[1] == classes
+        )
+        if not fits and not self._is_binary:
+            raise SpaceError(
+                f"A model must give one score a class, shape (images, {classes}), for "
+                f"the loss {name}, and it gives shape {found}. Give its last layer "
+                f"{classes} units."
+            )
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """The hyperparameters that were asked for so far, active ones only."""
+        names = (h.name for h in self.hp.space if self.hp.is_active(h))
+        return tuple(dict.fromkeys(names))
+
+    def arrays(self, images: np.ndarray, labels: np.ndarray) -> Arrays:
+        """Give some images and labels as the model takes them."""
+        pixels = images.astype(np.float32) / np.float32(self._divisor)
+        if self._is_sparse:
+            return pixels, labels
+        if self._is_binary:
+            return pixels, labels.astype(np.float32)[:, None]
+        return pixels, np.eye(self._classes, dtype=np.float32)[labels]
+
+    def tensors(self, images: Any, labels: Any) -> tuple[Any, Any]:
+        """Give the same as TensorFlow's tensors, inside a `tf.data` pipeline."""
+        import tensorflow as tf
+
+        pixels = tf.cast(images, tf.float32) / self._divisor
+        if self._is_sparse:
+            return pixels, labels
+        if self._is_binary:
+            return pixels, tf.cast(labels, tf.float32)[:, None]
+        return pixels, tf.one_hot(labels, self._classes)
+
+    def judge(self, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
+        """Classify some images, and sum up their losses, as compiled."""
+        scores = self.predict(images)
+        chosen = scores.argmax(axis=1)
+        if self._is_binary:
+            chosen = (scores[:, 0] > self._threshold).astype(np.int64)
+        logs = self.model.test_on_batch(*self.arrays(images, labels), return_dict=True)
+        return chosen, float(logs["loss"]) * len(images)
+
+
+def divisor(own: OwnModel) -> float:
+    """Give what stored pixels are divided by."""
+    return 255.0 if own.pixels == "unit" else 1.0
+
+
+def hyperparameters(config: Mapping[str, Any]) -> kt.HyperParameters:
+    """Give `hp` whose draws are a config's values."""
+    hp = kt.HyperParameters()
+    hp.values = dict(config)
+    return hp
+
+
+def network(
+    own: OwnModel, hp: kt.HyperParameters, shape: Sequence[int], classes: int
+) -> OwnNetwork:
+    """Build a network with new weights.
+
+    Args:
+        own: The user's code.
+        hp: Its draws are the config; it learns what is drawn.
+        shape: Height, width and channels of one image.
+        classes: How many classes the labels name.
+
+    Raises:
+        SpaceError: The code failed, or built something else.
+    """
+    try:
+        model = hypermodel(own).build(hp)
+        _check_compiled(own, model)
+        return OwnNetwork(model, hp, divisor(own), shape, classes)
+    except SpaceError:
+        raise
+    except Exception as error:
+        raise SpaceError(blame(own.path, "build", error)) from error
+
+
+def _check_compiled(own: OwnModel, model: Any) -> None:
+    if not isinstance(model, keras.Model) or not model.compiled:
+        raise SpaceError(
+            f"build(hp) of {own.path} must return a compiled keras.Model, got "
+            f"{type(model).__name__}. Call model.compile(...) and return model."
+        )
+
+
+def fit(own: OwnModel, made: OwnNetwork, train: Arrays, **options: Any) -> None:
+    """Train a network as the user's `HyperModel.fit` does.
+
+    Args:
+        own: The user's code.
+        made: By its `build`.
+        train: Pixels and labels.
+        options: As KerasTuner passes them on: epochs, validation_data, callbacks, ...;
+            only those that the user's `fit` takes.
+    """
+    taken = inspect.signature(hypermodel(own).fit).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
+        options = {name: o for name, o in options.items() if name in taken}
+    hypermodel(own).fit(made.hp, made.model, *train, **options)
+
+
+def hypermodel(own: OwnModel) -> kt.HyperModel:
+    """Run a user's file, once a process, and find its hypermodel.
+
+    Raises:
+        SpaceError: The file failed, or it defines none, or several.
+    """
+    return _hypermodel(own.path, own.code)
+
+
+@lru_cache(maxsize=1)
+def _hypermodel(path: str, code: str) -> kt.HyperModel:
+    module = ModuleType(_MODULE)
+    module.__file__ = path
+    sys.modules[_MODULE] = module
+    folder = str(Path(path).resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # as Python does for a script
+    try:
+        exec(compile(code, path, "exec"), module.__dict__)  # noqa: S102  the user's own
+        return _find(path, vars(module))
+    except SpaceError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise SpaceError(blame(path, "the file", error)) from error
+
+
+def _find(path: str, names: Mapping[str, Any]) -> kt.HyperModel:
+    found: dict[str, Callable[[], kt.HyperModel]] = {}
+    for name, value in names.items():
+        is_here = getattr(value, "__module__", None) == _MODULE
+        if isinstance(value, kt.HyperModel):
+            found[name] = partial(_same, value)
+        elif inspect.isclass(value) and is_here and issubclass(value, kt.HyperModel):
+            found[name] = value
+        elif inspect.isfunction(value) and is_here and _takes_hp(value):
+            found[name] = partial(_FromFunction, value)
+    instances = [n for n in found if isinstance(names[n], kt.HyperModel)]
+    classes = [n for n in found if inspect.isclass(names[n])]
+    named = [n for n in ("hypermodel", "build_model") if n in found]
+    for chosen in (named[:1], instances, classes, list(found)):
+        if len(chosen) == 1:
+            return found[chosen[0]]()
+    what = "none of them" if not found else ", ".join(found)
+    raise SpaceError(
+        f"{path} must define sample(hp), build_model(hp) or a keras_tuner.HyperModel, "
+        f"and it defines {what}. Call the one to search `hypermodel`."
+    )
+
+
+def _same(hypermodel: kt.HyperModel) -> kt.HyperModel:
+    return hypermodel
+
+
+def _takes_hp(function: Any) -> bool:
+    return next(iter(inspect.signature(function).parameters), None) == "hp"
+
+
+class _FromFunction(kt.HyperModel):  # type: ignore[misc]
+    """`build_model(hp)` as a hypermodel."""
+
+    def __init__(self, build: Callable[[kt.HyperParameters], keras.Model]) -> None:
+        super().__init__()
+        self._build = build
+
+    def build(self, hp: kt.HyperParameters) -> keras.Model:
+        return self._build(hp)
+
+
+def discover(own: OwnModel, data: Dataset) -> Discovery:
+    """Run a user's code once in small, and see what it declares.
+
+    Its defaults are built, and trained on a few images where it brings a `fit`: what
+    fails there would fail in every trial. More draws then look behind each `if`.
+
+    Args:
+        own: The user's code.
+        data: A few images of which are used.
+
+    Raises:
+        SpaceError: The code fails.
+    """
+    has_fit = type(hypermodel(own)).fit is not kt.HyperModel.fit
+    hp = kt.HyperParameters()
+    shape, classes = data.input_shape, len(data.classes)
+
+    def build() -> OwnNetwork:
+        return network(own, hp, shape, classes)
+
+    made, draws_epochs = fresh(build, seed=1), False
+    if has_fit:
+        draws_epochs = _try_fit(own, made, data)
+    until = time.monotonic() + _PROBE_S
+    for probe in range(_PROBES):
+        if time.monotonic() > until:
+            break
+        hp.values = {
+            h.name: h.random_sample(probe * 1000 + i) for i, h in enumerate(hp.space)
+        }
+        _probe(own, build, data, has_fit=has_fit)
+    draws_epochs = draws_epochs or (has_fit and "epochs" in {h.name for h in hp.space})
+    declared = {"space": hp.get_config()["space"], "values": {}}
+    found = {
+        "declared": declared,
+        "has_fit": has_fit,
+        "draws_epochs": draws_epochs,
+    }
+    return Discovery(found)
+
+
+def _try_fit(own: OwnModel, made: OwnNetwork, data: Dataset) -> bool:
+    """Train on a few images, and say whether the user's `fit` chooses its epochs."""
+    few = made.arrays(*_few(data))
+    options = {"validation_data": few, "callbacks": [], "verbose": 0}
+    try:
+        try:
+            fit(own, made, few, epochs=1, **options)
+        except TypeError as error:
+            if "'epochs'" not in str(error):
+                raise
+            fit(own, made, few, **options)
+            return True
+    except Exception as error:
+        raise SpaceError(blame(own.path, "fit", error)) from error
+    return False
+
+
+def _probe(
+    own: OwnModel,
+    build: Callable[[], OwnNetwork],
+    data: Dataset,
+    *,
+    has_fit: bool,
+) -> None:
+    """Draw what these values lead to; that some of them fail is for the trials."""
+    try:
+        keras.utils.clear_session()
+        made = build()
+        if has_fit:
+            few = made.arrays(*_few(data))
+            made.model.fit = _trains_nothing
+            fit(own, made, few, validation_data=few, callbacks=[], verbose=0)
+    except Exception:  # noqa: BLE001
+        return
+
+
+def _trains_nothing(*_: Any, **__: Any) -> keras.callbacks.History:
+    history = keras.callbacks.History()
+    history.history = {
+        name: [0.0] for name in ("loss", "accuracy", "val_loss", "val_accuracy")
+    }
+    return history
+
+
+def _few(data: Dataset) -> Arrays:
+    """Take some training images, one of each class first."""
+    labels = data.y_train[data.train]
+    _, firsts = np.unique(labels, return_index=True)
+    rest = np.setdiff1d(np.arange(len(labels)), firsts)
+    which = data.train[np.sort([*firsts, *rest[: max(0, _FEW - len(firsts))]])]
+    return data.x_train[which], data.y_train[which]
