@@ -7,6 +7,7 @@ worker has run it (`tuner.own_training.discover`).
 from __future__ import annotations
 
 import ast
+import copy
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -125,7 +126,9 @@ class OwnSpace:
         """
         import keras_tuner as kt
 
-        hp = kt.HyperParameters.from_config(dict(self.declared or _NOTHING))
+        # KerasTuner changes the config that it reads.
+        stored = copy.deepcopy(dict(self.declared or _NOTHING))
+        hp = kt.HyperParameters.from_config(stored)
         declared = kt.HyperParameters()
         declared.merge([h for h in hp.space if tune_epochs or h.name != "epochs"])
         return declared

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Options = dict[str, Any]
 
-_SPACE = "combined"
+_SPACE = "combined"  # it has a name for every hyperparameter of a config
 _RESERVED = ("confirm", "noise", "oracle", "tried", "trials")
 _OF_A_RESULT = (
     "dataset",
@@ -93,13 +93,13 @@ def try_(
     All that was tried is one study with one page, corrected for how many there are.
     """
     with exit_codes(resumes=True):
-        from search_spaces.config import CnnConfig
         from tuner.comparing import changed
+        from tuner.known import read_config
 
         source = _searched(options["directory"], base) if base else None
         folder = _folder("tried", source, options)
         first = _first(source, folder, options)
-        asked = changed(CnnConfig.from_dict(first.config), changes, first.name)
+        asked = changed(read_config(source, first.config), changes, first.name)
         like = _like(source, options)
         _look(folder, asked, seeds, kind="try", like=like, options=options)
 
@@ -164,9 +164,12 @@ def _like(source: Study | None, options: Options) -> StudySettings:
     from tuner.settings import StudySettings
 
     if source:
+        from tuner.known import own_space
+
         settings = source.record.settings
         data = options["data"] or settings.get("data")
-        return StudySettings.from_dict({**settings, "data": data})
+        space = settings["space"] if own_space(source.record) else _SPACE
+        return StudySettings.from_dict({**settings, "data": data, "space": space})
     if options["dataset"] and options["data"]:
         fail(USAGE, "--dataset and --data exclude each other. Leave one out.")
     given = {n: options[n] for n in _OF_A_RESULT if options[n] is not None}

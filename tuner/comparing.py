@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.config import BASELINE, CnnConfig
+from search_spaces.own import Config, OwnConfig
 from tuner.arms import Arm
 from tuner.ranking import best_first
 from tuner.settings import SettingsError, StudySettings
 from tuner.study import NotAStudyError, Study
 
-_SPACE = "combined"  # it has a name for every hyperparameter of a config
 _LISTS = {"filters": "conv_layers", "units": "dense_layers"}
 
 
@@ -58,7 +58,7 @@ def finalists(study: Study, trials: Sequence[int], top: int) -> list[Arm]:
     return [first, *others]
 
 
-def changed(base: CnnConfig, changes: Sequence[str], name: str) -> list[Arm]:
+def changed(base: Config, changes: Sequence[str], name: str) -> list[Arm]:
     """Make two arms: a config, and the same with some values changed.
 
     Args:
@@ -77,7 +77,7 @@ def changed(base: CnnConfig, changes: Sequence[str], name: str) -> list[Arm]:
         if not is_pair or not key or not text:
             raise SettingsError(
                 f"A change must read like filters=48 or dropout=0.3, got {change!r}. "
-                f"Names: {', '.join(_names())}."
+                f"Names: {', '.join(_names(base))}."
             )
         given[key] = [_value(part) for part in text.split(",")]
     try:
@@ -85,7 +85,7 @@ def changed(base: CnnConfig, changes: Sequence[str], name: str) -> list[Arm]:
     except (TypeError, ValueError) as error:
         raise SettingsError(
             f"{' '.join(changes)} is not possible: {error} "
-            f"Names: {', '.join(_names())}."
+            f"Names: {', '.join(_names(base))}."
         ) from error
     if config.to_dict() == base.to_dict():
         raise SettingsError(
@@ -122,7 +122,6 @@ def settings_for(
         like,
         kind=kind,
         arms=[arm.to_dict() for arm in arms],
-        space=_SPACE,
         algorithm="random",
         max_trials=None,
         epochs=arms[0].config["epochs"],
@@ -145,6 +144,11 @@ def _trial_0(study: Study) -> Arm:
     settings = study.record.settings
     if first is not None:
         return Arm(first.name or "baseline", first.config, {})
+    if "own" in study.record.space:
+        raise SettingsError(
+            f"Study {study.name} must have its trial 0 to compare with, and it has "
+            "none. Search without --no-baseline."
+        )
     base = CnnConfig.from_dict(settings["base"]) if settings.get("base") else BASELINE
     config = replace(base, epochs=settings["epochs"])
     return Arm("baseline", config.to_dict(), {})
@@ -160,7 +164,9 @@ def _arm(first: Arm, config: Mapping[str, Any], name: str) -> Arm:
     return Arm(name, dict(config), differing)
 
 
-def _names() -> list[str]:
+def _names(base: Config) -> list[str]:
+    if isinstance(base, OwnConfig):
+        return list(base.to_dict())
     rest = [n for n in BASELINE.to_dict() if n.rpartition("_")[0] not in _LISTS]
     return ["filters", "units", "pool_size", "pool_every", *rest]
 
@@ -172,13 +178,16 @@ def _value(text: str) -> Any:
         return text
 
 
-def _flat(base: CnnConfig, given: Mapping[str, list[Any]]) -> dict[str, Any]:
+def _flat(base: Config, given: Mapping[str, list[Any]]) -> dict[str, Any]:
     """Write sizes layer by layer, as `CnnConfig.changed` takes them."""
+    is_own = isinstance(base, OwnConfig)
     flat = {
         name: values[0] if len(values) == 1 else values
         for name, values in given.items()
-        if name not in _LISTS
+        if is_own or name not in _LISTS
     }
+    if is_own:
+        return flat
     for sizes, count in _LISTS.items():
         current = list(getattr(base, sizes))
         wanted = given.get(sizes, current)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from search_spaces.config import CnnConfig
+from search_spaces.own import OwnSpace
+from tuner.known import own_space
 from tuner.quiet import quiet_stderr
 from tuner.ranking import best_first
 from tuner.records import TrialRecord
@@ -76,6 +78,7 @@ def write_model(
     Returns:
         A Python snippet that loads and uses the file.
     """
+    own = own_space(study.record)
     execution = trial.executions[0]
     state = study.state(trial.trial, execution.execution)
     kept = execution.best_epoch or execution.epochs
@@ -88,11 +91,12 @@ def write_model(
                 seed=execution.seed,
                 epochs=kept,
                 jit_compile=execution.jit_compile,
+                own=own.model if own else None,
             )
         )
     data = study.record.data
     with quiet_stderr():
-        outputs = _save(study, trial, state, path)
+        outputs = _save(study, trial, state, path, own)
     return _SNIPPET.format(
         path=str(path),
         shape=", ".join(map(str, data["input_shape"])),
@@ -101,7 +105,9 @@ def write_model(
     )
 
 
-def _save(study: Study, trial: TrialRecord, state: State, path: Path) -> int:
+def _save(
+    study: Study, trial: TrialRecord, state: State, path: Path, own: OwnSpace | None
+) -> int:
     """Write the file whole or not at all, and give its number of outputs."""
     import keras
 
@@ -109,11 +115,22 @@ def _save(study: Study, trial: TrialRecord, state: State, path: Path) -> int:
     from tuner.training import restore
 
     data = study.record.data
-    config = CnnConfig.from_dict(trial.config)
-    model = build_model(config, tuple(data["input_shape"]), len(data["classes"]))
-    restore(model, state)
-    probabilities = keras.layers.Softmax(name="probabilities")(model.output)
-    exported = keras.Model(model.input, probabilities, name=f"trial_{trial.trial}")
+    shape, classes = tuple(data["input_shape"]), len(data["classes"])
+    name = f"trial_{trial.trial}"
+    if own:
+        from tuner import own_models
+
+        hp = own_models.hyperparameters(trial.config)
+        model = own_models.network(own.model, hp, shape, classes).model
+        restore(model, state)
+        pixels = keras.Input(shape, name="pixels")
+        unit = keras.layers.Rescaling(1 / own_models.divisor(own.model))(pixels)
+        exported = keras.Model(pixels, model(unit), name=name)
+    else:
+        model = build_model(CnnConfig.from_dict(trial.config), shape, classes)
+        restore(model, state)
+        probabilities = keras.layers.Softmax(name="probabilities")(model.output)
+        exported = keras.Model(model.input, probabilities, name=name)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         whole = Path(folder) / path.name
         exported.save(whole)

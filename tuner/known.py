@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from search_spaces.config import BASELINE, CnnConfig
+from search_spaces.own import Config, OwnConfig, OwnSpace
+from search_spaces.space import load_space
 from tuner.ranking import best_first
+from tuner.records import StudyRecord
 from tuner.settings import SettingsError, StudySettings
 from tuner.study import Study, find_study
 
@@ -62,6 +66,33 @@ def best_config(
             "Let it finish first, or put a config into a file and --enqueue that."
         )
     return dict(ranked[0].config), source.name
+
+
+def read_config(study: Study | None, flat: Mapping[str, Any]) -> Config:
+    """Read a config of a study, or of none, as its `to_dict` wrote it."""
+    if study and "own" in study.record.space:
+        return OwnConfig.from_dict(flat)
+    return CnnConfig.from_dict(flat)
+
+
+def own_space(record: StudyRecord) -> OwnSpace | None:
+    """Find the user's own code that a study's networks come from, or None.
+
+    Raises:
+        SpaceError: The file is not there any more.
+        SettingsError: It is not what the study searched.
+    """
+    if "own" not in record.space:
+        return None
+    path, pixels = record.settings["space"], record.settings["pixels"]
+    space = load_space(path)
+    if not isinstance(space, OwnSpace) or space.source != record.space["source"]:
+        raise SettingsError(
+            f"{path} must be as study {record.study} searched it, and it has changed. "
+            "Put it back, or search what it is now under another --name."
+        )
+    space = replace(space, model=replace(space.model, pixels=pixels))
+    return space.known(record.space["own"])
 
 
 def _checked(path: Path, number: int, row: Any) -> dict[str, Any]:

@@ -24,7 +24,8 @@ from tuner.tasks import Discovery
 _BATCH_SIZE = 32  # Keras's own, where a user's `fit` does not choose
 _MODULE = "tune_user_space"
 _PROBES = 100  # builds that look for hyperparameters behind an `if`
-_PROBE_S = 20.0
+_IDLE_PROBES = 12  # without a new one, after which no more are looked for
+_PROBE_S = 8.0
 _FEW = 32  # images that a user's `fit` is tried on
 
 
@@ -215,7 +216,8 @@ def _find(path: str, names: Mapping[str, Any]) -> kt.HyperModel:
     what = "none of them" if not found else ", ".join(found)
     raise SpaceError(
         f"{path} must define sample(hp), build_model(hp) or a keras_tuner.HyperModel, "
-        f"and it defines {what}. Call the one to search `hypermodel`."
+        f"and it defines {what}. Call the function to search build_model, or make "
+        "`hypermodel` an instance of the class."
     )
 
 
@@ -261,14 +263,14 @@ def discover(own: OwnModel, data: Dataset) -> Discovery:
     made, draws_epochs = fresh(build, seed=1), False
     if has_fit:
         draws_epochs = _try_fit(own, made, data)
-    until = time.monotonic() + _PROBE_S
+    until, idle = time.monotonic() + _PROBE_S, 0
     for probe in range(_PROBES):
-        if time.monotonic() > until:
+        if idle == _IDLE_PROBES or time.monotonic() > until:
             break
-        hp.values = {
-            h.name: h.random_sample(probe * 1000 + i) for i, h in enumerate(hp.space)
-        }
+        known = len(hp.space)
+        hp.values = {h.name: _draw(h, probe, i) for i, h in enumerate(hp.space)}
         _probe(own, build, data, has_fit=has_fit)
+        idle = idle + 1 if len(hp.space) == known else 0
     draws_epochs = draws_epochs or (has_fit and "epochs" in {h.name for h in hp.space})
     declared = {"space": hp.get_config()["space"], "values": {}}
     found = {
@@ -277,6 +279,13 @@ def discover(own: OwnModel, data: Dataset) -> Discovery:
         "draws_epochs": draws_epochs,
     }
     return Discovery(found)
+
+
+def _draw(h: Any, probe: int, number: int) -> Any:
+    """Draw a value: every largest first, which loops count up to, then by chance."""
+    if probe == 0:
+        return h.prob_to_value(1 - 1e-9)
+    return h.random_sample(probe * 1000 + number)
 
 
 def _try_fit(own: OwnModel, made: OwnNetwork, data: Dataset) -> bool:

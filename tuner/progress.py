@@ -288,9 +288,11 @@ def _plan(study: Study) -> str:
             f"Hyperband, {plan['trials']} configs, {plan['epochs']:,} epochs in "
             f"{len(plan['brackets'])} brackets"
         )
-    names = {h["name"] for h in record.space["hyperparameters"]}
-    epochs = settings["epochs"]
-    each = f"1 to {2 * epochs} epochs" if "epochs" in names else f"{epochs} epochs"
+    each = f"{settings['epochs']} epochs"
+    for h in record.space["hyperparameters"]:
+        if h["name"] == "epochs":
+            ends = (h["min"], h["max"]) if "min" in h else sorted(h["values"])
+            each = f"{ends[0]} to {ends[-1]} epochs"
     if settings.get("patience"):
         each += f", patience {settings['patience']}"
     known = {"random": "random search", "bayesian": "Bayesian search", "grid": "grid"}

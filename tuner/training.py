@@ -253,6 +253,8 @@ def build(
 ) -> Network:
     """Build what a task is about, with new weights."""
     shape, classes = data.input_shape, len(data.classes)
+    if task.own:
+        own_models.hypermodel(task.own)  # what it draws as it loads, no seed decides
 
     def make() -> Network:
         if task.own:
