@@ -160,7 +160,10 @@ def test_a_noise_study_within_covers_trainings(tmp_path):
         (None, ""),
         (Optimism(0.004), "luck of its training comes on top"),
         (Optimism(0.0, 0.003, "executions"), "0.30 points between trainings"),
-        (Optimism(0.004, 0.003, "noise study"), "measured on the study's own tune noise"),
+        (
+            Optimism(0.004, 0.003, "noise study"),
+            "measured on the study's own tune noise",
+        ),
     ],
 )
 def test_the_sentence_says_which_luck_it_covers(found, said):
