@@ -64,7 +64,7 @@ def contrasts(study: Study, ranking: Ranking) -> tuple[Contrast, ...]:
         if (found := _right(study, trial))
     }
     pairs = [(a, b) for a, b in pairs if a in right and b in right]
-    level = 1 - _ERROR / max(1, len(pairs))
+    level = 1 - _ERROR / max(1, len(pairs))  # of the one look that there is
     return tuple(
         Contrast(a, b, _compare(right[a], right[b], level), level) for a, b in pairs
     )
@@ -89,11 +89,19 @@ def _of_arms(study: Study) -> tuple[Contrast, ...]:
             continue
         seen = {key: ours[key] for key in paired if key[0] < looks[-1]}
         level, after = (
-            1 - _ERROR / 2**look / comparisons for look in (len(looks), len(looks) + 1)
+            level_at(look, comparisons) for look in (len(looks), len(looks) + 1)
         )
         difference = _compare(seen, first, level)
         made.append(Contrast(int(trial), views.BASELINE, difference, after))
     return tuple(made)
+
+
+def level_at(look: int, comparisons: int) -> float:
+    """Give an interval's confidence at a look, from 1, of a page of comparisons.
+
+    Every look spends half of what is left of the error rate, shared evenly.
+    """
+    return 1 - _ERROR * 0.5**look / comparisons
 
 
 def rows(study: Study, found: tuple[Contrast, ...]) -> list[Row]:
@@ -179,8 +187,7 @@ def _what_would(contrast: Contrast) -> str:
 def levels_of(found: tuple[Contrast, ...]) -> list[str]:
     """Write their intervals' confidences, with the digits that tell them apart."""
     levels = sorted({c.difference.level for c in found})
-    digits = [max(0, 1 - math.floor(math.log10(1 - level)) - 2) for level in levels]
-    return [f"{100 * v:.{n}f} %" for v, n in zip(levels, digits, strict=True)]
+    return [wording.level(level) for level in levels]
 
 
 def note(study: Study, found: tuple[Contrast, ...]) -> str:

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from reports.statistics import half_width
+
 Right = npt.NDArray[np.bool_]
 
 MARGIN = 0.005  # differences within half a point are too small to matter
@@ -88,7 +90,7 @@ class Difference(NamedTuple):
         """Give the smallest difference that so many trainings would settle."""
         of_trainings = self.training_variance / trainings
         freedom = (trainings - 1) * (1 if self.is_paired else 2)
-        half = _half_width(self.image_variance, of_trainings, freedom, self.level)
+        half = float(half_width(self.image_variance, of_trainings, freedom, self.level))
         return half + _POWER_80 * math.sqrt(self.image_variance + of_trainings)
 
 
@@ -126,7 +128,7 @@ def compare(
             low, high = value - half, value + half
         return Difference(value, low, high, level, trainings, is_paired)
     of_images, of_trainings, freedom = _variances(ours, theirs, is_paired=is_paired)
-    half = _half_width(of_images, of_trainings, freedom, level)
+    half = float(half_width(of_images, of_trainings, freedom, level))
     return Difference(
         value,
         value - half,
@@ -158,21 +160,6 @@ def _variances(
     alone = [part.var(axis=0, ddof=1).sum() / len(part) / images**2 for part in parts]
     freedom = sum(len(part) - 1 for part in parts)
     return max(0.0, float(between_images - sum(alone))), float(sum(each)), freedom
-
-
-def _half_width(
-    of_images: float, of_trainings: float, freedom: int, level: float
-) -> float:
-    """Compute half an interval: each part of the variance at its own quantile.
-
-    z^2 SE_images^2 + t^2 SE_trainings^2 (a modified large-sample interval for a sum
-    of variances; Burdick and Graybill 1992). One t for the whole, with Satterthwaite's
-    degrees of freedom, was wrong up to three times as often as it said with three
-    trainings: where their variance comes out small by chance, it trusts that twice.
-    """
-    z = stats.norm.ppf((1 + level) / 2)
-    t = stats.t.ppf((1 + level) / 2, freedom)
-    return float(np.sqrt(z**2 * of_images + t**2 * of_trainings))
 
 
 def _networks(ours: Right, theirs: Right, level: float) -> tuple[float, float]:

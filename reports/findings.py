@@ -12,6 +12,7 @@ import pandas as pd
 
 from reports import wording
 from reports.frames import Study
+from reports.optimism import Optimism
 from reports.ranking import Ranking
 from reports.views import BASELINE
 
@@ -80,19 +81,37 @@ def verdict(study: Study, ranking: Ranking) -> Verdict:
     return Verdict(f"{lead}.", _caveats(study, ranking))
 
 
-def luck(found: float | None, trials: int) -> str:
-    """Say how much of the first's score is luck, where that was estimated."""
+def luck(found: Optimism | None, trials: int) -> str:
+    """Say how much of the first's score is luck, of what, where that was estimated."""
     if found is None:
         return ""
-    if found < 0.0005:
+    of_images = found.training_sd is None
+    if found.value < 0.0005:
+        chance = "these validation images" if of_images else "images and trainings"
         return (
-            f"Choosing the first of {trials} by these validation images adds next to "
-            "nothing to its score (cross-validated over the images)."
+            f"Choosing the first of {trials} by {chance} adds next to nothing to its "
+            f"score ({_how(found)})."
         )
     return (
-        f"About {wording.points(found)} of the first's validation accuracy is luck of "
-        f"choosing among {trials} (cross-validated over the images; luck of its "
-        "training comes on top): the validation accuracy of the best is optimistic."
+        f"About {wording.points(found.value)} of the first's validation accuracy is "
+        f"luck of choosing among {trials} ({_how(found)}): the validation accuracy of "
+        "the best is optimistic."
+    )
+
+
+def _how(found: Optimism) -> str:
+    """Say how its luck was estimated, and which it covers."""
+    images = "cross-validated over the images"
+    if found.training_sd is None:
+        return f"{images}; luck of its training comes on top"
+    measured = {
+        "executions": "the better half of these trials",
+        "noise study": "the study's own tune noise",
+    }
+    where = measured[found.source or "executions"]
+    return (
+        f"{images}, and with a standard deviation of {100 * found.training_sd:.2f} "
+        f"points between trainings, measured on {where}"
     )
 
 

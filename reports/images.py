@@ -110,9 +110,10 @@ def _dumbbell(view: views.View, ranking: Ranking) -> Image:
         f"gap {wording.gap(first['gap'])} points."
     )
     order = "Sorted by validation" if ranking.by_validation else "In declared order"
-    note = (
-        f"{order}. Behind ±, half of the gap's 95 % interval for the choice of images. "
-    )
+    covers = "the choice of images"
+    if ranking.listed["executions"].max() > 1:
+        covers += " and for the trainings, where there are several (two say little)"
+    note = f"{order}. Behind ±, half of the gap's 95 % interval for {covers}. "
     if view.frame["is_baseline"].any() and len(view.frame) > 1:
         note += "The dashed line is the baseline. "
     return Image(

@@ -18,6 +18,7 @@ from reports import (
     comparison,
     comparison_page,
     contrasts,
+    effects,
     facts,
     findings,
     images,
@@ -81,6 +82,7 @@ def report_html(study: Study) -> str:
         about=facts.about(study),
         images=images.study_images(study, ranking, weights),
         importance_withheld=weights if isinstance(weights, str) else "",
+        **_effects(study, ranking),
         podium=_podium(study, ranking),
         score_name="Val. %" if study.objective.is_accuracy else "Score",
         has_intervals=study.objective.is_accuracy,
@@ -144,6 +146,14 @@ def _verdict(
     said = arms.verdict(confirmed)
     again = f"Trained again on fresh seeds: {said.lead}"
     return findings.Verdict(found.lead, (again, *found.support))
+
+
+def _effects(study: Study, ranking: Ranking) -> dict[str, Any]:
+    found = effects.effects(study, ranking) if study.state != "running" else None
+    return {
+        "effects": effects.rows(study, found) if found else [],
+        "effects_note": effects.note(study, found) if found else "",
+    }
 
 
 def _replication(study: Study) -> dict[str, Any]:

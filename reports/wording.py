@@ -15,6 +15,7 @@ __all__ = [
     "duration",
     "gap",
     "interval",
+    "level",
     "listing",
     "metric",
     "number",
@@ -59,6 +60,12 @@ def gap(fraction: float | None) -> str:
 def interval(low: float, high: float) -> str:
     """Write an interval of accuracies in percent, 69.9 to 72.4, with a dash."""
     return f"{number(100 * low, 1)}{DASH}{number(100 * high, 1)}"
+
+
+def level(confidence: float) -> str:
+    """Write an interval's confidence with the digits that tell: 0.975 as "97.5 %"."""
+    digits = max(0, -1 - math.floor(math.log10(1 - confidence)))
+    return f"{100 * confidence:.{digits}f} %"
 
 
 def score(objective: Objective, value: float | None) -> str:

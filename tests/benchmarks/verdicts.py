@@ -1,0 +1,211 @@
+"""How often intervals and verdicts are wrong, in studies whose truth is known.
+
+    python tests/benchmarks/verdicts.py [--runs 2000] [--pages 700]
+
+The first table is of single 95 % intervals: how many cover a true difference of one
+point, and how wide they are beside what is needed, 1.96 standard deviations of the
+estimate either way. The second is of whole pages, whose comparisons share one baseline
+and are looked at after 3, 5, 8 and 12 trainings: how many pages hold a false verdict,
+"better" or "worse" where nothing differs, "worse" or "too small to matter" where all
+are better by more than the margin. A comparison counts with its first verdict where
+looking ends with it ("stops"), or with all verdicts of all looks ("never stops").
+
+Behind +- is a Monte-Carlo standard error. It fails where more than two of them lie
+beyond the standard: 93 % of the intervals, 5 % of the pages.
+
+Images are drawn anew for each run and are the same for every config in it. There are
+1,000, and differences and standard deviations between trainings are multiplied by the
+root of ten: every part of the variance is then ten times that of 10,000 images, and
+the tables are in points at 10,000. An image's difficulty, what a config makes of it,
+and the luck of a training are normal, in log-odds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from typing import NamedTuple
+
+import numpy as np
+from scipy import optimize
+
+from reports.contrasts import level_at
+from reports.differences import MARGIN, compare
+
+IMAGES = 1000
+SCALE = np.sqrt(10_000 / IMAGES)
+LOOKS = (3, 5, 8, 12)
+COMPARISONS = (1, 3, 8, 15)
+DIFFERENCES = (0.0, 0.6, 0.8)  # points; the margin is 0.5
+FALSE_OF_NONE = ("better", "worse")
+FALSE_OF_SOME = ("worse", "too small to matter")
+EASE = 0.9  # mean log-odds of being right
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(80)
+
+
+class Setting(NamedTuple):
+    """What differs: spreads of images and configs on them, and of trainings.
+
+    Attributes:
+        images: Standard deviation of images' difficulty, log-odds.
+        configs: Of what a config makes of single images, log-odds.
+        trainings: Of a training's accuracy, in points at 10,000 images.
+        share: Of a training's luck, and of an image's, that its pair has too.
+    """
+
+    images: float
+    configs: float
+    trainings: float
+    share: float
+
+    @property
+    def luck(self) -> float:
+        """The standard deviation of a training's log-odds."""
+        spread = np.hypot(self.images, self.configs)
+        slope = (expectation(0.01, spread) - expectation(-0.01, spread)) / 0.02
+        return float(self.trainings / 100 * SCALE / slope)
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation of all of them together, log-odds."""
+        return float(np.sqrt(self.images**2 + self.configs**2 + self.luck**2))
+
+
+SINGLE = tuple(
+    Setting(*values)
+    for values in itertools.product(
+        (0.8, 2.5), (0.0, 1.0), (0.0, 0.1, 0.3, 1.0, 3.0), (0.0, 0.5)
+    )
+)
+PAGES = (
+    Setting(1.5, 0.0, 0.0, 0.5),
+    Setting(1.5, 0.5, 0.1, 0.5),
+    Setting(1.5, 0.5, 0.3, 0.0),
+    Setting(1.5, 0.5, 0.3, 0.5),
+    Setting(2.5, 1.0, 1.0, 0.5),
+    Setting(1.5, 0.0, 3.0, 0.0),
+)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=2000)
+    parser.add_argument("--pages", type=int, default=700)
+    asked = parser.parse_args()
+    fine = [intervals(asked.runs), pages(asked.pages)]
+    if not all(fine):
+        sys.exit("Some are wrong more often than they may be.")
+
+
+def intervals(runs: int) -> bool:
+    """Print how single intervals cover; say whether all meet the standard."""
+    print(f"{runs} runs each; standard deviations of images and configs in log-odds,")
+    print("of trainings, and widths, in points at 10,000 images")
+    print("images configs trainings pairs  k  covered %     width  needed")
+    fine = True
+    for setting, k in itertools.product(SINGLE, LOOKS[:3]):
+        rng = np.random.default_rng(0)
+        found = np.empty((runs, 3))
+        truth, shift = 0.01 * SCALE, shift_for(0.01 * SCALE, setting.spread)
+        for i in range(runs):
+            first, other = draw(rng, setting, 2, k, shift)
+            seen = compare(other, first, is_paired=setting.share > 0)
+            found[i] = seen.value, seen.low, seen.high
+        value, low, high = found.T
+        covered = float(np.mean((low <= truth) & (truth <= high)))
+        width, needed = np.mean(high - low), 2 * 1.96 * np.std(value)
+        print(
+            f"{setting.images:6} {setting.configs:7} {setting.trainings:9} "
+            f"{'yes' if setting.share else 'no':>5} {k:2} {100 * covered:6.1f} "
+            f"+- {100 * error(covered, runs):.1f} {100 * width / SCALE:7.2f} "
+            f"{100 * needed / SCALE:7.2f}",
+            flush=True,
+        )
+        fine &= covered + 2 * error(covered, runs) >= 0.93
+    return fine
+
+
+def pages(runs: int) -> bool:
+    """Print how often pages say something false; say whether all meet the standard."""
+    print(f"\n{runs} pages each with m comparisons; differences in points")
+    print("images configs trainings share  m  true  false %: stops  never stops")
+    fine = True
+    for setting, true, m in itertools.product(PAGES, DIFFERENCES, COMPARISONS):
+        rng = np.random.default_rng(0)
+        shift = shift_for(true / 100 * SCALE, setting.spread)
+        wrong = np.mean([page(rng, setting, m, true, shift) for _ in range(runs)], 0)
+        cells = [f"{100 * w:5.1f} +- {100 * error(w, runs):.1f}" for w in wrong]
+        print(
+            f"{setting.images:6} {setting.configs:7} {setting.trainings:9} "
+            f"{setting.share:5} {m:2} {true:5}   {'   '.join(cells)}",
+            flush=True,
+        )
+        fine &= all(w - 2 * error(w, runs) <= 0.05 for w in wrong)
+    return fine
+
+
+def page(
+    rng: np.random.Generator, setting: Setting, m: int, true: float, shift: float
+) -> tuple[bool, bool]:
+    """Simulate a page; say whether it holds a false verdict, stopping or not."""
+    false = FALSE_OF_NONE if true == 0 else FALSE_OF_SOME
+    first, *others = draw(rng, setting, m + 1, LOOKS[-1], shift)
+    words = []  # [comparison][look]
+    for other in others:
+        seen = [
+            compare(other[:k], first[:k], is_paired=True, level=level_at(look, m))
+            for look, k in enumerate(LOOKS, 1)
+        ]
+        words.append([s.word(MARGIN * SCALE) for s in seen])
+    stopped = [next((w for w in of if w != "not shown"), "") for of in words]
+    return (
+        any(w in false for w in stopped),
+        any(w in false for of in words for w in of),
+    )
+
+
+def draw(
+    rng: np.random.Generator, setting: Setting, configs: int, k: int, shift: float
+) -> np.ndarray:
+    """Draw which images k trainings of each config have right: [config, k, image].
+
+    The first config is the baseline; the others are better by `shift`, in log-odds.
+    """
+    kept = np.sqrt(1 - setting.share)
+    difficulty = rng.normal(EASE, setting.images, IMAGES)
+    own = rng.normal(0, setting.configs, (configs, 1, IMAGES))
+    luck = rng.normal(0, setting.luck, (configs, k, 1)) * kept
+    luck += rng.normal(0, setting.luck, (1, k, 1)) * np.sqrt(setting.share)
+    shifts = np.full((configs, 1, 1), shift)
+    shifts[0] = 0
+    p = 1 / (1 + np.exp(-(difficulty + own + shifts + luck), dtype=np.float32))
+    chance = rng.random(p.shape, np.float32)
+    if setting.share:
+        shared = rng.random(p.shape[1:], np.float32) < setting.share
+        chance = np.where(shared, chance[0], chance)
+    return chance < p
+
+
+def expectation(shift: float, spread: float) -> float:
+    """Integrate over images, configs and trainings: the expected accuracy."""
+    p = 1 / (1 + np.exp(-(EASE + shift + spread * NODES)))
+    return float((WEIGHTS * p).sum() / WEIGHTS.sum())
+
+
+def shift_for(difference: float, spread: float) -> float:
+    """Find the log-odds that make a config more accurate by so much."""
+    wanted = expectation(0, spread) + difference
+    found = optimize.brentq(lambda x: expectation(x, spread) - wanted, -1, 3)
+    return float(found)
+
+
+def error(share: float, runs: int) -> float:
+    """Give a share's Monte-Carlo standard error, of at least one run."""
+    share = min(max(share, 1 / runs), 1 - 1 / runs)
+    return float(np.sqrt(share * (1 - share) / runs))
+
+
+if __name__ == "__main__":
+    main()
