@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def finalists(study: Study, trials: Sequence[int], top: int) -> list[Arm]:
         raise SettingsError(
             f"A study must have a finished trial with a validation score, and "
             f"{study.name} has none. Let it finish, or name trials: "
-            f"tune confirm {study.name} 1 2."
+            f"{study.command('confirm', 1, 2)}"
         )
     chosen = list(trials) or [t.trial for t in ranked if t.trial][:top]
     others = [
@@ -80,13 +81,11 @@ def changed(base: CnnConfig, changes: Sequence[str], name: str) -> list[Arm]:
                 f"Names: {', '.join(_names())}."
             )
         given[key] = [_value(part) for part in text.split(",")]
+    _refuse_unknown(given)
     try:
         config = base.changed(_flat(base, given))
     except (TypeError, ValueError) as error:
-        raise SettingsError(
-            f"{' '.join(changes)} is not possible: {error} "
-            f"Names: {', '.join(_names())}."
-        ) from error
+        raise SettingsError(f"{' '.join(changes)} is not possible: {error}") from error
     if config.to_dict() == base.to_dict():
         raise SettingsError(
             f"A change must change something, and {' '.join(changes)} is what {name} "
@@ -163,6 +162,20 @@ def _arm(first: Arm, config: Mapping[str, Any], name: str) -> Arm:
 def _names() -> list[str]:
     rest = [n for n in BASELINE.to_dict() if n.rpartition("_")[0] not in _LISTS]
     return ["filters", "units", "pool_size", "pool_every", *rest]
+
+
+def _refuse_unknown(given: Mapping[str, Any]) -> None:
+    """Refuse a name that no config has, and offer the one it looks like."""
+    for name in given:
+        size, _, layer = name.rpartition("_")
+        if name in _names() or (size in _LISTS and layer.isdecimal()):
+            continue
+        near = get_close_matches(name, _names(), n=1)
+        raise SettingsError(
+            f"A change must name what a config has, got {name!r}."
+            + (f" Did you mean {near[0]}?" if near else "")
+            + f" Names: {', '.join(_names())}."
+        )
 
 
 def _value(text: str) -> Any:
