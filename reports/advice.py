@@ -53,7 +53,7 @@ def _overlap(study: Study, ranking: Ranking) -> list[Step]:
         return []
     return [
         Step(
-            f"Train the first few again on fresh seeds: {command(study, 'confirm')}",
+            f"Train the first few again on fresh seeds ({command(study, 'confirm')}).",
             f"{wording.several(len(near), 'interval')} "
             f"{'overlaps' if len(near) == 1 else 'overlap'} the leader's, and each "
             "score is from one or two trainings.",

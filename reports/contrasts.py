@@ -99,7 +99,7 @@ def _of_arms(study: Study) -> tuple[Contrast, ...]:
 def rows(study: Study, found: tuple[Contrast, ...]) -> list[Row]:
     """Write contrasts for the page."""
     trials = study.trials.set_index("trial", drop=False)
-    names = views.names(study, trials)
+    names = views.arm_names(trials) if study.arms else views.labels(trials)
     return [
         Row(
             names[contrast.trial],

@@ -86,13 +86,14 @@ def luck(found: float | None, trials: int) -> str:
         return ""
     if found < 0.0005:
         return (
-            f"Choosing the first of {trials} by these validation images adds next to "
-            "nothing to its score (cross-validated over the images)."
+            f"Choosing the first of {wording.count(trials)} by these validation images "
+            "adds next to nothing to its score (cross-validated over the images)."
         )
     return (
         f"About {wording.points(found)} of the first's validation accuracy is luck of "
-        f"choosing among {trials} (cross-validated over the images; luck of its "
-        "training comes on top): the validation accuracy of the best is optimistic."
+        f"choosing among {wording.count(trials)} (cross-validated over the images; "
+        "luck of its training comes on top): the validation accuracy of the best is "
+        "optimistic."
     )
 
 
@@ -126,9 +127,10 @@ def peaked_words(study: Study, ranking: Ranking) -> str:
             "without a lower validation loss, and counts with the epoch where that "
             "was lowest."
         )
+    few = wording.count(early) if early else "none"
     return (
         "Trials are ranked after their last epoch; "
-        f"{wording.count(early)} of {wording.count(known)} peaked earlier."
+        f"{few} of {wording.count(known)} peaked earlier."
     )
 
 
@@ -195,11 +197,14 @@ def _rung_sentence(ranking: Ranking) -> str:
 
 
 def _overlap_sentence(ranking: Ranking, near: pd.DataFrame) -> str:
-    others = len(ranking.ranked) - 1
+    others = wording.count(len(ranking.ranked) - 1)
     if not len(near):
         return f"No other trial's interval overlaps its interval ({others} ranked)."
-    said = f"{len(near)} of the {others} other intervals overlap its interval"
-    if others == 1:
+    said = (
+        f"{wording.count(len(near))} of the {others} other intervals overlap its "
+        "interval"
+    )
+    if others == "1":
         said = "The other trial's interval overlaps its interval"
     elif len(near) == 1:
         said = f"1 of the {others} other intervals overlaps its interval"
@@ -222,7 +227,7 @@ def _seeds_sentence(ranking: Ranking) -> str:
     if most == 1:
         return (
             "Each was trained once, so a difference of this size can be noise; "
-            f"and the first of {n} is partly first by luck."
+            f"and the first of {wording.count(n)} is partly first by luck."
         )
     return (
         f"Each score is the mean of up to {most} trainings; the intervals cover "

@@ -80,6 +80,11 @@ def changed(base: CnnConfig, changes: Sequence[str], name: str) -> list[Arm]:
                 f"A change must read like filters=48 or dropout=0.3, got {change!r}. "
                 f"Names: {', '.join(_names())}."
             )
+        if key in given:
+            raise SettingsError(
+                f"A change must name each value once, got {key} twice. Write layers "
+                "as filters=32,64, and try two values with two commands."
+            )
         given[key] = [_value(part) for part in text.split(",")]
     _refuse_unknown(given)
     try:
