@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from reports import wording
+from reports.facts import command
 from reports.findings import capital, failures, overlapping, who
 from reports.frames import Study
 from reports.knobs import Knob
@@ -52,7 +53,7 @@ def _overlap(study: Study, ranking: Ranking) -> list[Step]:
         return []
     return [
         Step(
-            f"Train the first few again on fresh seeds: tune confirm {study.name}.",
+            f"Train the first few again on fresh seeds ({command(study, 'confirm')}).",
             f"{wording.several(len(near), 'interval')} "
             f"{'overlaps' if len(near) == 1 else 'overlap'} the leader's, and each "
             "score is from one or two trainings.",

@@ -308,7 +308,8 @@ def _gap(group: Group, frame: pd.DataFrame, names: list[str], note: str) -> Imag
         width=FULL,
         height=height,
     )
-    note += "One mark a trial, the bar is the median, the dashed line the baseline."
+    note += "One mark a trial, the bar is the median"
+    note += "." if baseline is None else ", the dashed line the baseline."
     return Image(title, f"Gap by study. {title}.", note, uri, FULL, height)
 
 

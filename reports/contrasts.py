@@ -107,7 +107,7 @@ def level_at(look: int, comparisons: int) -> float:
 def rows(study: Study, found: tuple[Contrast, ...]) -> list[Row]:
     """Write contrasts for the page."""
     trials = study.trials.set_index("trial", drop=False)
-    names = views.names(study, trials)
+    names = views.arm_names(trials) if study.arms else views.labels(trials)
     return [
         Row(
             names[contrast.trial],

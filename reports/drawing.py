@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import (
     FixedLocator,
@@ -152,8 +153,8 @@ def log_axis(axis: Any, write: Callable[[float], str]) -> None:
 
 def duration_axis(axis: Any) -> None:
     """Make an axis of seconds logarithmic, with ticks that clocks have."""
-    low, high = axis.get_view_interval()
     log_axis(axis, wording.duration)
+    low, high = axis.get_view_interval()  # a linear axis has wider margins
     inside = [t for t in _CLOCK if low / 1.2 <= t <= high * 1.2]
     if len(inside) >= 2:
         axis.set_major_locator(FixedLocator(inside[:: -(-len(inside) // 7)]))
@@ -175,7 +176,10 @@ def whole_axis(axis: Any, bins: int = 8) -> None:
 
 def density(ax: Axes, x: Any, y: Any, *, log_x: bool = False) -> None:
     """Count marks in hexagons, where single marks would hide one another."""
+    # Without its lightest third, where a hexagon of one mark is not seen on white.
+    blues = mpl.colormaps["Blues"](np.linspace(0.32, 1, 128))
     ax.hexbin(
-        x, y, gridsize=(32, 16), mincnt=1, bins="log", cmap="Blues", linewidths=0.1,
+        x, y, gridsize=(32, 16), mincnt=1, bins="log", cmap=ListedColormap(blues),
+        linewidths=0.1,
         xscale="log" if log_x else "linear",
     )  # fmt: skip

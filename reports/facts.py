@@ -133,25 +133,25 @@ def use(study: Study, ranking: Ranking) -> Use | None:
     return Use(
         trial=trial,
         who=f"{'the baseline' if trial == 0 else f'trial {trial}'}, {what}",
-        export=_export(study, trial),
+        export=command(study, "export", str(trial), "-o", "model.keras"),
         snippet=_snippet(study),
         config=tuple((str(key), wording.value(value)) for key, value in config.items()),
     )
 
 
-def _export(study: Study, trial: int) -> str:
-    """Write the command, with the --directory that the search was given."""
-    command = f"tune export {shlex.quote(study.name)} {trial} -o model.keras"
+def command(study: Study, verb: str, *words: str) -> str:
+    """Write a command about a study, with the --directory that its own was given."""
+    written = shlex.join(["tune", verb, study.name, *words])
     try:
-        words = shlex.split(study.record.command)
+        typed = shlex.split(study.record.command)
     except ValueError:
-        return command
-    for word, value in itertools.pairwise([*words, ""]):
+        return written
+    for word, value in itertools.pairwise([*typed, ""]):
         if word == "--directory" and value:
-            return f"{command} --directory {shlex.quote(value)}"
+            return f"{written} --directory {shlex.quote(value)}"
         if word.startswith("--directory="):
-            return f"{command} --directory {shlex.quote(word.partition('=')[2])}"
-    return command
+            return f"{written} --directory {shlex.quote(word.partition('=')[2])}"
+    return written
 
 
 def _snippet(study: Study) -> str:

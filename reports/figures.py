@@ -113,7 +113,7 @@ def dumbbell(frame: pd.DataFrame, ax: Axes) -> Axes:
 def gap_by_params(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the gap against the number of parameters, in log."""
     _gap_cloud(frame, ax, "params", log_x=True)
-    log_axis(ax.xaxis, wording.params)
+    log_axis(ax.xaxis, lambda n: wording.params(n).replace(".0 ", " "))
     ax.set(xlabel="Parameters (log)", ylabel=f"{wording.GAP} (points)")
     return ax
 
@@ -144,15 +144,23 @@ def learning_curves(
     frame: pd.DataFrame, axes: Sequence[Axes], band: pd.DataFrame
 ) -> Sequence[Axes]:
     """Draw one panel a trial: train dashed, validation solid, test at the end."""
-    low, high = limits(frame[["train", "validation", "test"]])
+    shown = [frame[["train", "validation", "test"]], band[["low", "high"]]]
+    low, high = limits(pd.concat(shown))
     last = int(frame["epoch"].max())
     panels = list(frame.groupby("place", sort=True))
-    for ax, (_, rows) in zip(axes, panels, strict=False):
+    grid = axes[0].get_gridspec()
+    columns = grid.ncols if grid else 1
+    for i, (ax, (_, rows)) in enumerate(zip(axes, panels, strict=False)):
         learning_curve(rows, ax, band)
         ax.set_ylim(low, high)
         ax.set_xlim(0.8, last + max(0.3, 0.05 * last))
         whole_axis(ax.xaxis, 6)
-        ax.label_outer()
+        if i % columns:
+            ax.set_ylabel("")
+            ax.tick_params(labelleft=False)
+        if i + columns < len(panels):  # another panel lies below
+            ax.set_xlabel("")
+            ax.tick_params(labelbottom=False)
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
     axes[0].legend(loc="lower right")
@@ -251,7 +259,7 @@ def importance(frame: pd.DataFrame, ax: Axes) -> Axes:
     )  # fmt: skip
     _rows(ax, frame.assign(label=frame["name"].str.replace("_", " ")))
     ax.set_xlim(left=0)
-    ax.set_xlabel("Increase of squared error, in the scores' variance")
+    ax.set_xlabel("Increase of squared error (1 is the scores' variance)")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
     return ax
 
@@ -270,10 +278,10 @@ def cost(frame: pd.DataFrame, ax: Axes, axis: str) -> Axes:
         front["seconds"], front["score"], "o-", color=TEST, markersize=5,
         linewidth=1.2, drawstyle="steps-post",
     )  # fmt: skip
+    ax.margins(x=0.08, y=0.12)
     duration_axis(ax.xaxis)
     _front_labels(ax, front)
     ax.set(xlabel="Time a trial (log)", ylabel=axis)
-    ax.margins(x=0.08, y=0.12)
     return ax
 
 
@@ -281,23 +289,27 @@ def _front_labels(ax: Axes, front: pd.DataFrame) -> None:
     """Label points of the front that lie far enough apart, the best one first."""
     placed: list[tuple[float, float]] = []
     to_pixels = ax.transData.transform
+    edge = ax.transAxes.transform((0, 0))[0]
     for _, row in front.iloc[::-1].iterrows():
         x, y = to_pixels((row["seconds"], row["score"]))
         if any(abs(x - a) < 34 and abs(y - b) < 14 for a, b in placed):
             continue
         placed.append((x, y))
+        name = f"{row['trial']:.0f}"
+        fits = x - edge > 6 + 8 * len(name)  # else to the right, below the line
         ax.annotate(
-            f"{row['trial']:.0f}", (row["seconds"], row["score"]), xytext=(-3, 5),
-            textcoords="offset points", ha="right", color=TEST, fontweight="bold",
-            bbox=HALO,
+            name, (row["seconds"], row["score"]),
+            xytext=(-3, 5) if fits else (5, -12), textcoords="offset points",
+            ha="right" if fits else "left", color=TEST, fontweight="bold", bbox=HALO,
         )  # fmt: skip
 
 
 def ring(ax: Axes, x: Any, y: Any, name: str = "") -> None:
     """Ring marks that the text speaks of, and name them."""
-    ax.scatter(
-        x, y, s=95, facecolors="none", edgecolors=TEST, linewidths=1.8, zorder=6
-    )  # fmt: skip
+    for color, width in (("white", 5), (TEST, 1.8)):  # white parts it from what is blue
+        ax.scatter(
+            x, y, s=95, facecolors="none", edgecolors=color, linewidths=width, zorder=6
+        )  # fmt: skip
     if not name:
         return
     below = name == "baseline"  # the leader's name stands above

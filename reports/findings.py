@@ -89,13 +89,13 @@ def luck(found: Optimism | None, trials: int) -> str:
     if found.value < 0.0005:
         chance = "these validation images" if of_images else "images and trainings"
         return (
-            f"Choosing the first of {trials} by {chance} adds next to nothing to its "
-            f"score ({_how(found)})."
+            f"Choosing the first of {wording.count(trials)} by {chance} adds next to "
+            f"nothing to its score ({_how(found)})."
         )
     return (
         f"About {wording.points(found.value)} of the first's validation accuracy is "
-        f"luck of choosing among {trials} ({_how(found)}): the validation accuracy of "
-        "the best is optimistic."
+        f"luck of choosing among {wording.count(trials)} ({_how(found)}): the "
+        "validation accuracy of the best is optimistic."
     )
 
 
@@ -145,9 +145,10 @@ def peaked_words(study: Study, ranking: Ranking) -> str:
             "without a lower validation loss, and counts with the epoch where that "
             "was lowest."
         )
+    few = wording.count(early) if early else "none"
     return (
         "Trials are ranked after their last epoch; "
-        f"{wording.count(early)} of {wording.count(known)} peaked earlier."
+        f"{few} of {wording.count(known)} peaked earlier."
     )
 
 
@@ -214,11 +215,14 @@ def _rung_sentence(ranking: Ranking) -> str:
 
 
 def _overlap_sentence(ranking: Ranking, near: pd.DataFrame) -> str:
-    others = len(ranking.ranked) - 1
+    others = wording.count(len(ranking.ranked) - 1)
     if not len(near):
         return f"No other trial's interval overlaps its interval ({others} ranked)."
-    said = f"{len(near)} of the {others} other intervals overlap its interval"
-    if others == 1:
+    said = (
+        f"{wording.count(len(near))} of the {others} other intervals overlap its "
+        "interval"
+    )
+    if others == "1":
         said = "The other trial's interval overlaps its interval"
     elif len(near) == 1:
         said = f"1 of the {others} other intervals overlaps its interval"
@@ -241,7 +245,7 @@ def _seeds_sentence(ranking: Ranking) -> str:
     if most == 1:
         return (
             "Each was trained once, so a difference of this size can be noise; "
-            f"and the first of {n} is partly first by luck."
+            f"and the first of {wording.count(n)} is partly first by luck."
         )
     return (
         f"Each score is the mean of up to {most} trainings; the intervals cover "

@@ -52,7 +52,7 @@ def _search_images(
         yield "knobs", _knobs(ranking, panels, axis)
     ended = views.progress(study, ranking)
     if len(ended.frame) > 1 and ended.frame["score"].notna().any():
-        yield "progress", _progress(ranking, ended, axis)
+        yield "progress", _progress(study, ranking, ended, axis)
     fewer = budget.curve(study, ranking)
     if fewer is not None:
         yield "budget", _expected_best(study, fewer, axis)
@@ -140,6 +140,7 @@ def _gaps(study: Study, ranking: Ranking, axis: str) -> Image:
     what = "parameters" if against == "params" else axis.lower()
     alt = f"Gap against {what} of {wording.several(view.total, 'trial')}."
     note = "" if against == "params" else "All these networks have one size. "
+    note += titles.darker(view.total)
     return Image(titles.gaps(study, view), alt, note, uri, HALF, 320)
 
 
@@ -192,6 +193,9 @@ def _knobs(ranking: Ranking, view: views.Knobs, axis: str) -> Image:
     names = wording.listing([knob.name for knob in view.knobs])
     alt = f"{axis} against {wording.several(n, 'hyperparameter')}: {names}."
     note = "A bar is a median, the ring the leader. " if ranking.by_validation else ""
+    if knob_figures.crowded(view.panels):
+        note += "Half of the trials lie in the box, all between its whiskers. "
+        note += titles.DARKER
     note += "All other knobs vary too, within the ranges searched. "
     if n < view.total:
         note += f"Showing {n} of {view.total} knobs; all are in the table. "
@@ -235,13 +239,14 @@ def _importance(found: Importance) -> Image:
     return Image(titles.importance(found), alt, note, uri, HALF, height)
 
 
-def _progress(ranking: Ranking, view: views.View, axis: str) -> Image:
+def _progress(study: Study, ranking: Ranking, view: views.View, axis: str) -> Image:
     uri = render(
         lambda ax: figures.progress(view.frame, ax, axis), width=HALF, height=330
     )
     alt = f"{axis} of {wording.several(view.total, 'trial')} in the order they ended."
-    title = titles.progress(ranking, view)
-    return Image(title, alt, titles.clipped(view.clipped), uri, HALF, 330)
+    note = titles.darker(int((view.frame["kind"] == "ranked").sum()))
+    note += titles.clipped(view.clipped)
+    return Image(titles.progress(study, ranking, view), alt, note, uri, HALF, 330)
 
 
 def _cost(ranking: Ranking, view: views.View, axis: str) -> Image:
@@ -252,6 +257,7 @@ def _cost(ranking: Ranking, view: views.View, axis: str) -> Image:
         f"{front} on the front."
     )
     note = "On the blue line nothing quicker scored as high; numbers are trials. "
+    note += titles.darker(view.total)
     return Image(
         titles.cost(ranking, view),
         alt,

@@ -25,11 +25,12 @@ def knob_panels(
     low, high = limits(pd.concat([panel[["score"]] for panel in panels]))
     grid = axes[0].get_gridspec()
     columns = grid.ncols if grid else 1
+    many = crowded(panels)
     for i, ax in enumerate(axes):
         if i >= len(panels):
             ax.set_axis_off()
             continue
-        knob_panel(panels[i], ax, knobs[i])
+        knob_panel(panels[i], ax, knobs[i], many=many)
         ax.set_ylim(low, high)
         if i % columns:
             ax.tick_params(labelleft=False)
@@ -38,12 +39,17 @@ def knob_panels(
     return axes
 
 
-def knob_panel(frame: pd.DataFrame, ax: Axes, knob: Knob) -> Axes:
-    """Draw scores against one knob: a strip with medians, or a scatter."""
+def crowded(panels: Sequence[pd.DataFrame]) -> bool:
+    """Whether a panel holds too many trials for a mark each; then none has them."""
+    return any(len(panel) > _PANEL_MARKS for panel in panels)
+
+
+def knob_panel(frame: pd.DataFrame, ax: Axes, knob: Knob, *, many: bool) -> Axes:
+    """Draw scores against one knob: a strip or boxes, with medians, or a scatter."""
     if _is_scale(frame["value"], knob):
-        _knob_scatter(frame, ax, knob)
+        _knob_scatter(frame, ax, knob, many=many)
     else:
-        _knob_strip(frame, ax, knob)
+        _knob_strip(frame, ax, knob, many=many)
     ax.set_xlabel(knob.name.replace("_", " ").capitalize()[:40])
     return ax
 
@@ -60,13 +66,13 @@ def _is_scale(values: pd.Series[Any], knob: Knob) -> bool:
     return not whole or knob.high - knob.low > 12
 
 
-def _knob_scatter(frame: pd.DataFrame, ax: Axes, knob: Knob) -> None:
+def _knob_scatter(frame: pd.DataFrame, ax: Axes, knob: Knob, *, many: bool) -> None:
     values = frame["value"].astype("float64")
     log = knob.log and bool((values > 0).any())
     zero = values[values > 0].min() / 3 if log else 0.0  # where a log axis draws 0
     if log:
         values = values.where(values > 0, zero)
-    if len(frame) > _PANEL_MARKS:
+    if many:
         density(ax, values, frame["score"], log_x=log)
     else:
         ax.scatter(
@@ -84,16 +90,16 @@ def _knob_scatter(frame: pd.DataFrame, ax: Axes, knob: Knob) -> None:
     ring(ax, values[leader], frame["score"][leader])
 
 
-def _knob_strip(frame: pd.DataFrame, ax: Axes, knob: Knob) -> None:
+def _knob_strip(frame: pd.DataFrame, ax: Axes, knob: Knob, *, many: bool) -> None:
     order = _ordered(frame["value"], knob)
     text = [wording.value(v)[:14] for v in order]
     position = frame["value"].map({value: i for i, value in enumerate(order)})
     jitter = np.random.default_rng(0).uniform(-0.18, 0.18, len(frame))
-    if len(frame) > _PANEL_MARKS:
+    if many:
         thin = {"color": GREY, "linewidth": 0.9}
         ax.boxplot(
             [frame["score"][position == i] for i in range(len(order))],
-            positions=range(len(order)), widths=0.6, showfliers=False,
+            positions=range(len(order)), widths=0.6, whis=(0, 100),
             patch_artist=True, boxprops={"facecolor": "#cfe3f1", "edgecolor": GREY},
             whiskerprops=thin, capprops=thin,
             medianprops={"color": TEST, "linewidth": 2.2},
@@ -110,9 +116,9 @@ def _knob_strip(frame: pd.DataFrame, ax: Axes, knob: Knob) -> None:
         )
     leader = frame["is_leader"].to_numpy()
     ring(ax, (position + jitter)[leader], frame["score"][leader])
-    crowded = sum(len(t) for t in text) > 30
-    ax.set_xticks(range(len(order)), text, rotation=35 if crowded else 0,
-                  ha="right" if crowded else "center")  # fmt: skip
+    long = sum(len(t) for t in text) > 30
+    ax.set_xticks(range(len(order)), text, rotation=35 if long else 0,
+                  ha="right" if long else "center")  # fmt: skip
     ax.set_xlim(-0.6, len(order) - 0.4)
 
 

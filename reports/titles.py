@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 
 from reports import findings, wording
+from reports.drawing import MARKS
 from reports.frames import Study
 from reports.importance import Importance
 from reports.ranking import Ranking
 from reports.views import BASELINE, Knobs, View
 
+DARKER = "The darker a hexagon, the more trials lie in it. "
 _GAP = wording.GAP.capitalize()
 
 
@@ -28,9 +30,9 @@ def leaders(study: Study, ranking: Ranking) -> str:
     near = len(findings.overlapping(ranking))
     word = "Highest" if study.objective.higher_is_better else "Lowest"
     if not study.objective.is_accuracy:
-        return f"{word}: {first}, {score}, of {len(ranked)} trials"
-    others = len(ranked) - 1
-    return f"{word}: {first}, {score}; {near} of {others} other intervals overlap its"
+        return f"{word}: {first}, {score}, of {wording.count(len(ranked))} trials"
+    others = f"{wording.count(near)} of {wording.count(len(ranked) - 1)}"
+    return f"{word}: {first}, {score}; {others} other intervals overlap its"
 
 
 def dumbbell(view: View) -> str:
@@ -85,8 +87,11 @@ def curves(ranking: Ranking, view: View) -> str:
     early, known = findings.peaked_earlier(ranking)
     if not known:
         return f"Learning curves of the first {shown}"
+    if not early:
+        n = wording.count(known)
+        return f"No ranked trial of {n} was better before its last epoch"
     return (
-        f"{early} of {wording.several(known, 'ranked trial')} had "
+        f"{wording.count(early)} of {wording.several(known, 'ranked trial')} had "
         f"{'their' if known > 1 else 'its'} best epoch before the last"
     )
 
@@ -107,7 +112,7 @@ def knobs(view: Knobs) -> str:
     )
 
 
-def progress(ranking: Ranking, view: View) -> str:
+def progress(study: Study, ranking: Ranking, view: View) -> str:
     """Say when the best trial came."""
     ended = len(view.frame)
     if not len(ranking.ranked):
@@ -116,7 +121,8 @@ def progress(ranking: Ranking, view: View) -> str:
     at = int(view.frame.loc[view.frame["trial"] == leader, "order"].iloc[0])
     if ended == 1:
         return "One trial has ended"
-    return f"The highest so far came {_ordinal(at)} of {ended}"
+    word = "highest" if study.objective.higher_is_better else "lowest"
+    return f"The {word} so far came {_ordinal(at)} of {wording.count(ended)}"
 
 
 def expected_best(study: Study, frame: pd.DataFrame) -> str:
@@ -127,7 +133,8 @@ def expected_best(study: Study, frame: pd.DataFrame) -> str:
     gained = abs(float(frame["score"].iloc[-1]) - float(at_half))
     digits, unit = (1, " points") if study.objective.is_accuracy else (3, "")
     lost = f"{wording.number(gained, digits)}{unit}"
-    return f"Half as many trials, {half} of {n}, would have cost {lost} on average"
+    few = f"{wording.count(half)} of {wording.count(n)}"
+    return f"Half as many trials, {few}, would have cost {lost} on average"
 
 
 def importance(found: Importance) -> str:
@@ -136,8 +143,8 @@ def importance(found: Importance) -> str:
     names = list(frame.loc[frame["importance"] > frame["null"].clip(lower=0), "name"])
     if not names:
         return "No hyperparameter stands out from shuffled scores"
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"Scores depend on {wording.listing(names[:3])}{more}"
+    more = [f"{len(names) - 3} more"] if len(names) > 3 else []
+    return f"Scores depend on {wording.listing([*names[:3], *more])}"
 
 
 def cost(ranking: Ranking, view: View) -> str:
@@ -170,6 +177,11 @@ def showing(shown: int, total: int) -> str:
     return f"Showing {shown} of {wording.count(total)}; all are in the table."
 
 
+def darker(marks: int) -> str:
+    """Say what hexagons are, where there are too many trials for a mark each."""
+    return DARKER if marks > MARKS else ""
+
+
 def clipped(n: int) -> str:
     """Say how many marks lie beyond the axis."""
     if not n:
@@ -194,4 +206,4 @@ def _ordinal(n: int) -> str:
         if n % 100 in (11, 12, 13)
         else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
     )
-    return f"{n}{ending}"
+    return f"{wording.count(n)}{ending}"

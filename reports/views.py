@@ -272,13 +272,26 @@ def fences(known: pd.Series[float]) -> tuple[float, float]:
     return float(first - reach), float(third + reach)
 
 
-def arm_labels(trials: pd.DataFrame) -> pd.Series[str]:
-    """Name arms on an axis: by their names alone, which are not invented."""
+def arm_names(trials: pd.DataFrame) -> pd.Series[str]:
+    """Name arms in a table: whole."""
     names = [
-        _cut(str(name or f"trial {trial}"), _ARM_CHARS)
+        str(name or f"trial {trial}")
         for trial, name in zip(trials["trial"], trials["name"], strict=True)
     ]
     return pd.Series(names, index=trials.index, dtype="object")
+
+
+def arm_labels(trials: pd.DataFrame) -> pd.Series[str]:
+    """Name arms on an axis; the middle of a long name goes, where fewest differ."""
+    return arm_names(trials).map(_without_middle)
+
+
+def _without_middle(name: str) -> str:
+    text = " ".join(name.split())
+    if len(text) <= _ARM_CHARS:
+        return text
+    half = (_ARM_CHARS - 1) // 2
+    return f"{text[: _ARM_CHARS - 1 - half].rstrip()}…{text[-half:].lstrip()}"
 
 
 def names(study: Study, trials: pd.DataFrame) -> pd.Series[str]:

@@ -198,7 +198,7 @@ def _checked(name: str, value: Any) -> Any:
         if value not in _CHOICES[name]:
             raise ValueError(
                 f"{name} must be one of {', '.join(_CHOICES[name])}, "
-                f"got {name}={value!r}. Change it in the search space file."
+                f"got {name}={value!r}. Use one of these."
             )
         return str(value)
     default = next(f.default for f in fields(CnnConfig) if f.name == name)
@@ -223,7 +223,7 @@ def _checked_number(name: str, value: Any, *, whole: bool) -> int | float:
     if not legal or isinstance(value, bool):
         raise ValueError(
             f"{name} must be {kind} from {low:g} to {high:g}, got {name}={value!r}. "
-            "Change its range in the search space file."
+            "Keep to that range."
         )
     return number
 

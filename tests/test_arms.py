@@ -76,8 +76,8 @@ def test_a_change_is_read_as_it_is_meant(changes, expected):
     ],
 )
 def test_a_change_that_cannot_be_is_refused(changes):
-    """The text says what it was and which names there are, or that nothing changes."""
-    with pytest.raises(SettingsError, match="must|Names:"):
+    """The text says what must hold, which names there are, or that nothing changes."""
+    with pytest.raises(SettingsError, match="must|Known:|Give every"):
         changed(BASELINE, changes, "baseline")
 
 

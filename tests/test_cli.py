@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,7 +15,12 @@ import pytest
 from click.testing import CliRunner
 from studies import write_study
 
+from reports.advice import next_steps
+from reports.facts import command
+from reports.frames import read_study
+from reports.ranking import rank
 from tuner.cli import cli
+from tuner.study import Study
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -80,6 +87,12 @@ def test_an_option_in_first_place_means_search():
         ),
         (["--space", "architecture", "--data", "no.npz"], "'no.npz' does not exist"),
         (["--space", "architecture", "--workers", "0"], "0 is not in the range"),
+        (["try", "filters=48", "--seeds", "few"], "a whole number from 1, or auto"),
+        (["try", "filters"], "must read like filters=48"),
+        (["try", "filtres=48"], "got 'filtres'. Did you mean filters? Names: filt"),
+        (["try", "filters=8", "filters=9"], "got filters twice"),
+        (["try", "filters=0"], "from 1 to 1024, got filters=0. Keep to that range."),
+        (["try", "optimizer=adm"], "got optimizer='adm'. Use one of these."),
         (["show", "nothing"], "holds no study"),
         (["export", "nothing"], "holds no study"),
         (["report"], "holds no study"),
@@ -101,6 +114,32 @@ def test_an_unknown_trial_lists_those_there_are(tmp_path):
     result = run("show", "small", "99", directory=tmp_path)
     assert result.exit_code == 2
     assert "has no trial 99. It has: 0, 1, 2" in result.output
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_printed_command_works_when_pasted(tmp_path, monkeypatch, elsewhere):
+    """Names are quoted, and --directory is there where it is not the default."""
+    monkeypatch.chdir(tmp_path)
+    directory = Path("my runs") if elsewhere else Path("runs")
+    given = ["--directory", str(directory)] if elsewhere else []
+    folder = write_study(
+        directory, "a <b>", n=50, command=shlex.join(["tune", "--space", "x", *given])
+    )
+    study = read_study(folder)
+    typed = [
+        Study.open(folder).command("show"),
+        command(study, "show"),
+        *re.findall(r"\((tune confirm .*)\)", next_steps(study, rank(study))[0].what),
+    ]
+
+    assert len(typed) == 3
+    for text in typed:
+        words = shlex.split(text)[2:]
+        assert words == ["a <b>", *given]
+        assert run("show", *words).exit_code == 0
+    inner = write_study(folder, "confirm", n=1)
+    words = shlex.split(Study.open(inner).command("show"))[1:]
+    assert run(*words).exit_code == 0
 
 
 def test_list_and_show_read_what_is_on_disk(tmp_path):

@@ -7,8 +7,8 @@ import pytest
 import studies
 from matplotlib.figure import Figure
 
-from reports import figures, views
-from reports.drawing import render
+from reports import figures, knob_figures, views
+from reports.drawing import density, duration_axis, render
 from reports.frames import Objective, read_study
 from reports.images import study_images
 from reports.ranking import rank
@@ -116,6 +116,91 @@ def test_labels_do_not_overlap(tmp_path, n):
         boxes = [t.get_window_extent() for t in labels if t.get_text()]
         for i, box in enumerate(boxes):
             assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+
+
+@pytest.mark.parametrize(("low", "high"), [(240, 9_000), (300, 900_000), (5, 50)])
+def test_a_clocks_ticks_are_several_and_seen(low, high):
+    """Times have at least three ticks within what is drawn, also of few decades."""
+    ax = Figure(figsize=(5, 3)).subplots()
+    ax.plot(np.geomspace(low, high, 30), range(30))
+    duration_axis(ax.xaxis)
+
+    left, right = ax.get_xlim()
+    assert sum(left <= tick <= right for tick in ax.get_xticks()) >= 3
+
+
+def test_a_hexagon_of_one_trial_is_seen():
+    """The colour for the fewest stands out from the page's white."""
+    ax = Figure().subplots()
+    density(ax, [0.0, 1, 1, 1, 1, 1], [0.0, 1, 1, 1, 1, 1])
+
+    hexagons = ax.collections[0]
+    palest = hexagons.get_cmap()(0.0)
+    assert min(palest[:3]) < 0.8
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 5, 6, 60])
+def test_the_lowest_curves_of_every_column_have_epochs(tmp_path, n):
+    """Where the last row is not full, the panels above its gap keep their ticks."""
+    study, ranking = load(tmp_path, n)
+    n = min(n, 6)
+    figure = Figure(layout="constrained")
+    axes = list(figure.subplots(-(-n // 3), min(n, 3), squeeze=False).flat)
+    band = views.curve_band(study, ranking)
+    frame = views.curves(study, ranking).frame
+    figures.learning_curves(frame, axes, band)
+    figure.draw_without_rendering()
+
+    low = frame[["train", "validation", "test"]].min().min()
+    assert low - 10 < axes[0].get_ylim()[0] < low
+
+    lowest = [ax for i, ax in enumerate(axes[:n]) if i + min(n, 3) >= n]
+    for ax in axes[:n]:
+        assert bool(ax.get_xlabel()) == (ax in lowest)
+        shown = [t for t in ax.xaxis.get_major_ticks() if t.label1.get_visible()]
+        assert bool(shown) == (ax in lowest)
+
+
+def test_knob_panels_are_all_of_one_kind(tmp_path):
+    """Where one panel has boxes, so have all, and their whiskers hide no trial."""
+    study, ranking = load(tmp_path, 500)  # few of them have a third layer
+    view = views.knobs(study, ranking)
+    sizes = [len(panel) for panel in view.panels]
+    axes = list(Figure().subplots(3, 3).flat)
+    knob_figures.knob_panels(view.panels, axes, view.knobs, "Score")
+
+    assert min(sizes) < 300 < max(sizes)
+    for panel, ax, knob in zip(view.panels, axes, view.knobs, strict=True):
+        assert len(ax.patches if knob.choices else ax.collections) > 1
+        if knob.choices:
+            drawn = np.concatenate([line.get_ydata() for line in ax.lines])
+            assert np.nanmin(drawn) == panel["score"].min()
+            assert np.nanmax(drawn) == panel["score"].max()
+
+
+def test_the_names_of_a_front_stay_within_its_axes(tmp_path):
+    """A trial at the left edge is not named over the ticks."""
+    study, ranking = load(tmp_path, 50)
+    frame = views.cost(study, ranking).frame
+    frame["trial"] += 50_000
+    figure = Figure(figsize=(508 / 96, 330 / 96), layout="constrained")
+    ax = figures.cost(frame, figure.subplots(), "Score")
+    figure.draw_without_rendering()
+
+    left = ax.get_window_extent().x0
+    assert len(ax.texts) > 1
+    assert all(text.get_window_extent().x0 >= left for text in ax.texts)
+
+
+def test_long_names_of_arms_stay_apart():
+    """What is cut from a name on an axis is not what tells it from the next."""
+    start = "filters=32,64,128 kernel_size=5 pooling=max units="
+    trials = pd.DataFrame({"trial": [1, 2], "name": [f"{start}64", f"{start}128"]})
+    labels = views.arm_labels(trials)
+
+    assert labels.nunique() == 2
+    assert labels.str.len().max() <= 32
+    assert views.arm_names(trials).tolist() == trials["name"].tolist()
 
 
 @pytest.mark.parametrize("n", [2, 50])

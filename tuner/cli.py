@@ -283,7 +283,7 @@ def _finish(folder: Path, *, pages: bool, as_json: bool, open_page: bool) -> Non
     else:
         print_lines(summary.ending(study))
         if summary.may_confirm(study):
-            click.echo(f"Next     tune confirm {study.name}")
+            click.echo(f"Next     {study.command('confirm')}")
         if pages and not problem:
             running.say_where(folder)
     if problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def finalists(study: Study, trials: Sequence[int], top: int) -> list[Arm]:
         raise SettingsError(
             f"A study must have a finished trial with a validation score, and "
             f"{study.name} has none. Let it finish, or name trials: "
-            f"tune confirm {study.name} 1 2."
+            f"{study.command('confirm', 1, 2)}"
         )
     chosen = list(trials) or [t.trial for t in ranked if t.trial][:top]
     others = [
@@ -79,14 +80,17 @@ def changed(base: Config, changes: Sequence[str], name: str) -> list[Arm]:
                 f"A change must read like filters=48 or dropout=0.3, got {change!r}. "
                 f"Names: {', '.join(_names(base))}."
             )
+        if key in given:
+            raise SettingsError(
+                f"A change must name each value once, got {key} twice. Write layers "
+                "as filters=32,64, and try two values with two commands."
+            )
         given[key] = [_value(part) for part in text.split(",")]
+    _refuse_unknown(base, given)
     try:
         config = base.changed(_flat(base, given))
     except (TypeError, ValueError) as error:
-        raise SettingsError(
-            f"{' '.join(changes)} is not possible: {error} "
-            f"Names: {', '.join(_names(base))}."
-        ) from error
+        raise SettingsError(f"{' '.join(changes)} is not possible: {error}") from error
     if config.to_dict() == base.to_dict():
         raise SettingsError(
             f"A change must change something, and {' '.join(changes)} is what {name} "
@@ -169,6 +173,22 @@ def _names(base: Config) -> list[str]:
         return list(base.to_dict())
     rest = [n for n in BASELINE.to_dict() if n.rpartition("_")[0] not in _LISTS]
     return ["filters", "units", "pool_size", "pool_every", *rest]
+
+
+def _refuse_unknown(base: Config, given: Mapping[str, Any]) -> None:
+    """Refuse a name that no config has, and offer the one it looks like."""
+    names, is_own = _names(base), isinstance(base, OwnConfig)
+    for name in given:
+        size, _, layer = name.rpartition("_")
+        is_layer = size in _LISTS and layer.isdecimal() and not is_own
+        if name in names or is_layer:
+            continue
+        near = get_close_matches(name, names, n=1)
+        raise SettingsError(
+            f"A change must name what a config has, got {name!r}."
+            + (f" Did you mean {near[0]}?" if near else "")
+            + f" Names: {', '.join(names)}."
+        )
 
 
 def _value(text: str) -> Any:

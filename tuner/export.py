@@ -44,7 +44,7 @@ def choose_trial(study: Study, number: int | None) -> TrialRecord:
         if not ranked:
             raise NotAStudyError(
                 f"Study {study.name} has no trial that validation ranks, so name "
-                f"one: tune export {study.name} TRIAL. See tune show {study.name}."
+                f"one of those that this shows: {study.command('show')}"
             )
         return ranked[0]
     trial = study.trials.get(number)

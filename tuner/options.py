@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from tuner.files import DIRECTORY
 from tuner.ranking import OBJECTIVES
 from tuner.settings import ALGORITHMS, DEVICES, PIXELS, parse_duration
 
@@ -53,7 +54,11 @@ class Workers(click.ParamType):  # type: ignore[type-arg]  # generic from 8.4 on
         """Read "auto" or a whole number from 1."""
         if value == "auto":
             return None
-        return click.IntRange(1).convert(value, param, ctx)
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"it must be a whole number from 1, or auto, got {value!r}.")
+        return click.IntRange(1).convert(number, param, ctx)
 
     def get_metavar(self, param: click.Parameter, ctx: Any = None) -> str:  # noqa: ARG002
         """Show what it takes in the help."""
@@ -65,7 +70,7 @@ def directory_option(command: Command) -> Command:
     return click.option(
         "--directory",
         type=click.Path(file_okay=False, path_type=Path),
-        default=Path("runs"),
+        default=DIRECTORY,
         show_default=True,
         help="Where the studies lie.",
     )(command)

@@ -86,7 +86,7 @@ class Terminal:
             self._say(f"Enqueued configs come first: {len(settings['enqueue'])}.")
         if resumed:
             done = sum(t.status != "running" for t in study.trials.values())
-            self._say(f"Goes on after {done} finished trials.")
+            self._say(f"Goes on after {wording.several(done, 'finished trial')}.")
         for path in study.quarantined:
             self._say(
                 f"{path.name} could not be read and is kept as .broken; "
@@ -151,7 +151,7 @@ class Terminal:
         shown = ("test", test) if validation is None else ("val", validation)
         what = wording.trial(trial, self._opened().record.space)
         if self._has_arms:
-            what = f"{len(trial.executions)} seeds   {trial.name}"
+            what = f"{wording.several(len(trial.executions), 'seed')}   {trial.name}"
         if "brackets" in self._opened().record.plan:  # a rung's end
             what = f"epoch {trial.rungs[-1].epochs}  {what}"
         return (
@@ -270,9 +270,10 @@ def _arms(settings: Mapping[str, Any]) -> str:
     """Say how many configs are trained on how many seeds."""
     first, *others = settings["arms"]
     seeds = max(arm["looks"][-1] for arm in settings["arms"])
-    one = "1 config" if len(others) == 1 else f"{len(others)} configs"
-    against = f"{one} against {first['name']}, " if others else f"{first['name']}, "
-    return f"{against}{seeds} seeds, each with its own split"
+    configs = wording.several(len(others), "config")
+    against = f"{configs} against {first['name']}, " if others else f"{first['name']}, "
+    split = "with its own split" if seeds == 1 else "each with its own split"
+    return f"{against}{wording.several(seeds, 'seed')}, {split}"
 
 
 def _plan(study: Study) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
 from search_spaces.errors import ExpectedError
 from tuner.console import command_line, say
+from tuner.files import DIRECTORY
 from tuner.live_page import LivePage
 from tuner.progress import Terminal
 from tuner.session import run_study
@@ -57,7 +59,9 @@ def write_pages(folder: Path) -> str | None:
             outer = outer.parent
         write_comparison(outer)
     except (ExpectedError, OSError) as error:
-        return f"The pages could not be written: {error}. Try again with tune report."
+        where = "" if outer == DIRECTORY else f" --directory {shlex.quote(str(outer))}"
+        again = f"tune report{where}"
+        return f"The pages could not be written: {error}. Try again with: {again}"
     return None
 
 

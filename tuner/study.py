@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from search_spaces.errors import ExpectedError
-from tuner.files import atomic_file
+from tuner.files import DIRECTORY, atomic_file
 from tuner.record_files import (
     labels_path,
     predictions_path,
@@ -104,6 +105,12 @@ class Study:
     def name(self) -> str:
         """What commands take: its folder's name, behind that of a study it lies in."""
         return study_name(self.folder)
+
+    def command(self, verb: str, *words: object) -> str:
+        """Write a command about this study that works where this one was typed."""
+        directory = self.folder.parents[self.name.count("/")]
+        where = [] if directory == DIRECTORY else ["--directory", directory]
+        return shlex.join(map(str, ["tune", verb, self.name, *words, *where]))
 
     def update(self, **changes: Any) -> None:
         """Change fields of `study.json`."""

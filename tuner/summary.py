@@ -135,7 +135,8 @@ def study_lines(study: Study) -> list[str]:
     lines = [f"Study {study.name}, {state(study)}", *_table(rows)]
     if unranked:
         lines.append(
-            f"{unranked} trials are not ranked: failed, unfinished or cut short."
+            f"{wording.several(unranked, 'trial')} without a rank: failed, unfinished "
+            "or cut short."
         )
     lines += rungs.sentences(list(study.trials.values()), record.settings)
     lines += [

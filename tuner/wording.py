@@ -26,6 +26,11 @@ def points(fraction: float | None, *, signed: bool = False) -> str:
     return f"+{text}" if signed and fraction and fraction > 0 else text
 
 
+def several(n: int, singular: str) -> str:
+    """Count things: "1 seed", "3 seeds"."""
+    return f"{n} {singular}{'' if n == 1 else 's'}"
+
+
 def about(seconds: float) -> str:
     """Give an estimate no more exactly than it deserves."""
     if seconds < 90:
