@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from reports import wording
-from reports.frames import Study
-from reports.ranking import Ranking
+from reports.frames import Study, read_study
+from reports.ranking import Ranking, rank
 from search_spaces.published import EXPERIMENTS
+from tuner.files import atomic_file
 
 STATIC_ROWS = 100
 
@@ -100,6 +103,34 @@ def cells(column: Column) -> list[str]:
     write = _WRITERS[column.kind]
     values = column.data[:STATIC_ROWS]
     return [wording.MISSING if v is None else write(v) for v in values]
+
+
+def write_csv(folder: Path, path: Path) -> int:
+    """Write a study's table as the page's download has it.
+
+    Args:
+        folder: The study's.
+        path: Appears whole or not at all.
+
+    Returns:
+        How many trials it has.
+    """
+    study = read_study(folder)
+    columns = trials_table(study, rank(study))
+    with atomic_file(path) as file:
+        writer = csv.writer(file)
+        writer.writerow(column.key for column in columns)
+        writer.writerows(
+            map(_quoted, row)
+            for row in zip(*(column.data for column in columns), strict=True)
+        )
+    return len(columns[0].data)
+
+
+def _quoted(value: Any) -> Any:
+    """Keep a spreadsheet from running a text that starts like a formula."""
+    is_formula = isinstance(value, str) and value[:1] in tuple("=+-@\t\r")
+    return f"'{value}" if is_formula else value
 
 
 def payload(columns: list[Column]) -> dict[str, Any]:

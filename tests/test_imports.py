@@ -43,11 +43,12 @@ LAYERS = [
     {"tuner.search", "tuner.planning", "tuner.summary"},
     {"tuner.session", "tuner.progress", "tuner.live_page"},
     {"tuner.dry_run", "tuner.export", "tuner.comparing", "tuner.running"},
-    {"tuner.arm_commands"},
+    {"tuner.script"},
+    {"tuner.arm_commands", "tuner.export_command"},
     {"tuner.cli"},
     {"tuner.__main__"},
 ]
-COMMANDS = {"tuner.cli", "tuner.running", "tuner.arm_commands"}
+COMMANDS = {"tuner.cli", "tuner.running", "tuner.arm_commands", "tuner.export_command"}
 # `reports` reads records: this much of `tuner`, and never a framework.
 SHARED = {
     "tuner.records",

@@ -25,6 +25,7 @@ from tuner.console import (
     print_lines,
     say,
 )
+from tuner.export_command import export
 from tuner.options import (
     SearchByDefault,
     directory_option,
@@ -180,42 +181,7 @@ def show(*, study: str, trial: int | None, directory: Path, as_json: bool) -> No
             print_lines(summary.trial_lines(opened, record))
 
 
-@cli.command()
-@click.argument("study")
-@click.argument("trial", type=click.IntRange(0), required=False)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("model.keras"),
-    show_default=True,
-    help="Where to write; must end in .keras.",
-)
-@directory_option
-@json_option
-def export(
-    *, study: str, trial: int | None, output: Path, directory: Path, as_json: bool
-) -> None:
-    """Write a trained network as a .keras file: the best trial's, or TRIAL's."""
-    with exit_codes():
-        from tuner.export import choose_trial, train_again, write_model
-        from tuner.study import Study, find_study
-
-        opened = Study.open(find_study(directory, study))
-        if output.suffix != ".keras":
-            fail(USAGE, f"--output must end in .keras, got {output}.")
-        if not output.absolute().parent.is_dir():
-            fail(USAGE, f"--output must lie in a folder that exists, got {output}.")
-        chosen = choose_trial(opened, trial)
-        snippet = write_model(opened, chosen, output, train_again(opened, say))
-        if as_json:
-            print_json({"model": str(output), "trial": chosen.trial, "load": snippet})
-        else:
-            click.echo(f"Trial {chosen.trial} of {study} is in {output}. To use it:\n")
-            click.echo(snippet)
-
-
-for command in (confirm, try_, noise):
+for command in (export, confirm, try_, noise):
     cli.add_command(command)
 
 _LISTED = ("study", "status", "best", "seconds", "report")

@@ -90,6 +90,15 @@ class OwnNetwork(Network):
             return pixels, labels.astype(np.float32)[:, None]
         return pixels, np.eye(self._classes, dtype=np.float32)[labels]
 
+    @property
+    def label_code(self) -> str:
+        """Python that makes labels as the model takes them from class ids `y`."""
+        if self._is_sparse:
+            return "y"
+        if self._is_binary:
+            return 'y.astype("float32")[:, None]'
+        return f"keras.utils.to_categorical(y, {self._classes})"
+
     def tensors(self, images: Any, labels: Any) -> tuple[Any, Any]:
         """Give the same as TensorFlow's tensors, inside a `tf.data` pipeline."""
         import tensorflow as tf
@@ -177,11 +186,21 @@ def hypermodel(own: OwnModel) -> kt.HyperModel:
     Raises:
         SpaceError: The file failed, or it defines none, or several.
     """
-    return _hypermodel(own.path, own.code)
+    return _hypermodel(own.path, own.code)[1]
+
+
+def expression(own: OwnModel) -> str:
+    """Python that gives the hypermodel, or the function, after the user's file."""
+    return _hypermodel(own.path, own.code)[0]
+
+
+def is_function(own: OwnModel) -> bool:
+    """Whether that is `build_model`, and no hypermodel."""
+    return isinstance(hypermodel(own), _FromFunction)
 
 
 @lru_cache(maxsize=1)
-def _hypermodel(path: str, code: str) -> kt.HyperModel:
+def _hypermodel(path: str, code: str) -> tuple[str, kt.HyperModel]:
     module = ModuleType(_MODULE)
     module.__file__ = path
     sys.modules[_MODULE] = module
@@ -197,7 +216,7 @@ def _hypermodel(path: str, code: str) -> kt.HyperModel:
         raise SpaceError(blame(path, "the file", error)) from error
 
 
-def _find(path: str, names: Mapping[str, Any]) -> kt.HyperModel:
+def _find(path: str, names: Mapping[str, Any]) -> tuple[str, kt.HyperModel]:
     found: dict[str, Callable[[], kt.HyperModel]] = {}
     for name, value in names.items():
         is_here = getattr(value, "__module__", None) == _MODULE
@@ -212,7 +231,8 @@ def _find(path: str, names: Mapping[str, Any]) -> kt.HyperModel:
     named = [n for n in ("hypermodel", "build_model") if n in found]
     for chosen in (named[:1], instances, classes, list(found)):
         if len(chosen) == 1:
-            return found[chosen[0]]()
+            name = chosen[0]
+            return name + "()" * (name in classes), found[name]()
     what = "none of them" if not found else ", ".join(found)
     raise SpaceError(
         f"{path} must define sample(hp), build_model(hp) or a keras_tuner.HyperModel, "

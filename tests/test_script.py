@@ -1,0 +1,131 @@
+"""Promises of `tune export --script`: plain Keras, and the very network."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import json
+import runpy
+import subprocess
+import sys
+
+import own_spaces
+import pytest
+import studies
+
+from reports.frames import read_study
+from reports.ranking import rank
+from reports.table import trials_table, write_csv
+from search_spaces.config import CnnConfig
+
+slow = pytest.mark.slow
+CONFIGS = [
+    CnnConfig(),
+    CnnConfig(filters=(8, 12), batch_norm=True, padding="same", units=()),
+    CnnConfig(filters=(8,), pooling="average", dropout=0.2, optimizer="rmsprop"),
+    CnnConfig(filters=(4,), optimizer="sgd", weight_decay=0.01, outputs=12),
+]
+
+
+def _study(tmp_path, config, **settings):
+    from dataclasses import replace
+
+    from tuner.study import Study
+
+    def change(trial):
+        return replace(trial, config=config.to_dict())
+
+    folder = studies.write_study(tmp_path, n=1, change=change)
+    text = json.loads((folder / "study.json").read_text())
+    text["settings"] |= {"dataset": "cifar10", "data": None, **settings}
+    (folder / "study.json").write_text(json.dumps(text))
+    return Study.open(folder)
+
+
+def _modules(text):
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"dataset": "cifar10", "data": None},
+        {"dataset": "digits", "data": None},
+        {"dataset": None, "data": "it's mine.npz"},
+        {"dataset": None, "data": "a folder"},
+        {"dataset": None, "data": "a folder", "test_split": 0.2},
+    ],
+)
+def test_a_script_is_python_that_needs_nothing_of_ours(tmp_path, settings):
+    """Whatever the images are."""
+    from tuner.script import script
+
+    study = _study(tmp_path, CnnConfig(), **settings)
+    text = script(study, study.trials[0])
+    assert set(_modules(text)) <= {"keras", "numpy", "sklearn"}
+    compile(text, "train.py", "exec")
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@slow
+@pytest.mark.parametrize("config", CONFIGS, ids=range(len(CONFIGS)))
+def test_a_script_builds_the_network_that_was_trained(tmp_path, config):
+    """The same layers, optimizer and loss."""
+    from search_spaces.model import build_model
+    from tuner.script import script
+
+    study = _study(tmp_path, config)
+    path = tmp_path / "train.py"
+    path.write_text(script(study, study.trials[0]), encoding="utf-8")
+    built = runpy.run_path(str(path))["build"]()
+    ours = build_model(config, (32, 32, 3), 10)
+    assert [type(layer) for layer in built.layers] == [
+        type(layer)
+        for layer in ours.layers[1:]  # a Sequential hides its input
+    ]
+    assert [w.shape for w in built.weights] == [w.shape for w in ours.weights]
+    for part in ("optimizer", "loss"):
+        theirs, mine = (getattr(model, part).get_config() for model in (built, ours))
+        assert theirs == mine | {"name": theirs["name"]}
+
+
+@slow
+@pytest.mark.parametrize("name", ["FUNCTION", "CLASS"])
+def test_a_script_of_a_users_own_code_runs(tmp_path, name):
+    """Their file as it was, and the values; KerasTuner and Keras alone."""
+    (tmp_path / "mine.py").write_text(getattr(own_spaces, name), encoding="utf-8")
+
+    def run(*arguments):
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    search = ["--space", "mine.py", "--dataset", "digits", "--limit", "300", "-n", "1"]
+    run("-m", "tuner", *search, "--epochs", "2", "--no-report")
+    run("-m", "tuner", "export", "mine-digits", "--script")
+    text = (tmp_path / "train.py").read_text(encoding="utf-8")
+    assert set(_modules(text)) <= {"keras", "keras_tuner", "numpy", "sklearn"}
+    assert "'accuracy': 0." in run("train.py")
+    assert (tmp_path / "model.keras").exists()
+
+
+def test_a_table_is_the_pages_own(tmp_path):
+    """Every trial and value; a formula stays text."""
+    folder = studies.write_study(tmp_path, n=30, failures=0.2, space="hyperparams")
+    path = tmp_path / "trials.csv"
+    assert write_csv(folder, path) == 30
+    study = read_study(folder)
+    columns = trials_table(study, rank(study))
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [column.key for column in columns]
+    for column in columns:
+        written = [row[column.key] for row in rows]
+        assert written == ["" if v is None else str(v) for v in column.data]
