@@ -75,6 +75,8 @@ def about(study: Study) -> tuple[tuple[str, str], ...]:
         ),
         ("Seeds a trial", str(settings.get("executions", 1))),
     ]
+    if study.is_imported:
+        return (*how[:3], ("Last written", _when(record.created)))
     if study.arms:
         seeds = sorted({arm["looks"][-1] for arm in study.arms})
         how = [

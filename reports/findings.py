@@ -197,9 +197,13 @@ def _caveats(study: Study, ranking: Ranking) -> tuple[str, ...]:
     if ranking.epochs is not None:
         said.append(_rung_sentence(ranking))
     near = overlapping(ranking)
-    if study.objective.is_accuracy and len(ranking.ranked) > 1:
+    if study.has_intervals and len(ranking.ranked) > 1:
         said.append(_overlap_sentence(ranking, near))
-    said.append(_seeds_sentence(ranking))
+    if study.is_imported:
+        first = f"The first of {wording.count(len(ranking.ranked))}"
+        said.append(f"{first} is partly first by luck; by how much cannot be said.")
+    else:
+        said.append(_seeds_sentence(ranking))
     return tuple(sentence for sentence in said if sentence)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reports import keras_tuner_project
 from reports.knobs import Knob, configs_frame, varying
 from tuner import locks, record_files, records
 from tuner.records import Execution, StudyRecord, TrialRecord
@@ -109,9 +110,20 @@ class Study:
     @property
     def has_validation(self) -> bool:
         """Whether anything may be chosen: published trains on all its images."""
-        return self.record.space.get("name") != "published" and bool(
-            self.record.data.get("validation")
+        return self.is_imported or (
+            self.record.space.get("name") != "published"
+            and bool(self.record.data.get("validation"))
         )
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether the scores are accuracies on a known number of images."""
+        return self.objective.is_accuracy and self.images("validation") > 0
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether it is a project of plain KerasTuner."""
+        return self.kind == keras_tuner_project.KIND
 
     @property
     def is_hyperband(self) -> bool:
@@ -131,7 +143,7 @@ class Study:
 
     @property
     def kind(self) -> str:
-        """What made it: "search", "confirm", "try" or "noise"."""
+        """What made it: "search", "confirm", "try", "noise" or "keras-tuner"."""
         return str(self.record.settings.get("kind") or "search")
 
     @property
@@ -150,13 +162,16 @@ class Study:
 
 
 def read_study(folder: Path) -> Study:
-    """Read a study folder, whatever state it is in.
+    """Read a study folder, whatever state it is in, or a project of KerasTuner's.
 
     Raises:
-        FileNotFoundError: There is no study.json.
+        FileNotFoundError: There is neither.
         RecordError: study.json is cut off, of another schema, or not a study's.
     """
     folder = folder.resolve()
+    if keras_tuner_project.is_project(folder):
+        found = keras_tuner_project.read(folder)
+        return _assembled(folder, found[0], found[0].state, *found[1:])
     record = record_files.read_study(folder)
     for field in ("settings", "space", "data"):
         if not isinstance(getattr(record, field), Mapping):
@@ -179,6 +194,16 @@ def read_study(folder: Path) -> Study:
             unread.append(f"{path.name} was left out: {_short(error, path)}")
         else:
             trials.append(trial)
+    return _assembled(folder, record, state, trials, unread)
+
+
+def _assembled(
+    folder: Path,
+    record: StudyRecord,
+    state: str,
+    trials: Sequence[TrialRecord],
+    unread: Sequence[str],
+) -> Study:
     executions = _executions_frame(trials)
     epochs = _epochs_frame(trials)
     configs = configs_frame(record, trials)
@@ -194,7 +219,14 @@ def read_study(folder: Path) -> Study:
         unread=tuple(unread),
         rungs=tuple(sentences(trials, record.settings)),
     )
+    if study.is_imported:
+        executions["final"] = True
     frame = _trials_frame(trials, executions, epochs, study.objective)
+    if study.is_imported:
+        scores = [t.rungs[-1].score for t in trials]
+        frame["objective"] = np.asarray(scores, dtype="float64")
+        frame[["seconds", "train_seconds"]] = np.nan  # it does not hold them
+        frame["epochs"] = frame["epochs"].where(frame["epochs"] > 0)
     return dataclasses.replace(study, trials=frame)
 
 
@@ -307,7 +339,7 @@ def _epochs_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
         )
         for trial in trials
         for execution in trial.executions
-        if execution.epochs
+        if execution.history
     ]
     columns = ["trial", "execution", "epoch", *HISTORY]
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

@@ -85,7 +85,7 @@ def report_html(study: Study) -> str:
         **_effects(study, ranking),
         podium=_podium(study, ranking),
         score_name="Val. %" if study.objective.is_accuracy else "Score",
-        has_intervals=study.objective.is_accuracy,
+        has_intervals=study.has_intervals,
         compared=_compared(study),
         validation_images=wording.count(study.images("validation")),
         train_images=wording.count(study.images("train")),
@@ -100,7 +100,7 @@ def report_html(study: Study) -> str:
         failures=findings.failures(study),
         steps=() if study.arms else advice.next_steps(study, ranking),
         command=study.record.command,
-        use=None if study.arms else facts.use(study, ranking),
+        use=None if study.arms or study.is_imported else facts.use(study, ranking),
         environment=facts.environment(study),
     )
 
@@ -200,6 +200,7 @@ def _podium_row(study: Study, row: pd.Series[Any]) -> tuple[str, ...]:
     score = wording.number(value, 3)
     if study.objective.is_accuracy:
         score = wording.number(100 * value, 1)
+    if study.has_intervals:
         interval = wording.interval(row["objective_low"], row["objective_high"])
     return (
         "baseline" if row["trial"] == 0 else str(int(row["trial"])),

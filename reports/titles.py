@@ -29,7 +29,7 @@ def leaders(study: Study, ranking: Ranking) -> str:
         return f"One trial to rank: {first}, {score}"
     near = len(findings.overlapping(ranking))
     word = "Highest" if study.objective.higher_is_better else "Lowest"
-    if not study.objective.is_accuracy:
+    if not study.has_intervals:
         return f"{word}: {first}, {score}, of {wording.count(len(ranked))} trials"
     others = f"{wording.count(near)} of {wording.count(len(ranked) - 1)}"
     return f"{word}: {first}, {score}; {others} other intervals overlap its"

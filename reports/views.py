@@ -125,6 +125,7 @@ def curves(study: Study, ranking: Ranking) -> View:
     else:
         top = ranking.listed[ranking.listed["status"] == "completed"].head(9)
     epochs = study.epochs[study.epochs["trial"].isin(top["trial"])]
+    epochs = epochs.dropna(subset=["accuracy", "val_accuracy"], how="all")
     mean = epochs.groupby(["trial", "epoch"], as_index=False)[
         ["accuracy", "val_accuracy"]
     ].mean()

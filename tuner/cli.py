@@ -104,23 +104,36 @@ def search(
 def report(
     *, studies: tuple[str, ...], directory: Path, open_page: bool, as_json: bool
 ) -> None:
-    """Rebuild report.html of the studies named (or all) and comparison.html."""
+    """Rebuild report.html of the studies named (or all) and comparison.html.
+
+    A STUDY may be a project folder of plain KerasTuner: its page is written into it.
+    """
     with exit_codes():
+        from reports.keras_tuner_project import is_project
         from reports.page import write_comparison, write_report
         from tuner.study import find_study, study_folders
 
-        folders = [find_study(directory, name) for name in studies]
+        projects = [Path(name) for name in studies if is_project(Path(name))]
+        folders = projects + [
+            find_study(directory, name)
+            for name in studies
+            if Path(name) not in projects
+        ]
         folders = folders or study_folders(directory)
         if not folders:
             fail(USAGE, f"{directory} holds no study. Run tune --space NAME first.")
         pages, broken = _each(folders, write_report)
-        comparison = write_comparison(directory)
+        comparison = None
+        if len(folders) > len(projects):
+            comparison = write_comparison(directory)
         if as_json:
-            print_json({"reports": [str(p) for p in pages], "page": str(comparison)})
+            across = str(comparison) if comparison else None
+            print_json({"reports": [str(p) for p in pages], "page": across})
         else:
             for page in pages:
                 click.echo(f"Report   {page}")
-            click.echo(f"Compare  {comparison}")
+            if comparison:
+                click.echo(f"Compare  {comparison}")
         if open_page:
             click.launch(
                 str(pages[0] if len(studies) == len(pages) == 1 else comparison)
