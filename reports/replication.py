@@ -1,7 +1,13 @@
-"""The nine published experiments beside what their author recorded, and his claims."""
+"""The nine published experiments beside what their author recorded, and his claims.
+
+`python -m reports.replication STUDY_FOLDER` prints the README's table.
+"""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,8 +16,9 @@ import pandas as pd
 from scipy import stats
 
 from reports import wording
-from reports.contrasts import Contrast
-from reports.frames import Study
+from reports.contrasts import Contrast, contrasts
+from reports.frames import Study, read_study
+from reports.ranking import rank
 from search_spaces.published import EXPERIMENTS
 
 SEEDS_FOR_CLAIMS = 5
@@ -107,6 +114,31 @@ def beside_the_record(study: Study) -> tuple[list[Beside], str]:
         f"{100 * pooled:.2f} points; after one seed that interval is "
         f"{wording.points(2 * half)} wide."
     )
+
+
+def markdown(study: Study) -> str:
+    """Write the table, its note and the claims as Markdown."""
+    rows, note = beside_the_record(study)
+    heads = [
+        "experiment",
+        "recorded, %",
+        "ours, mean %",
+        "sd",
+        "seeds",
+        "recorded figure where one more run would be [95 %]",
+        "train - test",
+        "a training",
+    ]
+    lines = [_line(heads), _line(["---"] * len(heads)), *map(_line, rows), "", note]
+    found = claims(study, contrasts(study, rank(study)))
+    if found:
+        lines += ["", _line(["claim", "measured", "verdict"]), _line(["---"] * 3)]
+        lines += map(_line, found)
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def claims(study: Study, found: tuple[Contrast, ...]) -> list[Claim]:
@@ -257,3 +289,7 @@ def _rho(measure: tuple[float, float, float]) -> str:
 
 def _points(value: float, low: float, high: float) -> str:
     return f"{wording.gap(value)} points [{wording.gap(low)}, {wording.gap(high)}]"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown(read_study(Path(sys.argv[1]))) + "\n")

@@ -1,4 +1,4 @@
-"""The README's examples run: Python blocks as they stand, commands as far as parsing."""
+"""The README's examples run: Python as it stands, commands as far as parsing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_python_runs_as_it_stands(code, tmp_path, monkeypatch):
     studies.write_study(tmp_path / "runs", "architecture-cifar10", n=12)
     monkeypatch.chdir(tmp_path)
     names = {"ax": plt.subplots()[1], "keras_tuner": keras_tuner}
-    exec(code, names)
+    exec(code, names)  # noqa: S102  the README's own
     if "sample" in names:
         hp = keras_tuner.HyperParameters()
         assert names["sample"](hp).is_feasible((32, 32, 3))

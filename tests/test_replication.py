@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,3 +83,18 @@ def test_claims_wait_for_five_seeds(tmp_path):
     assert "Beside the record?" in html
     assert "What the study claimed" in html
     assert "are tested from five seeds" in report_html(few)
+
+
+def test_the_readme_has_the_table_that_the_records_give():
+    """No figure in it is typed in by hand."""
+    root = Path(__file__).parent.parent
+    study = read_study(root / "reports/studies/published-cifar10")
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    assert replication.markdown(study) in readme
+
+
+@pytest.mark.parametrize("seeds", [4, 5])
+def test_claims_are_in_the_table_once_there_are_five_seeds(tmp_path, seeds):
+    """Before that no word of them."""
+    text = replication.markdown(_study(tmp_path, seeds))
+    assert ("| claim | measured | verdict |" in text) == (seeds == 5)
