@@ -175,8 +175,11 @@ def _what_would(contrast: Contrast) -> str:
     difference = contrast.difference._replace(level=contrast.next_level)
     wanted = difference.trainings_to_settle()
     if math.isnan(wanted):
-        smallest = wording.points(difference.smallest_settled())
-        return f"no number of seeds settles less than {smallest} on these images"
+        smallest = difference.smallest_settled()
+        said = f"settles less than {wording.points(smallest)} on these images"
+        if (difference.high - difference.low) / 2 > smallest:  # it may be far larger
+            return f"more seeds narrow it, though no number {said}"
+        return f"no number of seeds {said}"
     if math.isinf(wanted):
         return "more than 200 seeds would settle it"
     if wanted <= difference.trainings:

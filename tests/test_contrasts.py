@@ -8,6 +8,7 @@ import pytest
 import studies
 
 from reports import contrasts
+from reports.differences import Difference
 from reports.frames import read_study
 from reports.page import report_html
 from reports.ranking import rank
@@ -150,3 +151,21 @@ def _named(name):
     return lambda trial: dataclasses.replace(
         trial, name="baseline" if trial.trial == 0 else name
     )
+
+
+@pytest.mark.parametrize(
+    ("half", "said"),
+    [
+        (0.006, "no number of seeds settles less than 1.0 points on these images"),
+        (0.150, "more seeds narrow it, though no number settles less than"),
+        (0.011, "seeds would settle it"),
+    ],
+)
+def test_what_seeds_would_do_is_said_by_what_is_known(half, said):
+    """A difference that may well be large is not called beyond settling."""
+    value = 0.011 if half == 0.011 else 0.001
+    found = Difference(
+        value, value - half, value + half, 0.95, 3, is_paired=True,
+        image_variance=0.0000125, training_variance=3 * (half / 4.3) ** 2,
+    )  # fmt: skip
+    assert said in contrasts.verdict(contrasts.Contrast(1, 0, found, 0.95))
