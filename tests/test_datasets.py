@@ -695,3 +695,25 @@ def test_saved_arrays_that_are_cut_off_or_gone_are_an_error(tmp_path, name):
     file.unlink()
     with pytest.raises(DatasetError, match=text):
         datasets.open_arrays(tmp_path / "arrays")
+
+
+def test_exact_copies_across_splits_are_counted():
+    """A near copy is none; copies within a split are not meant."""
+    from dataclasses import replace
+
+    from tuner.copies import copies
+    from tuner.datasets import load_dataset
+
+    data = load_dataset(
+        "digits", None, limit=None, validation_split=0.1, seed=0, say=lambda _: None
+    )
+    x_train, x_test = data.x_train.copy(), data.x_test.copy()
+    x_test[:3] = x_train[data.train[:3]]
+    x_test[3] = x_train[data.train[3]] ^ 1
+    x_train[data.validation[0]] = x_train[data.train[5]]
+    x_train[data.train[7]] = x_train[data.train[8]]
+    before = copies(data)
+    said = copies(replace(data, x_train=x_train, x_test=x_test))
+    assert before == (), "scikit-learn's digits have none"
+    assert said[0].startswith("1 of 144 validation images are exact copies")
+    assert said[1].startswith("3 of 359 test images are exact copies of training")

@@ -149,7 +149,10 @@ def test_points_are_enumerated_as_they_are_counted():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x = 1\n", r"must define sample\(hp\) -> CnnConfig, and it defines none"),
+        (
+            "x = 1\n",
+            r"must define sample\(hp\) -> CnnConfig, build_model\(hp\) .* none",
+        ),
         ("import nothing_here\n", r"raised at line 1: ModuleNotFoundError"),
         ("def sample(hp:\n", r"raised.*: SyntaxError"),
         ("def sample(hp):\n\n    return 1 / 0\n", r"at line 3: ZeroDivisionError"),

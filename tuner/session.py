@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from search_spaces.errors import UsageError
 from search_spaces.published import EXPERIMENTS
 from tuner import interrupts, locks
+from tuner.copies import copies
 from tuner.datasets import Dataset, load_dataset, open_arrays, save_arrays
 from tuner.machine import memory_bytes
 from tuner.opening import (
@@ -132,9 +133,10 @@ def run_study(
             search = prepare(study, plan, workers, listener)
             work = plan.workload(limits, shape, classes)
             listener.study_opened(study, ready, work, resumed=resumed)
-            notes = dict.fromkeys([*study.record.notes, *plan.notes])
+            found = (*plan.notes, *copies(data))
+            notes = dict.fromkeys([*study.record.notes, *found])
             study.update(notes=tuple(notes))
-            for note in (*plan.notes, *_other_versions(study, ready)):
+            for note in (*found, *_other_versions(study, ready)):
                 listener.note(note)
             _run(study, search)
     return study
