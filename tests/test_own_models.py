@@ -256,6 +256,16 @@ def test_a_study_of_a_users_code(tmp_path):
     )
     assert float(used.stdout) == pytest.approx(best["test_accuracy"], abs=0.003)
 
+    tune("export", "mine-digits", "--script")
+    again = subprocess.run(
+        [sys.executable, "train.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "'accuracy': 0." in again.stdout, again.stderr[-2000:]
+
 
 _USE = """
 import keras
