@@ -37,7 +37,7 @@ def test_configs_are_read_from_a_list_or_a_shown_trial(tmp_path):
     ("content", "text"),
     [
         ("[1]", "Config 1 .* must be an object"),
-        ('[{}, {"filter": 48}]', r"Config 2 .*unknown hyperparameters \['filter'\]"),
+        ("[{}, 7]", "Config 2 .* must be an object"),
         ("[{", "must name a JSON file"),
     ],
 )
@@ -82,3 +82,25 @@ def test_a_base_without_a_result_is_refused(tmp_path):
     write_study(tmp_path, "empty", n=0)
     with pytest.raises(SettingsError, match="empty has none"):
         best_config(tmp_path, "empty", tmp_path / "new")
+
+
+@pytest.mark.parametrize("space", ["architecture", "own"])
+def test_an_enqueued_name_that_no_config_has_is_refused(space):
+    """Before any image is loaded; a user's own code has names of its own."""
+    import keras_tuner as kt
+
+    from search_spaces.own import OwnModel, OwnSpace
+    from search_spaces.space import load_space
+    from tuner.planning import plan_space
+
+    hp = kt.HyperParameters()
+    hp.Int("width", 1, 9)
+    declared = {"space": hp.get_config()["space"], "values": {}}
+    own = OwnSpace("mine", OwnModel("mine.py", ""), declared=declared)
+    found = own if space == "own" else load_space("architecture")
+    known = {"width": 3} if space == "own" else {"filters_1": 48}
+    settings = StudySettings("architecture", enqueue=[known])
+    enqueued = plan_space(settings, found).given_trials()[1].config.to_dict()
+    assert known.items() <= enqueued.items()
+    with pytest.raises(SettingsError, match=r"Enqueued config 2: Unknown .*'widht'"):
+        plan_space(replace(settings, enqueue=[known, {"widht": 4}]), found)
