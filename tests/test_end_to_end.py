@@ -278,7 +278,7 @@ def test_published_runs_in_order_without_a_choice(folder):
     assert all(t["val_accuracy"] is None for t in result["trials"])
     assert (folder / "runs/published-digits/report.html").is_file()
     named = tune(folder, "export", "published-digits", check=2)
-    assert "name one: tune export published-digits TRIAL" in named.stderr
+    assert "one of those that this shows: tune show published-digits" in named.stderr
 
 
 def test_an_exported_model_gives_the_recorded_test_accuracy(folder):
