@@ -289,7 +289,8 @@ def discover(own: OwnModel, data: Dataset) -> Discovery:
             break
         known = len(hp.space)
         hp.values = {h.name: _draw(h, probe, i) for i, h in enumerate(hp.space)}
-        _probe(own, build, data, has_fit=has_fit)
+        told = {} if draws_epochs else {"epochs": 1}
+        _probe(own, build, data if has_fit else None, told)
         idle = idle + 1 if len(hp.space) == known else 0
     draws_epochs = draws_epochs or (has_fit and "epochs" in {h.name for h in hp.space})
     declared = {"space": hp.get_config()["space"], "values": {}}
@@ -328,18 +329,25 @@ def _try_fit(own: OwnModel, made: OwnNetwork, data: Dataset) -> bool:
 def _probe(
     own: OwnModel,
     build: Callable[[], OwnNetwork],
-    data: Dataset,
-    *,
-    has_fit: bool,
+    data: Dataset | None,
+    told: Mapping[str, int],
 ) -> None:
-    """Draw what these values lead to; that some of them fail is for the trials."""
+    """Draw what these values lead to; that some of them fail is for the trials.
+
+    Args:
+        own: The user's code.
+        build: Builds its network.
+        data: For its `fit`, or None where it has none.
+        told: What its `fit` is told besides.
+    """
     try:
         keras.utils.clear_session()
         made = build()
-        if has_fit:
+        if data is not None:
             few = made.arrays(*_few(data))
             made.model.fit = _trains_nothing
-            fit(own, made, few, validation_data=few, callbacks=[], verbose=0)
+            options = {"validation_data": few, "callbacks": [], "verbose": 0, **told}
+            fit(own, made, few, **options)
     except Exception:  # noqa: BLE001
         return
 
