@@ -515,7 +515,7 @@ def test_a_search_is_confirmed_and_changes_are_tried(folder):
 
 def test_what_cannot_be_confirmed_or_tried_says_so(folder):
     """Before anything is trained, with what to do."""
-    assert "is not possible" in tune(folder, "try", "filtres=4", check=2).stderr
+    assert "Did you mean filters?" in tune(folder, "try", "filtres=4", check=2).stderr
     assert "must read like" in tune(folder, "try", "filters", check=2).stderr
     assert "must have a study.json" in tune(folder, "confirm", "none", check=2).stderr
     assert (
