@@ -305,3 +305,36 @@ def test_a_full_disk_stops_the_search_and_loses_nothing(tmp_path):
         process.kill()
         process.communicate()
         subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may mount a disk")
+def test_a_read_only_study_is_said_in_words_and_left_as_it_was(tmp_path):
+    """Writable again, the same command goes on."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "tmpfs", str(disk)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("this machine does not let tests mount a disk")
+    try:
+        process = start(disk, LONG)
+        wait_for(lambda: in_mid_trial(disk), process)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        before = records(disk)
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        again = [sys.executable, "-m", "tuner", *LONG]
+        done = subprocess.run(
+            again, cwd=disk, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == 1, done.stderr[-2000:]
+        assert "Read-only file system" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert records(disk) == before
+        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+        process = start(disk, LONG)
+        wait_for(lambda: records(disk) != before, process)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+        assert "Goes on after" in said
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
