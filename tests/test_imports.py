@@ -30,6 +30,7 @@ LAYERS = [
     {"tuner.rungs", "tuner.executions"},
     {"tuner.named_datasets", "tuner.image_files", "tuner.splits"},
     {"tuner.datasets", "tuner.settings", "tuner.study", "tuner.proposals"},
+    {"tuner.fused"},
     {"tuner.networks", "tuner.copies", "tuner.devices", "tuner.estimate"},
     {"tuner.own_models"},
     {"tuner.training"},

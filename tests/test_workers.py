@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import pytest
 from tasks import SMALL, digits, own_log, task
 
@@ -65,6 +67,23 @@ def test_a_worker_trains_and_survives_what_a_trial_throws(data_folder, tmp_path)
         assert failure.error.startswith("ValueError: ")
         assert workers._workers[0].process.pid == process
     assert "Traceback" in (tmp_path / "search.log").read_text()
+
+
+def test_nothing_is_left_in_the_folder_for_temporary_files(
+    data_folder, tmp_path, monkeypatch
+):
+    """TensorFlow writes files there that a process which is killed leaves behind."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    with LocalWorkers(own_log(tmp_path), print, "cpu") as workers:
+        workers.open(data_folder)
+        workers.submit(task())
+        _until_end(workers)
+        (folder,) = scratch.iterdir()
+        if keras.backend.backend() == "tensorflow":
+            assert list(folder.iterdir())
+    assert not list(scratch.iterdir())
 
 
 def test_a_killed_worker_is_a_loss_and_is_replaced(data_folder, tmp_path):

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -202,13 +203,25 @@ class LocalWorkers:
             worker.process.kill()
         for worker in self._workers:
             worker.close()
+        self._scratch.cleanup()
 
     def _start(self) -> list[_Worker]:
+        # Processes that are killed leave here what their libraries write meanwhile.
+        self._scratch = tempfile.TemporaryDirectory(
+            prefix="tune-", ignore_cleanup_errors=True
+        )
         return [self._worker(gpu) for gpu in self.placement.gpus]
 
     def _worker(self, gpu: str | None, failed_starts: int = 0) -> _Worker:
-        threads = self.placement.threads
-        return _Worker(self._log, self._device, threads, gpu, failed_starts)
+        threads, scratch = self.placement.threads, self._scratch.name
+        return _Worker(
+            self._log,
+            scratch,
+            failed_starts,
+            device=self._device,
+            threads=threads,
+            gpu=gpu,
+        )
 
     def _replace(self, worker: _Worker, problem: str = "") -> None:
         """Start another in a worker's place, unless none has started there for long.
@@ -237,15 +250,20 @@ class _Worker:
     def __init__(
         self,
         log: Path,
+        scratch: str,
+        failed_starts: int,
+        *,
         device: str,
         threads: int | None,
         gpu: str | None,
-        failed_starts: int,
     ) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(
-            target=_work, args=(theirs, log, device, threads, gpu), daemon=True
+            target=_work,
+            args=(theirs, log, scratch),
+            kwargs={"device": device, "threads": threads, "gpu": gpu},
+            daemon=True,
         )
         self.process.start()
         theirs.close()
@@ -327,12 +345,15 @@ class _Worker:
 def _work(
     connection: Connection,
     log: Path,
+    scratch: str,
+    *,
     device: str,
     threads: int | None,
     gpu: str | None,
 ) -> None:
     """Be a worker: train task after task until the driver ends."""
     _print_to(log)
+    tempfile.tempdir = scratch
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides on Ctrl-C
     threading.Thread(target=_end_with_driver, daemon=True).start()
     try:

@@ -1,0 +1,169 @@
+"""Time the training steps of the yardstick's configs, one gain after another.
+
+    python tests/benchmarks/steps.py [--data FILE.npz] [--rounds N] [--threads N]
+
+Sides, each with all that the ones before it have:
+
+    arrays   plain Keras: `fit` on float64 arrays, compiled as Keras chooses (XLA)
+    bytes    uint8 images through tf.data, without its autotuner
+    kernels  TensorFlow's own kernels instead of XLA's
+    fused    an optimizer's update in one operation
+    steps    16 steps a call from Python: what `tune` does
+
+Sides take turns on the same batches. Printed are microseconds of CPU time an image
+(median of the rounds, which other work on the machine disturbs least), the ratio of
+each side to the one before it, and the share of the floor that the last one reaches.
+The floor is the arithmetic at the speed of a matrix product, plus the update's seven
+arrays at the speed of a copy, both measured here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+IMAGES = 1024
+SIDES = ("arrays", "bytes", "kernels", "fused", "steps")
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, help="an .npz as tune --data takes it")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    asked = parser.parse_args()
+    from tuner import worker
+
+    worker.load_backend("cpu", asked.threads)
+    from configs import CONFIGS
+
+    x, y = images(asked.data)
+    speeds = machine()
+    print(f"{platform.machine()}, {asked.threads} of {os.cpu_count()} cores,", end=" ")
+    print(f"{asked.data or 'digits'}, {IMAGES} images, {asked.rounds} rounds in turn")
+    print(f"matrix product {speeds[0]:.0f} GFLOP/s, copy {speeds[1]:.1f} GB/s")
+    print(f"{'config':>38}", *(f"{name:>14}" for name in SIDES), "  floor share")
+    for config in CONFIGS:
+        sides = [side(name, config, x, y) for name in SIDES]
+        rounds = [[run() for run in sides] for _ in range(asked.rounds)]
+        row(
+            config, [statistics.median(c) for c in zip(*rounds, strict=True)], x, speeds
+        )
+
+
+def row(config: tuple, found: list[float], x: np.ndarray, speeds: tuple) -> None:
+    """Print a config's line."""
+    cells = [f"{found[0]:.0f}"]
+    cells += [f"{now:.0f} ({before / now:.2f}x)" for before, now in pairwise(found)]
+    least = floor(config, x.shape[1:], speeds)
+    print(f"{config!s:>38}", *(f"{cell:>14}" for cell in cells), end=" ")
+    print(f"{least:7.0f} {least / found[-1]:.0%}", flush=True)
+
+
+def images(path: Path | None) -> tuple[np.ndarray, np.ndarray]:
+    """Load what the sides train on."""
+    from tuner.datasets import load_dataset
+
+    data = load_dataset(
+        None if path else "digits", path, limit=IMAGES, validation_split=0.0, seed=0
+    )
+    return data.x_train[data.train], data.y_train[data.train]
+
+
+def side(name: str, config: tuple, x: np.ndarray, y: np.ndarray) -> Callable:
+    """Build a side's network; a call of the result times it."""
+    import tensorflow as tf
+
+    from tuner.fused import fuse
+    from tuner.networks import cnn
+
+    model = cnn(cnn_config(config), x.shape[1:], 10).model
+    model.jit_compile = name in {"arrays", "bytes"}
+    model.optimizer.build(model.trainable_variables)
+    if name in {"fused", "steps"}:
+        fuse(model.optimizer)
+    if name == "steps":
+        model.steps_per_execution = 16
+    batch = config[3]
+    if name == "arrays":
+        scaled = x.astype(np.float64)  # the model divides, as fast as a script's own
+
+        def fit() -> None:
+            model.fit(scaled, y, batch_size=batch, shuffle=False, verbose=0)
+    else:
+        bytes_, labels = tf.constant(x), tf.constant(y)
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        batches = (
+            tf.data.Dataset.range(len(x))
+            .batch(batch)
+            .map(lambda i: (tf.gather(bytes_, i), tf.gather(labels, i)))
+            .prefetch(2)
+            .with_options(options)
+        )
+
+        def fit() -> None:
+            model.fit(batches, shuffle=False, verbose=0)
+
+    def timed() -> float:
+        started = time.process_time()
+        fit()
+        return (time.process_time() - started) / len(x) * 1e6
+
+    timed()  # compiles
+    return timed
+
+
+def cnn_config(config: tuple) -> object:
+    """Make a config of ours."""
+    from search_spaces.config import CnnConfig
+
+    filters, units, pooling, batch_size = config
+    pool = "max" if pooling else "none"
+    return CnnConfig(filters, units=units, pooling=pool, batch_size=batch_size)
+
+
+def machine() -> tuple[float, float]:
+    """Measure a matrix product in GFLOP/s, and a copy in GB/s read and written."""
+    import tensorflow as tf
+
+    a = tf.random.normal((1536, 1536))
+    product = best(lambda: tf.matmul(a, a).numpy())
+    source = np.ones(2**24, np.float32)
+    target = np.empty_like(source)
+    copied = best(lambda: np.copyto(target, source))
+    return 2 * 1536**3 / product / 1e9, 2 * source.nbytes / copied / 1e9
+
+
+def best(work: Callable) -> float:
+    """Give the least of ten times, in seconds."""
+    times = []
+    for _ in range(10):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def floor(config: tuple, shape: tuple, speeds: tuple) -> float:
+    """Give the least microseconds an image that arithmetic and memory allow."""
+    from search_spaces.layers import count_multiply_adds, count_params
+
+    gflops, gigabytes = speeds
+    cnn = cnn_config(config)
+    arithmetic = 3 * 2 * count_multiply_adds(cnn, shape, 10) / gflops / 1e3
+    traffic = 7 * 4 * count_params(cnn, shape, 10) / config[3] / gigabytes / 1e3
+    return arithmetic + traffic
+
+
+if __name__ == "__main__":
+    main()

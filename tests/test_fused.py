@@ -1,0 +1,145 @@
+"""Promises of the fast path on TensorFlow: it computes what plain Keras does."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from tasks import digits
+
+from tuner.fused import fuse
+from tuner.networks import Network, fresh
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow", reason="TensorFlow's operations"
+    ),
+]
+
+_OPTIMIZERS = {
+    "adam": lambda: keras.optimizers.Adam(0.003),
+    "adam with a schedule": lambda: keras.optimizers.Adam(
+        keras.optimizers.schedules.ExponentialDecay(0.003, 10, 0.9)
+    ),
+    "adamw": lambda: keras.optimizers.AdamW(0.003, weight_decay=0.01),
+    "adam, clipped": lambda: keras.optimizers.Adam(0.003, global_clipnorm=0.5),
+    "sgd": lambda: keras.optimizers.SGD(0.2),
+    "momentum": lambda: keras.optimizers.SGD(0.02, momentum=0.9),
+    "nesterov": lambda: keras.optimizers.SGD(0.02, momentum=0.9, nesterov=True),
+    "rmsprop": lambda: keras.optimizers.RMSprop(0.005, rho=0.8),
+    "rmsprop with momentum": lambda: keras.optimizers.RMSprop(0.001, momentum=0.5),
+}
+
+
+def _network(optimizer):
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(8, 3, activation="relu"),
+            keras.layers.MaxPooling2D(2),
+            keras.layers.Flatten(),
+            keras.layers.Dense(10),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss)
+    return Network(model, 32)
+
+
+def _batches():
+    data = digits()
+    for step in range(50):
+        some = np.arange(32 * step, 32 * (step + 1)) % len(data.x_train)
+        yield data.x_train[some], data.y_train[some]
+
+
+def _losses(network):
+    model = network.model
+    return [float(model.train_on_batch(x, y)) for x, y in _batches()]
+
+
+@pytest.mark.parametrize("name", _OPTIMIZERS)
+def test_the_losses_of_50_steps_are_those_of_plain_keras(name):
+    plain = _network(_OPTIMIZERS[name]())
+    ours = fresh(lambda: _network(_OPTIMIZERS[name]()), 3)
+    assert not ours.model.jit_compile
+    losses = _losses(ours)
+    np.testing.assert_allclose(losses, _losses(plain), rtol=2e-5)
+    assert losses[-1] < 0.9 * losses[0]
+    variables = zip(
+        ours.model.optimizer.variables, plain.model.optimizer.variables, strict=True
+    )
+    for mine, theirs in variables:
+        np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-3, atol=1e-6)
+
+
+def test_several_steps_a_call_and_a_short_last_one_change_nothing():
+    """37 batches are two calls of 16 steps and one of 5; the last batch is short."""
+    data = digits(1200)
+    x, y = data.x_train[: 36 * 32 + 7], data.y_train[: 36 * 32 + 7]
+    plain, ours = _network(keras.optimizers.Adam()), _fresh(keras.optimizers.Adam)
+    assert ours.model.steps_per_execution > 1
+    histories = [
+        n.model.fit(x, y, epochs=2, shuffle=False, verbose=0).history
+        for n in (plain, ours)
+    ]
+    np.testing.assert_allclose(*(h["loss"] for h in histories), rtol=2e-5)
+    assert int(ours.model.optimizer.iterations) == 2 * 37
+
+
+def _fresh(optimizer):
+    return fresh(lambda: _network(optimizer()), 3)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: keras.optimizers.Adam(amsgrad=True),
+        lambda: keras.optimizers.RMSprop(centered=True),
+        keras.optimizers.Lion,
+        type("Mine", (keras.optimizers.Adam,), {}),
+    ],
+    ids=["amsgrad", "centered", "lion", "a subclass"],
+)
+def test_what_has_no_single_operation_stays_as_it_is(optimizer):
+    model = _network(optimizer()).model
+    model.optimizer.build(model.trainable_variables)
+    assert not fuse(model.optimizer)
+    assert "update_step" not in vars(model.optimizer)
+
+
+def test_an_embeddings_sparse_gradient_is_left_to_keras():
+    def build():
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential(
+            [
+                keras.Input((64,)),
+                keras.layers.Embedding(17, 4),
+                keras.layers.Flatten(),
+                keras.layers.Dense(10),
+            ]
+        )
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.Adam(0.01), loss)
+        return Network(model, 32)
+
+    data = digits()
+    x, y = data.x_train.reshape(len(data.x_train), -1) // 16, data.y_train
+    fitted = [
+        n.model.fit(x, y, shuffle=False, verbose=0).history["loss"]
+        for n in (build(), fresh(build, 3))
+    ]
+    np.testing.assert_allclose(*fitted, rtol=2e-5)
+
+
+def test_a_model_that_is_saved_is_plain_keras(tmp_path):
+    network = _fresh(keras.optimizers.Adam)
+    _losses(network)
+    network.model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert type(loaded.optimizer) is keras.optimizers.Adam
+    assert "update_step" not in vars(loaded.optimizer)
+    assert int(loaded.optimizer.iterations) == 50

@@ -1,0 +1,131 @@
+"""Optimizer updates as one pass over memory, where Keras's on TensorFlow are many.
+
+Keras writes an update as one operation for each product and sum, and each reads and
+writes arrays as large as the network: for a wide dense layer the update takes as long
+as its arithmetic, unless XLA joins the passes. TensorFlow has the same formulas as
+single operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+Update = Callable[[Any, Any, Any, Any], None]
+
+
+def fuse(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Let an optimizer update each variable in one operation, where there is one.
+
+    Its class, settings and variables stay what they are, so that what is saved of it
+    is plain Keras. The formulas are Keras's; they round differently in the last bit.
+
+    Args:
+        optimizer: On TensorFlow, built, and of a network that XLA does not compile.
+
+    Returns:
+        Whether there is one: for Adam and AdamW without AMSGrad, for SGD, and for
+        RMSprop that is not centered.
+    """
+    update = _update_of(optimizer)
+    if update is None:
+        return False
+    plain = optimizer.update_step
+
+    def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
+        if _is_dense(gradient):
+            update(optimizer, gradient, variable, learning_rate)
+        else:
+            plain(gradient, variable, learning_rate)
+
+    optimizer.update_step = update_step
+    return True
+
+
+def _update_of(optimizer: keras.optimizers.Optimizer) -> Update | None:
+    kind = type(optimizer)  # a subclass may have an update of its own
+    if kind in {keras.optimizers.Adam, keras.optimizers.AdamW}:
+        return None if optimizer.amsgrad else _adam
+    if kind is keras.optimizers.SGD:
+        return _momentum if optimizer.momentum else _descent
+    if kind is keras.optimizers.RMSprop and not optimizer.centered:
+        return _rmsprop(optimizer)
+    return None
+
+
+def _is_dense(gradient: Any) -> bool:
+    import tensorflow as tf
+
+    return isinstance(gradient, tf.Tensor)  # an embedding's are slices
+
+
+def _adam(optimizer: Any, gradient: Any, variable: Any, rate: Any) -> None:
+    import tensorflow as tf
+
+    step = tf.cast(optimizer.iterations + 1, variable.dtype)
+    beta_1 = tf.constant(optimizer.beta_1, variable.dtype)
+    beta_2 = tf.constant(optimizer.beta_2, variable.dtype)
+    index = optimizer._get_variable_index(variable)  # noqa: SLF001  as Keras's own do
+    tf.raw_ops.ResourceApplyAdam(
+        var=variable.handle,
+        m=optimizer._momentums[index].value.handle,  # noqa: SLF001
+        v=optimizer._velocities[index].value.handle,  # noqa: SLF001
+        beta1_power=tf.pow(beta_1, step),
+        beta2_power=tf.pow(beta_2, step),
+        lr=tf.cast(rate, variable.dtype),
+        beta1=beta_1,
+        beta2=beta_2,
+        epsilon=tf.constant(optimizer.epsilon, variable.dtype),
+        grad=tf.cast(gradient, variable.dtype),
+    )
+
+
+def _momentum(optimizer: Any, gradient: Any, variable: Any, rate: Any) -> None:
+    import tensorflow as tf
+
+    index = optimizer._get_variable_index(variable)  # noqa: SLF001
+    tf.raw_ops.ResourceApplyKerasMomentum(
+        var=variable.handle,
+        accum=optimizer.momentums[index].value.handle,
+        lr=tf.cast(rate, variable.dtype),
+        grad=tf.cast(gradient, variable.dtype),
+        momentum=tf.constant(optimizer.momentum, variable.dtype),
+        use_nesterov=optimizer.nesterov,
+    )
+
+
+def _descent(optimizer: Any, gradient: Any, variable: Any, rate: Any) -> None:
+    import tensorflow as tf
+
+    del optimizer  # it has no settings but its rate
+    tf.raw_ops.ResourceApplyGradientDescent(
+        var=variable.handle,
+        alpha=tf.cast(rate, variable.dtype),
+        delta=tf.cast(gradient, variable.dtype),
+    )
+
+
+def _rmsprop(optimizer: Any) -> Update:
+    import tensorflow as tf
+
+    momentums = [m.value for m in optimizer._momentums]  # noqa: SLF001
+    if not momentums:  # the operation writes some all the same, and reads them times 0
+        of = optimizer._velocities  # noqa: SLF001
+        momentums = [tf.Variable(tf.zeros(v.shape, v.dtype)) for v in of]
+
+    def update(optimizer: Any, gradient: Any, variable: Any, rate: Any) -> None:
+        index = optimizer._get_variable_index(variable)  # noqa: SLF001
+        tf.raw_ops.ResourceApplyRMSProp(
+            var=variable.handle,
+            ms=optimizer._velocities[index].value.handle,  # noqa: SLF001
+            mom=momentums[index].handle,
+            lr=tf.cast(rate, variable.dtype),
+            rho=tf.constant(optimizer.rho, variable.dtype),
+            momentum=tf.constant(optimizer.momentum, variable.dtype),
+            epsilon=tf.constant(optimizer.epsilon, variable.dtype),
+            grad=tf.cast(gradient, variable.dtype),
+        )
+
+    return update
