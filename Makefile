@@ -37,7 +37,9 @@ format: install-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install-test
+bench:
+	@$(MAKE) --no-print-directory install EXTRAS=test,bench
+	$(BIN)/python tests/benchmarks/steps.py
 	$(BIN)/python tests/benchmarks/yardstick.py
 
 clean:

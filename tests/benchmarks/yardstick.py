@@ -1,11 +1,13 @@
-"""Time `tune` against the script a user would write, on equal work.
+"""Time `tune` against the scripts a user would write, on equal work.
 
     python tests/benchmarks/yardstick.py [--data FILE.npz] [--limit N] [--rounds N]
+                                         [--epochs N] [--peers NAME ...]
 
-Both sides train the same configs for the same epochs on the same images and give
-train, validation and test accuracy for each. They run in turn, as whole
-processes; the ratio is trials an hour, ours over theirs, pair by pair. Without
-`--data` the images are scikit-learn's digits, which are too small to say much.
+A peer is a script from KerasTuner's guide, and one from Optuna's example. All sides
+train the same configs for the same epochs on the same images and give train,
+validation and test accuracy for each. They run in turn, as whole processes; the
+ratio is trials an hour, ours over theirs, round by round. Without `--data` the
+images are scikit-learn's digits, which are too small to say much.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import numpy as np
 from tuner.datasets import load_dataset
 
 HERE = Path(__file__).parent
+PEERS = {"KerasTuner": "plain_script.py", "Optuna": "optuna_script.py"}
 
 
 def main() -> None:
@@ -35,6 +38,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=1000, help="training images")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -66,22 +70,29 @@ def write_split(asked: argparse.Namespace, folder: Path) -> Path:
 
 
 def measure(asked: argparse.Namespace, split: Path, folder: Path) -> dict[str, dict]:
-    """Run both sides once, ours first in every other round."""
+    """Run every side once, in another order each round."""
     folder.mkdir()
-    sides = {"tune": run_tune, "plain": run_plain}
-    order = list(sides) if int(folder.name) % 2 == 0 else list(sides)[::-1]
-    return {side: sides[side](asked, split, folder) for side in order}
+    sides = ["tune", *asked.peers]
+    first = int(folder.name) % len(sides)
+    found = {}
+    for side in sides[first:] + sides[:first]:
+        if side == "tune":
+            found[side] = run_tune(asked, folder)
+        else:
+            found[side] = run_peer(asked, side, split, folder)
+        print(f"{folder.name} {side}: {found[side]['seconds']:.0f} s", file=sys.stderr)
+    return found
 
 
-def run_plain(asked: argparse.Namespace, split: Path, folder: Path) -> dict:
-    """Time KerasTuner's own search."""
-    out = folder / "plain.json"
-    seconds = timed([HERE / "plain_script.py", split, asked.epochs, out])
+def run_peer(asked: argparse.Namespace, peer: str, split: Path, folder: Path) -> dict:
+    """Time a peer's script."""
+    out = folder / f"{peer}.json"
+    seconds = timed([HERE / PEERS[peer], split, asked.epochs, out])
     rows = json.loads(out.read_text(encoding="utf-8"))
     return {"seconds": seconds, "accuracies": [r["accuracies"] for r in rows]}
 
 
-def run_tune(asked: argparse.Namespace, _: Path, folder: Path) -> dict:
+def run_tune(asked: argparse.Namespace, folder: Path) -> dict:
     """Time ours, its study and pages included."""
     data = ["--data", asked.data] if asked.data else ["--dataset", "digits"]
     space = ["-m", "tuner", "--space", HERE / "space.py", "-n", 8, "--no-baseline"]
@@ -110,24 +121,28 @@ def timed(command: list) -> float:
 
 
 def report(asked: argparse.Namespace, rounds: list[dict[str, dict]]) -> None:
-    """Print the ratios, and both sides' accuracies side by side."""
-    ratios = [r["plain"]["seconds"] / r["tune"]["seconds"] for r in rounds]
+    """Print the ratios, and all sides' accuracies beside each other."""
     print(f"{platform.machine()}, {os.cpu_count()} cores, {asked.data or 'digits'},")
     print(f"{asked.limit} images, {asked.epochs} epochs, {len(rounds)} rounds in turn")
-    for side in ("tune", "plain"):
-        seconds = sorted(r[side]["seconds"] for r in rounds)
-        median = statistics.median(seconds)
-        print(f"{side:>6}  {median:7.1f} s  ({seconds[0]:.1f} to {seconds[-1]:.1f})")
-    print(
-        f"trials an hour, ours over theirs: {statistics.median(ratios):.2f} "
-        f"({min(ratios):.2f} to {max(ratios):.2f})"
-    )
+    print(f"{'':>10}  {'seconds':>22}  {'trials an hour, ours over theirs':>33}")
+    for side in rounds[0]:
+        seconds = [r[side]["seconds"] for r in rounds]
+        ratios = [r[side]["seconds"] / r["tune"]["seconds"] for r in rounds]
+        ratio = "" if side == "tune" else f"{spread(ratios, 2)}"
+        print(f"{side:>10}  {spread(seconds, 1):>22}  {ratio:>33}")
     for split, name in enumerate(("train", "validation", "test")):
-        ours, theirs = (
-            np.mean([[a[split] for a in r[side]["accuracies"]] for r in rounds])
-            for side in ("tune", "plain")
-        )
-        print(f"mean {name} accuracy: ours {ours:.3f}, theirs {theirs:.3f}")
+        means = []
+        for side in rounds[0]:
+            found = [[a[split] for a in r[side]["accuracies"]] for r in rounds]
+            means.append(f"{side} {np.mean(found):.3f}")
+        print(f"mean {name} accuracy: {', '.join(means)}")
+
+
+def spread(values: list[float], digits: int) -> str:
+    """Give the median and the range."""
+    low, high = min(values), max(values)
+    middle = statistics.median(values)
+    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 if __name__ == "__main__":
