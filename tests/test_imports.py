@@ -43,6 +43,8 @@ LAYERS = [
     {"tuner.options", "tuner.console"},
     {"tuner.search", "tuner.planning", "tuner.summary"},
     {"tuner.session", "tuner.progress", "tuner.live_page"},
+    {"tuner.timing"},
+    {"tuner.time_plan"},
     {"tuner.dry_run", "tuner.export", "tuner.comparing", "tuner.running"},
     {"tuner.script"},
     {"tuner.arm_commands", "tuner.export_command"},

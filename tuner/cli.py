@@ -6,6 +6,7 @@ completion answer at once. Progress goes to stderr, results to stdout.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -77,12 +78,19 @@ def search(
     **options: Any,
 ) -> None:
     """Search a space, trial after trial; the same command resumes."""
+    started = time.monotonic()
     with exit_codes(resumes=True):
         folder = directory / (name or _default_name(options))
         check_study_name(name)
+        given = {name for name, value in options.items() if value is not None}
         settings = _settings(options, folder, overwrite=overwrite)
         from tuner import running
 
+        if settings.in_s:
+            from tuner import time_plan
+
+            known = None if overwrite else time_plan.stored(settings, folder, given)
+            settings = known or time_plan.chosen(settings, given, started, say)
         if dry_run:
             _dry_run(settings, folder, overwrite=overwrite, as_json=as_json)
             return
@@ -92,6 +100,7 @@ def search(
             overwrite=overwrite,
             pages=report,
             verbosity=-1 if quiet else int(verbose),
+            started=started,
         )
         _finish(folder, pages=report, as_json=as_json, open_page=open_page)
 
@@ -228,7 +237,8 @@ def _settings(options: dict[str, Any], folder: Path, *, overwrite: bool) -> Any:
         fail(USAGE, "--dataset and --data exclude each other. Leave one out.")
     if not options["data"]:
         options["dataset"] = options["dataset"] or "cifar10"
-    for option in ("time_limit", "trial_timeout"):
+    options["in"] = options.pop("within")
+    for option in ("in", "time_limit", "trial_timeout"):
         options[f"{option}_s"] = options.pop(option)
     if options["enqueue"] or options["base"]:
         from tuner import known

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from search_spaces.own import Config, OwnModel
-from tuner import session, wording
-from tuner.datasets import Dataset, open_arrays, save_arrays
-from tuner.machine import memory_bytes
-from tuner.search import Workers
+from tuner import wording
 from tuner.settings import StudySettings
-from tuner.tasks import Timing, TimingTask, TrainingFailure, WorkerLoss
-
-_BUDGET_S = 20.0
-_CONFIGS = 5
+from tuner.timing import measured
 
 
 def plan_and_time(
@@ -30,43 +21,19 @@ def plan_and_time(
 
     Returns:
         Plain values: `trials`, `epochs` and `brackets` as in a study's plan,
-        `points` of the space (None where it is continuous), `device`, `seconds`
-        that the whole study will take, and `timed` configs.
+        `points` of the space (None where it is continuous), `device`, `workers` side
+        by side, `seconds` that the whole study will take, and `timed` configs.
     """
-    with (
-        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        session.start_workers(settings, Path(folder) / "log", say) as workers,
-    ):
-        plan = session.make_plan(settings)
-        data = session.load_data(settings, say)
-        shape, classes = data.input_shape, len(data.classes)
-        save_arrays(data, Path(folder) / "data")
-        data = open_arrays(Path(folder) / "data")
-        ready = workers.open(Path(folder) / "data")
-        plan = session.discover(plan, workers, None)
-        limits = plan.limits(
-            shape, classes, on_gpu=ready.on_gpu, memory_bytes=memory_bytes()
-        )
-        plan = plan.fitted(limits, shape, classes)
-        say("Timing a few steps of a few configs...")
-        configs = plan.sample_configs(limits, shape, classes, wanted=_CONFIGS)
-        own = getattr(plan.space, "model", None)
-        timings = [_time(workers, config, own) for config in configs]
-    work = plan.workload(limits, shape, classes)
-    timed = [t for t in zip(configs, timings, strict=True) if t[1]]
-    epochs = settings.epochs or 1
-    seconds = sum(_seconds(t, data, c.epochs) for c, t in timed if t)
-    done = sum(work.of(c, c.epochs) for c, _ in timed)
-    first = work.of(plan.space.config({}), epochs) * settings.executions
-    total = work.total + first * settings.baseline
-    return {
-        **plan.to_dict(),
-        "notes": list(plan.notes),
-        "points": plan.points,
-        "device": ready.device,
-        "seconds": total * seconds / done if done else None,
-        "timed": len(timed),
-    }
+    with measured(settings, say) as speed:
+        return {
+            **speed.plan.to_dict(),
+            "notes": list(speed.plan.notes),
+            "points": speed.plan.points,
+            "device": speed.ready.device,
+            "workers": speed.workers,
+            "seconds": speed.study_s(),
+            "timed": len(speed.timed),
+        }
 
 
 def lines(plan: dict[str, Any], settings: StudySettings) -> list[str]:
@@ -80,7 +47,7 @@ def lines(plan: dict[str, Any], settings: StudySettings) -> list[str]:
     ]
     out += [f"          {line}" for line in wording.brackets(plan.get("brackets", []))]
     out += [f"          {note}" for note in plan["notes"]]
-    out.append(f"Device    {plan['device']}")
+    out.append(f"Device    {plan['device']}, {plan['workers']} at a time")
     if plan["seconds"] is None:
         out.append("Estimate  none: no config of this space could be timed here")
     else:
@@ -89,23 +56,3 @@ def lines(plan: dict[str, Any], settings: StudySettings) -> list[str]:
             f"{plan['timed']} configs"
         )
     return out
-
-
-def _time(workers: Workers, config: Config, own: OwnModel | None) -> Timing | None:
-    while not workers.idle:
-        workers.wait()
-    workers.submit(TimingTask(config.to_dict(), _BUDGET_S / _CONFIGS, own))
-    while True:
-        for event in workers.wait():
-            if isinstance(event, Timing):
-                return event
-            if isinstance(event, TrainingFailure | WorkerLoss):
-                return None
-
-
-def _seconds(timing: Timing, data: Dataset, epochs: int) -> float:
-    """Give what a whole training takes, its evaluations included."""
-    images = epochs * len(data.train)
-    test = len(data.y_test)
-    evaluated = epochs * len(data.validation) + test + min(test, len(data.train))
-    return timing.start_s + images * timing.train_s + evaluated * timing.evaluate_s

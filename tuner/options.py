@@ -150,6 +150,12 @@ _END = (
     click.option("-q", "--quiet", is_flag=True, help="No progress."),
     click.option("-v", "--verbose", is_flag=True, help="A line an epoch."),
 )
+_IN = click.option(
+    "--in",
+    "within",
+    type=Duration(),
+    help="Plan for this time: images, epochs and trials by measured speed.",
+)
 _LIMITS = (
     click.option(
         "--time-limit",
@@ -205,6 +211,7 @@ _SEARCH = (
     ),
     *_DATA,
     *_PLACE,
+    _IN,
     *_LIMITS,
     click.option(
         "--max-params", type=click.IntRange(1), help="Do not propose larger networks."

@@ -234,7 +234,7 @@ class Plan:
             ]
         source = self.settings.base_study
         name = f"best of {source}" if source else "baseline"
-        first = Proposal(0, {}, self._first_config, name=name)
+        first = Proposal(0, {}, self.first_config, name=name)
         return [*([first] if self.settings.baseline else []), *self._enqueued()]
 
     def proposer(self, screen: Screen, given: Sequence[Proposal]) -> Proposer:
@@ -302,7 +302,7 @@ class Plan:
         found = []
         for trial, given in enumerate(self.settings.enqueue, 1):
             try:
-                config = self._first_config.changed(given)
+                config = self.first_config.changed(given)
             except (TypeError, ValueError) as error:
                 raise SettingsError(f"Enqueued config {trial}: {error}") from error
             if self.settings.algorithm == "hyperband":  # or it could not be ranked
@@ -311,7 +311,7 @@ class Plan:
         return found
 
     @property
-    def _first_config(self) -> Config:
+    def first_config(self) -> Config:
         """Trial 0's: the base, whatever the space's own defaults are, or those."""
         is_based = self.settings.base is not None
         return self.space.base if is_based else self.space.config({})

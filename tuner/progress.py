@@ -163,7 +163,10 @@ class Terminal:
     def _label(self, trial: TrialRecord) -> str:
         if trial.trial == 0:
             return " base"
-        return f"{trial.trial:>2}/{self._opened().record.plan['trials']}"
+        record = self._opened().record
+        if record.settings.get("in_s"):  # the clock ends it
+            return f"{trial.trial:>5}"
+        return f"{trial.trial:>2}/{record.plan['trials']}"
 
     @property
     def _has_arms(self) -> bool:
@@ -183,16 +186,19 @@ class Terminal:
 
     def _say_what_the_rest_takes(self) -> None:
         left = self._seconds_left()
-        if not left:
+        if not left or self._opened().record.settings.get("in_s"):
             return
         self._say(f"  The rest will take about {wording.about(left)}.")
         if left > _QUARTER_OF_AN_HOUR:
-            self._say("  For a first look, Ctrl-C and add --time-limit 15m;")
-            self._say("  later the same command without it goes on.")
+            self._say("  For a first look, Ctrl-C and add --in 15m --name NAME: a")
+            self._say("  smaller study of that time.")
 
     def _seconds_left(self) -> float | None:
         """Estimate what the rest takes, shared by the workers."""
         study = self._opened()
+        whole = study.record.settings.get("in_s")
+        if whole:
+            return max(0.0, float(whole) - study.record.seconds)
         left = self._work and self._work.seconds_left(study.trials.values())
         return left / self._workers if left else None
 
@@ -289,7 +295,7 @@ def _plan(study: Study) -> str:
             f"Hyperband, {plan['trials']} configs, {plan['epochs']:,} epochs in "
             f"{len(plan['brackets'])} brackets"
         )
-    each = f"{settings['epochs']} epochs"
+    each = wording.several(settings["epochs"], "epoch")
     for h in record.space["hyperparameters"]:
         if h["name"] == "epochs":
             ends = (h["min"], h["max"]) if "min" in h else sorted(h["values"])
@@ -298,4 +304,6 @@ def _plan(study: Study) -> str:
         each += f", patience {settings['patience']}"
     known = {"random": "random search", "bayesian": "Bayesian search", "grid": "grid"}
     search = known[settings["algorithm"]]
+    if settings.get("in_s"):
+        return f"{search} for {wording.about(settings['in_s'])}, trials of {each}"
     return f"{search}, up to {plan['trials']} trials of {each}"

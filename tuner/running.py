@@ -23,6 +23,7 @@ def search(
     overwrite: bool,
     pages: bool,
     verbosity: int,
+    started: float | None = None,
 ) -> None:
     """Run the session, and leave its pages whole however it ends.
 
@@ -32,11 +33,19 @@ def search(
         overwrite: Move an older study of that name aside first.
         pages: Whether to write them, while it runs and at its end.
         verbosity: As `Terminal` takes it.
+        started: When the command began, on the monotonic clock; None for now.
     """
     page = LivePage(folder)
     terminal = Terminal(verbosity, on_trial_end=page.refresh if pages else None)
     try:
-        run_study(settings, folder, command_line(), terminal, overwrite=overwrite)
+        run_study(
+            settings,
+            folder,
+            command_line(),
+            terminal,
+            overwrite=overwrite,
+            started=started,
+        )
     except BaseException:
         terminal.finish()
         if pages and terminal.has_study and (problem := write_pages(folder)):

@@ -6,6 +6,7 @@ oracle's exchange can be replayed from the records.
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -85,6 +86,7 @@ class Search:
         listener: Who is shown what happens.
         rejected: Counts the proposals turned away, by reason.
         own: The user's code that builds the networks, or None.
+        started: When the session began, on the monotonic clock.
     """
 
     study: Study
@@ -94,10 +96,10 @@ class Search:
     listener: Listener
     rejected: Mapping[str, int] = field(default_factory=dict)
     own: OwnModel | None = None
+    started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self._queue: deque[TrainingTask] = deque()
-        self._started = time.monotonic()
         self._seconds_before = self.study.record.seconds
         self._event = last_event(self.study.trials)  # numbers every exchange
         self._replay = Replay(self.study.trials, self.proposer, self.settings.objective)
@@ -155,8 +157,7 @@ class Search:
         return True
 
     def _propose(self) -> bool:
-        limit = self.settings.time_limit_s
-        is_late = limit is not None and time.monotonic() - self._started >= limit
+        is_late = self._is_late()
         if is_late and not self._was_late:
             self._was_late = True
             self.listener.note("The time is up: no more trials start.")
@@ -169,7 +170,7 @@ class Search:
             return not is_late
         proposal = self._replay.propose()
         if is_late:  # all is done, or the last proposal waits for another session
-            self._exhausted = proposal is None
+            self._exhausted = proposal is None or self.settings.in_s is not None
             return False
         if isinstance(proposal, Proposal):
             self._start(proposal)
@@ -178,6 +179,22 @@ class Search:
             raise StudyError("The oracle waits for a result, and nothing is training.")
         self._exhausted = proposal is None
         return False
+
+    def _is_late(self) -> bool:
+        """Whether no more trials may start, which the time that it is for decides."""
+        elapsed = time.monotonic() - self.started
+        if self.settings.time_limit_s is not None:
+            return elapsed >= self.settings.time_limit_s
+        if self.settings.in_s is None:
+            return False
+        took = [
+            sum(e.seconds for e in t.executions)
+            for t in self.study.trials.values()
+            if t.status == "completed"
+        ]
+        # The last trial ends half of one early or late, on average in time.
+        ahead = statistics.median(took) / 2 if took else 0.0
+        return self._seconds_before + elapsed + ahead >= self.settings.in_s
 
     def _lacks_seeds(self) -> TrialRecord | None:
         """Find the trial with the fewest executions under what was asked for."""
@@ -393,5 +410,5 @@ class Search:
         return self._replay.may_extend(record.config)
 
     def _save_counts(self) -> None:
-        seconds = self._seconds_before + time.monotonic() - self._started
+        seconds = self._seconds_before + time.monotonic() - self.started
         self.study.update(rejected=dict(self.rejected), seconds=seconds)

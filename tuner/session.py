@@ -7,6 +7,7 @@ both take seconds, side by side.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,6 +79,7 @@ def run_study(
     listener: SessionListener,
     *,
     overwrite: bool = False,
+    started: float | None = None,
 ) -> Study:
     """Create a study or go on with it, and search until it ends.
 
@@ -87,6 +89,7 @@ def run_study(
         command: Typed again, it goes on with the study.
         listener: Who is shown what happens.
         overwrite: Move an older study of that name aside first.
+        started: When the command began, on the monotonic clock; None for now.
 
     Returns:
         The study, its state "completed", or "interrupted" where time ran out.
@@ -97,6 +100,7 @@ def run_study(
         HopelessError: Too many trials failed in a row; its state is "failed".
         KeyboardInterrupt: The state is "interrupted"; finished trials are kept.
     """
+    started = time.monotonic() if started is None else started
     with _held(folder):
         if overwrite and (folder / "study.json").exists():
             make_plan(settings)  # a space that cannot be used moves nothing
@@ -130,7 +134,7 @@ def run_study(
                 data=data,
                 ready=ready,
             )
-            search = prepare(study, plan, workers, listener)
+            search = prepare(study, plan, workers, listener, started)
             work = plan.workload(limits, shape, classes)
             listener.study_opened(study, ready, work, resumed=resumed)
             found = (*plan.notes, *copies(data))
@@ -272,7 +276,13 @@ def emptied(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def prepare(study: Study, plan: Plan, workers: Workers, listener: Listener) -> Search:
+def prepare(
+    study: Study,
+    plan: Plan,
+    workers: Workers,
+    listener: Listener,
+    started: float | None = None,
+) -> Search:
     """Build a fresh oracle and the loop around it.
 
     Args:
@@ -280,6 +290,7 @@ def prepare(study: Study, plan: Plan, workers: Workers, listener: Listener) -> S
         plan: Fitted to those limits.
         workers: Where to train.
         listener: Hears which of the given trials are skipped.
+        started: When the session began, on the monotonic clock; None for now.
     """
     data = study.record.data
     limits = Limits(**study.record.limits)
@@ -306,6 +317,7 @@ def prepare(study: Study, plan: Plan, workers: Workers, listener: Listener) -> S
         listener=listener,
         rejected=screen.counts,
         own=getattr(plan.space, "model", None),
+        started=time.monotonic() if started is None else started,
     )
 
 

@@ -26,6 +26,7 @@ _MAY_CHANGE = (
     "max_trials",
     "device",
     "time_limit_s",
+    "in_s",
     "trial_timeout_s",
     "max_consecutive_failed_trials",
     "keep_models",
@@ -54,6 +55,8 @@ class StudySettings:
         dataset: A named dataset, or None where `data` names a file or folder.
         limit: Training images to use, or None for all.
         time_limit_s: Seconds after which no trial starts, or None.
+        in_s: Seconds that the whole search shall take, or None; its size was chosen
+            for that.
         trial_timeout_s: Seconds after which a training has failed, or None.
         workers: Trainings side by side, or None to let the session choose.
         workers_per_gpu: Workers that share each GPU.
@@ -91,6 +94,7 @@ class StudySettings:
     image_size: int | None = None
     device: str = "auto"
     time_limit_s: float | None = None
+    in_s: float | None = None
     max_params: int | None = None
     seed: int = 0
     baseline: bool = True
@@ -140,6 +144,7 @@ class StudySettings:
             "--patience": self.patience is not None,
             "--enqueue": bool(self.enqueue),
             "--base": self.base is not None,
+            "--in": self.in_s is not None,
         }
         given = [option for option, is_given in fixed.items() if is_given]
         if given:
@@ -181,6 +186,11 @@ class StudySettings:
             raise SettingsError(
                 "--patience stops a training that no longer gains, and Hyperband "
                 "stops trials already: its rungs compare equal epochs. Leave one out."
+            )
+        if self.in_s is not None and self.time_limit_s is not None:
+            raise SettingsError(
+                "--in plans for a time and --time-limit cuts a plan off, got both. "
+                "Leave one out."
             )
         if self.test_split is not None and self.data is None:
             raise SettingsError(

@@ -107,11 +107,13 @@ class Timing:
         train_s: Seconds a training image.
         evaluate_s: Seconds an image in inference mode.
         start_s: Seconds to build and compile, once a training.
+        trial: The task's.
     """
 
     train_s: float
     evaluate_s: float
     start_s: float
+    trial: int = 0
 
 
 @dataclass(frozen=True)

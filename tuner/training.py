@@ -215,7 +215,7 @@ def time_steps(task: TimingTask, data: Dataset) -> Timing:
     train_s = clock.lap() / len(many)
     evaluated = np.resize(data.train, _EVALUATION_BATCH)
     assess(network, data.x_train, data.y_train, evaluated)
-    return Timing(train_s, clock.lap() / _EVALUATION_BATCH, start_s)
+    return Timing(train_s, clock.lap() / _EVALUATION_BATCH, start_s, task.trial)
 
 
 def restore(model: keras.Model, state: State) -> int:

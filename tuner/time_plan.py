@@ -1,0 +1,188 @@
+"""Choose images, epochs and trials that fill a given time: `--in 15m`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tuner import hyperband, wording
+from tuner.settings import SettingsError, StudySettings
+from tuner.study import Study
+from tuner.timing import Sizes, Speed, measured
+
+CHOSEN = ("limit", "epochs", "max_trials")  # where a user leaves them open
+_FEWEST_TRIALS = 12  # a best of fewer says little, and the last would end too late
+_FEWEST_IMAGES = 500
+_ENOUGH_IMAGES = 2000  # below so many, an epoch less is the smaller loss
+_EPOCHS = (5, 3, 2, 1)
+_TRIALS_TO_SPARE = 1.5  # that many more are planned; the clock ends the search
+_LAST_PAGE_S = 5.0
+# Two small networks of equal accuracy disagree on about a quarter of the images; an
+# effect of 2.8 standard errors is detected at 5 % with 80 % power (Cohen 1988).
+_DISAGREEMENT = 0.25
+_DETECTED = 2.8
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Sizes that fill a time.
+
+    Attributes:
+        images: Training images, validation included.
+        epochs: Of every training, on average.
+        trials: Besides the baseline; fewer than `_FEWEST_TRIALS` does not fit.
+    """
+
+    images: int
+    epochs: int
+    trials: int
+
+
+def stored(
+    settings: StudySettings, folder: Path, given: Collection[str]
+) -> StudySettings | None:
+    """Take what was chosen for a study as it began, or None if it is new.
+
+    Args:
+        settings: With `in_s`.
+        folder: The study's.
+        given: Names of `CHOSEN` that the user gave.
+    """
+    if not (folder / "study.json").exists():
+        return None
+    known = StudySettings.from_dict(Study.open(folder).record.settings)
+    taken = {name: getattr(known, name) for name in CHOSEN if name not in given}
+    return replace(settings, **taken)
+
+
+def chosen(
+    settings: StudySettings,
+    given: Collection[str],
+    started: float,
+    say: Callable[[str], None],
+) -> StudySettings:
+    """Set what the user left open so that the search takes `settings.in_s`.
+
+    Args:
+        settings: With `in_s`.
+        given: Names of `CHOSEN` that the user gave; these stay.
+        started: When the command began, on the monotonic clock.
+        say: Gets notes, and what was chosen.
+
+    Raises:
+        SettingsError: Not even the smallest plan fits.
+    """
+    with measured(settings, say) as speed:
+        if not speed.timed:
+            raise SettingsError(
+                "--in needs a config that can be timed here, and none could. "
+                "Leave it out, and see what a trial's error says."
+            )
+        # The search loads its backend and images as this did.
+        overhead = time.monotonic() - started + speed.load_s + _LAST_PAGE_S
+        available = (settings.in_s or 0.0) - overhead
+        fits = list(_fits(speed, settings, given, available))
+    fewest = settings.max_trials if "max_trials" in given else _FEWEST_TRIALS
+    fit = next((f for f in fits if f.trials >= (fewest or 1)), None)
+    if fit is None:
+        least = fits[-1] if fits else Fit(_FEWEST_IMAGES, 1, 0)
+        raise SettingsError(
+            f"--in must hold {fewest} trials, and {wording.about(settings.in_s or 0)} "
+            f"holds {least.trials} of {least.images:,} images and "
+            f"{wording.several(least.epochs, 'epoch')} here. Give more time, fewer "
+            "trials with -n, or smaller networks with --max-params."
+        )
+    say(words(fit, speed))
+    trials = settings.max_trials
+    if "max_trials" not in given:
+        spare = 1.0 if settings.algorithm == "hyperband" else _TRIALS_TO_SPARE
+        trials = math.ceil(fit.trials * spare)
+    return replace(settings, limit=fit.images, epochs=fit.epochs, max_trials=trials)
+
+
+def words(fit: Fit, speed: Speed) -> str:
+    """Say a plan, and the smallest difference that it can show."""
+    test = len(speed.data.y_test)
+    smallest = wording.points(smallest_difference(test))
+    return (
+        f"Plan  {fit.images:,} of {speed.sizes.train + speed.sizes.validation:,} "
+        f"training images, {wording.several(fit.epochs, 'epoch')}, about "
+        f"{fit.trials} trials. Of two trials, {test:,} test images can show a "
+        f"difference of {smallest} points or more; another seed adds to that."
+    )
+
+
+def smallest_difference(images: int) -> float:
+    """Give what a comparison of two networks on the same images detects, a fraction.
+
+    2.8 sqrt(d / n), for networks that disagree on d = 1/4 of the images.
+
+    Args:
+        images: n, > 0.
+    """
+    return _DETECTED * math.sqrt(_DISAGREEMENT / images)
+
+
+def _fits(
+    speed: Speed, settings: StudySettings, given: Collection[str], available: float
+) -> Iterator[Fit]:
+    """Give plans that fit, best first: many images, then epochs, then trials.
+
+    Args:
+        speed: What was measured.
+        settings: What the user asked for.
+        given: Names of `CHOSEN` that stay.
+        available: Seconds of the search.
+    """
+    wanted = settings.max_trials if "max_trials" in given else _FEWEST_TRIALS
+    epochs = (settings.epochs,) if "epochs" in given else _EPOCHS
+    everything = speed.sizes.train + speed.sizes.validation
+    smaller = []
+    for number in epochs:
+        images = everything
+        if "limit" not in given:
+            images = _images(speed, settings, number or 1, wanted or 1, available)
+        images = max(images, min(_FEWEST_IMAGES, everything))
+        fit = _fit(speed, settings, images, number or 1, available)
+        if images >= min(_ENOUGH_IMAGES, everything):
+            yield fit
+        else:
+            smaller.append(fit)
+    yield from sorted(smaller, key=lambda fit: -fit.images)
+
+
+def _images(
+    speed: Speed, settings: StudySettings, epochs: int, trials: int, available: float
+) -> int:
+    """Give the most images, to two digits, that leave time for so many trials."""
+    low, high = 0, speed.sizes.train + speed.sizes.validation
+    if _fit(speed, settings, high, epochs, available).trials >= trials:
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        fits = _fit(speed, settings, middle, epochs, available).trials >= trials
+        low, high = (middle, high) if fits else (low, middle)
+    unit: int = 10 ** max(0, len(str(low)) - 2)
+    return low // unit * unit
+
+
+def _fit(
+    speed: Speed, settings: StudySettings, images: int, epochs: int, available: float
+) -> Fit:
+    """Count the trials that fit."""
+    sizes: Sizes = speed.sizes.of(images)
+    training = speed.training_s(sizes, epochs) * settings.executions
+    # While the last trial ends, the other workers idle: half of one, on average.
+    available = available * speed.workers - training * (speed.workers - 1) / 2
+    available -= training * settings.baseline
+    if settings.algorithm != "hyperband":
+        return Fit(images, epochs, max(0, int(available / training)))
+    configs = hyperband.plan(epochs, settings.min_epochs).configs
+    for count in range(configs, 0, -1):
+        trained = hyperband.plan(epochs, settings.min_epochs, count).epochs
+        if training * trained / epochs <= available:
+            return Fit(images, epochs, count)
+    return Fit(images, epochs, 0)

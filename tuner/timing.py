@@ -1,0 +1,179 @@
+"""Measure how fast this machine trains some configs of a space, before a search.
+
+The configs are timed side by side, on as many workers as a search will have: these
+share memory, and are slower together.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search_spaces.own import Config
+from tuner import session
+from tuner.datasets import Dataset, open_arrays, save_arrays
+from tuner.machine import memory_bytes
+from tuner.screening import Limits
+from tuner.search import Workers
+from tuner.settings import StudySettings
+from tuner.tasks import Ready, Timing, TimingTask, TrainingFailure, WorkerLoss
+
+if TYPE_CHECKING:
+    from tuner.planning import Plan
+
+_BUDGET_S = 20.0  # of all timings together, compilation on top
+_DRAWN = 5
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many images a training meets.
+
+    Attributes:
+        train: Trained on, each epoch.
+        validation: Classified after each epoch.
+        test: Classified at the end, and as many training images if there are.
+    """
+
+    train: int
+    validation: int
+    test: int
+
+    def of(self, images: int) -> Sizes:
+        """Give the sizes where only so many training images are used."""
+        share = images / (self.train + self.validation)
+        validation = round(self.validation * share)
+        return Sizes(images - validation, validation, self.test)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What was measured: a plan for all images, and how fast some of its configs are.
+
+    Attributes:
+        plan: Fitted to this machine.
+        limits: What it does not propose.
+        data: The images; their arrays are gone when `measured` ends.
+        ready: What a worker said of itself, with the number of workers.
+        timed: Configs, the baseline first, and what each takes.
+        load_s: Seconds until a worker could train, once.
+    """
+
+    plan: Plan
+    limits: Limits
+    data: Dataset
+    ready: Ready
+    timed: tuple[tuple[Config, Timing], ...]
+    load_s: float
+
+    @property
+    def sizes(self) -> Sizes:
+        """How many images a training meets as planned."""
+        data = self.data
+        return Sizes(len(data.train), len(data.validation), len(data.y_test))
+
+    @property
+    def workers(self) -> int:
+        """How many trainings run side by side."""
+        return max(1, self.ready.workers)
+
+    def training_s(self, sizes: Sizes, epochs: int | None = None) -> float:
+        """Average what a training takes on one worker, its evaluations included.
+
+        Args:
+            sizes: How many images it meets.
+            epochs: Of every training; None for each config's own.
+        """
+        several = self.timed[1:] or self.timed  # the baseline is one of very many
+        of_each = [
+            seconds(timing, sizes, epochs or config.epochs)
+            for config, timing in several
+        ]
+        return sum(of_each) / len(of_each)
+
+    def study_s(self) -> float | None:
+        """Estimate the wall time of the whole plan, or None if nothing was timed.
+
+        The configs that were timed stand for the others in proportion to arithmetic.
+        """
+        if not self.timed:
+            return None
+        shape, classes = self.data.input_shape, len(self.data.classes)
+        work = self.plan.workload(self.limits, shape, classes)
+        took = sum(seconds(t, self.sizes, c.epochs) for c, t in self.timed)
+        done = sum(work.of(c, c.epochs) for c, _ in self.timed)
+        settings = self.plan.settings
+        base, timing = self.timed[0]
+        first = seconds(timing, self.sizes, base.epochs) * settings.executions
+        trainings = work.total * took / done + first * settings.baseline
+        last = took / len(self.timed)  # the others idle through half of it
+        idle = last / 2 * (1 - 1 / self.workers)
+        return self.load_s + trainings / self.workers + idle
+
+
+def seconds(timing: Timing, sizes: Sizes, epochs: int) -> float:
+    """Give what a training takes, its evaluations included."""
+    evaluated = epochs * sizes.validation + sizes.test + min(sizes.test, sizes.train)
+    return (
+        timing.start_s
+        + epochs * sizes.train * timing.train_s
+        + evaluated * timing.evaluate_s
+    )
+
+
+@contextmanager
+def measured(settings: StudySettings, say: Callable[[str], None]) -> Iterator[Speed]:
+    """Plan a study, time some of its configs, and store nothing.
+
+    Args:
+        settings: What would be searched.
+        say: Gets notes while it works, which takes about half a minute.
+    """
+    started = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        session.start_workers(settings, Path(folder) / "log", say) as workers,
+    ):
+        plan = session.make_plan(settings)
+        data = session.load_data(settings, say)
+        shape, classes = data.input_shape, len(data.classes)
+        save_arrays(data, Path(folder) / "data")
+        data = open_arrays(Path(folder) / "data")
+        ready = workers.open(Path(folder) / "data")
+        load_s = time.monotonic() - started
+        plan = session.discover(plan, workers, None)
+        limits = plan.limits(
+            shape, classes, on_gpu=ready.on_gpu, memory_bytes=memory_bytes()
+        )
+        plan = plan.fitted(limits, shape, classes)
+        say("Timing a few steps of a few configs...")
+        drawn = plan.sample_configs(limits, shape, classes, wanted=_DRAWN)
+        timed = _time(workers, plan, [plan.first_config, *drawn])
+        yield Speed(plan, limits, data, ready, timed, load_s)
+
+
+def _time(
+    workers: Workers, plan: Plan, configs: list[Config]
+) -> tuple[tuple[Config, Timing], ...]:
+    """Time configs, as many side by side as there are workers."""
+    own = getattr(plan.space, "model", None)
+    found: dict[int, Timing] = {}
+    waiting = list(enumerate(configs))
+    running = 0
+    while waiting or running:
+        while waiting and workers.idle:
+            number, config = waiting.pop(0)
+            each = _BUDGET_S / len(configs)
+            workers.submit(TimingTask(config.to_dict(), each, own, trial=number))
+            running += 1
+        for event in workers.wait():
+            if isinstance(event, Timing):
+                found[event.trial] = event
+            if isinstance(event, Timing | TrainingFailure | WorkerLoss):
+                running -= 1
+    return tuple((configs[i], found[i]) for i in sorted(found))
