@@ -145,6 +145,9 @@ def peaked_words(study: Study, ranking: Ranking) -> str:
             "without a lower validation loss, and counts with the epoch where that "
             "was lowest."
         )
+    if known == 1:
+        when = "peaked earlier" if early else "did not peak earlier"
+        return f"A trial counts after its last epoch; the one that is ranked {when}."
     few = wording.count(early) if early else "none"
     return (
         "Trials are ranked after their last epoch; "

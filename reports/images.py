@@ -58,7 +58,7 @@ def _search_images(
         yield "budget", _expected_best(study, fewer, axis)
     spent = views.cost(study, ranking)
     if len(spent.frame) > 1:
-        yield "cost", _cost(ranking, spent, axis)
+        yield "cost", _cost(study, ranking, spent, axis)
 
 
 def differences(study: Study, found: tuple[contrasts.Contrast, ...]) -> Image:
@@ -75,7 +75,8 @@ def differences(study: Study, found: tuple[contrasts.Contrast, ...]) -> Image:
         f"First, {first['label']}: {wording.gap(first['value'] / 100)} points, "
         f"{wording.gap(first['low'] / 100)} to {wording.gap(first['high'] / 100)}."
     )
-    note = f"In the grey band a difference is too small to matter, {margin:g} points."
+    note = f"In the grey band a difference is too small to matter, {margin:g} points. "
+    note += titles.beyond(frame)
     return Image(contrasts.title(study, found), alt, note, uri, width, height)
 
 
@@ -149,7 +150,7 @@ def _curves(study: Study, ranking: Ranking, view: views.View) -> Image:
     columns = min(n, 3)
     rows = -(-n // columns)
     width = FULL if columns == 3 else HALF if columns == 1 else 760
-    height = 40 + 200 * rows
+    height = 60 + 200 * rows
     band = views.curve_band(study, ranking)
 
     def draw(axes: Any) -> None:
@@ -249,7 +250,7 @@ def _progress(study: Study, ranking: Ranking, view: views.View, axis: str) -> Im
     return Image(titles.progress(study, ranking, view), alt, note, uri, HALF, 330)
 
 
-def _cost(ranking: Ranking, view: views.View, axis: str) -> Image:
+def _cost(study: Study, ranking: Ranking, view: views.View, axis: str) -> Image:
     uri = render(lambda ax: figures.cost(view.frame, ax, axis), width=HALF, height=330)
     front = int(view.frame["on_front"].sum())
     alt = (
@@ -259,7 +260,7 @@ def _cost(ranking: Ranking, view: views.View, axis: str) -> Image:
     note = "On the blue line nothing quicker scored as high; numbers are trials. "
     note += titles.darker(view.total)
     return Image(
-        titles.cost(ranking, view),
+        titles.cost(study, ranking, view),
         alt,
         note + titles.clipped(view.clipped),
         uri,
