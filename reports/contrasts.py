@@ -196,6 +196,19 @@ def _what_would(contrast: Contrast) -> str:
     return f"about {wanted:.0f} seeds would settle it"
 
 
+def seeds_to_settle(contrast: Contrast) -> int | None:
+    """Count the seeds of each that would settle a difference, more than there are.
+
+    None where no number would, or more than 200.
+    """
+    trained = contrast.difference.trainings
+    if trained < MIN_TRAININGS:
+        return MIN_TRAININGS
+    difference = contrast.difference._replace(level=contrast.next_level)
+    wanted = difference.trainings_to_settle()
+    return max(int(wanted), trained + 2) if math.isfinite(wanted) else None
+
+
 def levels_of(found: tuple[Contrast, ...]) -> list[str]:
     """Write their intervals' confidences, with the digits that tell them apart."""
     levels = sorted({c.difference.level for c in found})
