@@ -16,6 +16,8 @@ from reports.optimism import Optimism
 from reports.ranking import Ranking
 from reports.views import BASELINE
 
+_REASON = 240  # characters of an error that a page repeats
+
 
 class Verdict(NamedTuple):
     """The page's first words.
@@ -164,6 +166,7 @@ def failures(study: Study) -> tuple[Reason, ...]:
         more = f" and {len(rows) - 8} more" if len(rows) > 8 else ""
         first = str(rows["error"].iloc[0])
         text = str(error) if len(rows) > 1 else first
+        text = text if len(text) <= _REASON else f"{text[: _REASON - 1]}…"
         spent = float(rows["seconds"].fillna(0).sum())
         lost_ = wording.duration(spent or None)
         groups.append(Reason(text, len(rows), ", ".join(numbers) + more, lost_))

@@ -9,11 +9,12 @@ import pandas as pd
 
 from reports import budget, contrasts, figures, knob_figures, titles, views, wording
 from reports.differences import MARGIN
-from reports.drawing import Image, render
+from reports.drawing import NARROW, Image, render
 from reports.frames import Study
 from reports.importance import Importance
 from reports.ranking import Ranking
 
+_ROOM = 12  # characters of a label beside a narrow figure of three columns
 FULL, HALF = 1040, 508  # CSS pixels: the page's column, and half of it
 
 
@@ -100,9 +101,13 @@ def _leaders(study: Study, ranking: Ranking, axis: str) -> Image:
 
 def _dumbbell(view: views.View, ranking: Ranking) -> Image:
     width, height = FULL, 84 + 23 * max(len(view.frame), 2)
-    uri = render(
-        lambda ax: figures.dumbbell(view.frame, ax), width=width, height=height
-    )
+
+    def draw(ax: Any) -> None:
+        figures.dumbbell(view.frame, ax)
+
+    uri, narrow = render(draw, width=width, height=height), ""
+    if view.frame["label"].str.len().max() <= _ROOM:
+        narrow = render(draw, width=NARROW, height=height)
     first = view.frame.iloc[0]
     alt = (
         f"Train, validation and test accuracy of {len(view.frame)} trials. "
@@ -124,6 +129,7 @@ def _dumbbell(view: views.View, ranking: Ranking) -> Image:
         uri,
         width,
         height,
+        narrow,
     )
 
 
