@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reports import contrasts, noise, wording
-from reports.differences import Difference
+from reports.differences import MIN_TRAININGS, Difference
 from reports.findings import Verdict, capital
 from reports.frames import Study, read_study
 from reports.ranking import rank
+from tuner.tables import table
 
 _SETTLED = ("too small to matter", "better", "worse")
 
@@ -51,6 +52,9 @@ class Outcome(NamedTuple):
         lines: For the terminal.
         facts: The same as plain values.
         untrained: Why asked configs have no result, one sentence each.
+        better: The asked arm that is shown to be better, the first of several, or None.
+        seeds_to_settle: How many seeds of each would settle the first of the asked arms
+            that are not, or None where all are or no number would do.
     """
 
     state: str
@@ -58,6 +62,8 @@ class Outcome(NamedTuple):
     lines: tuple[str, ...]
     facts: dict[str, Any]
     untrained: tuple[str, ...] = ()
+    better: int | None = None
+    seeds_to_settle: int | None = None
 
 
 def results(study: Study) -> tuple[Result, ...]:
@@ -82,23 +88,55 @@ def results(study: Study) -> tuple[Result, ...]:
     return tuple(out)
 
 
-def outcome(folder: Path, asked: Sequence[Mapping[str, Any]] = ()) -> Outcome:
+def outcome(
+    folder: Path,
+    asked: Sequence[Mapping[str, Any]] = (),
+    width: int | None = None,
+) -> Outcome:
     """Say what a study of arms shows so far.
 
     Args:
         folder: The study's.
         asked: The configs that this is about; none are all of them.
+        width: Characters of a line of the table; None has no end.
     """
     study = read_study(folder)
     found = results(study)
     about = [r for r in found[1:] if not asked or _config(study, r.trial) in asked]
-    lines = _lines(found, about)
+    lines = _lines(found, about, width)
     if study.kind == "noise":
         lines = tuple(noise.lines(study))
     waiting = [r for r in about if r.status != "failed"]
     is_settled = all(r.difference and r.difference.word() in _SETTLED for r in waiting)
     untrained = _untrained(study, found, asked)
-    return Outcome(study.state, is_settled, lines, _facts(study, found), untrained)
+    better = (r.trial for r in waiting if _shown(r) == "better")
+    return Outcome(
+        study.state,
+        is_settled,
+        lines,
+        _facts(study, found),
+        untrained,
+        next(better, None),
+        _seeds_to_settle(waiting),
+    )
+
+
+def _shown(result: Result) -> str:
+    """Say what is shown of two configs; too few seeds show it of networks only."""
+    difference = result.difference
+    if difference is None or difference.trainings < MIN_TRAININGS:
+        return "nothing"
+    return difference.word()
+
+
+def _seeds_to_settle(waiting: Sequence[Result]) -> int | None:
+    wanted = [
+        contrasts.seeds_to_settle(r.contrast)
+        for r in waiting
+        if r.contrast and _shown(r) not in _SETTLED
+    ]
+    finite = [seeds for seeds in wanted if seeds is not None]
+    return min(finite, default=None)
 
 
 def _untrained(
@@ -185,18 +223,16 @@ def _counted(others: Sequence[Result], against: str) -> str:
     return f"{tried} tried against {against}: {wording.listing(parts)}."
 
 
-def _lines(found: tuple[Result, ...], about: Sequence[Result]) -> tuple[str, ...]:
+def _lines(
+    found: tuple[Result, ...], about: Sequence[Result], width: int | None
+) -> tuple[str, ...]:
     """Write the asked arms' verdicts, and a table of all, for the terminal."""
     if not found:
         return ("Nothing has been trained yet.",)
     lines = [sentence(r, _against(found[0])) for r in about[:3]]
     rows: list[tuple[str, ...]] = [("", "seeds", "test %", "points", "interval", "")]
     rows += [_row(r) for r in found]
-    widths = [max(len(row[i]) for row in rows) for i in range(6)]
-    for row in rows:
-        name, *cells, last = row
-        aligned = [c.rjust(w) for c, w in zip(cells, widths[1:5], strict=True)]
-        lines.append("  ".join([name.ljust(widths[0]), *aligned, last]).rstrip())
+    lines += table(rows, width)
     shown = tuple(r.contrast for r in found if r.contrast)
     if shown:
         lines.append(

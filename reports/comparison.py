@@ -167,7 +167,7 @@ def best_of_each(group_: Group) -> pd.DataFrame:
     """
     unit = views.unit_of(group_.objective)
     rows = [
-        (e.leader, f"{_clip(e.name)}: trial {int(e.leader['trial'])}", False)
+        (e.leader, f"{_short(e.name)}: trial {int(e.leader['trial'])}", False)
         for e in group_.entries
         if e.leader["trial"] != BASELINE
     ]
@@ -218,7 +218,7 @@ def baseline_label(group_: Group, baseline: Baseline) -> str:
     if len(baseline.studies) == len(group_.entries):
         return "shared baseline"
     return (
-        f"baseline of {wording.listing([_clip(n) for n in baseline.studies[:2]])}"
+        f"baseline of {wording.listing([_short(n) for n in baseline.studies[:2]])}"
         + (
             f" and {len(baseline.studies) - 2} more"
             if len(baseline.studies) > 2
@@ -327,5 +327,5 @@ def _range(study: Study, name: str) -> str:
     return f"{wording.value(knob.low)} to {wording.value(knob.high)}{log}"
 
 
-def _clip(name: str) -> str:
-    return name if len(name) <= 30 else name[:29] + "…"
+def _short(name: str) -> str:
+    return wording.shorten(name, 30)

@@ -18,6 +18,7 @@ COLORS = (TEST, TRAIN, "#00795C", "#7A3E9D", VALIDATION, "#A3195B")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (9, 3)), (0, (3, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 _POINTS = 400  # marks a study in a strip
+_NAME = 26  # characters of a study's name
 
 
 def best_of_each(frame: pd.DataFrame, ax: Axes, axis: str, *, accuracy: bool) -> Axes:
@@ -60,7 +61,7 @@ def distribution(
         scores = frame.loc[frame["study"] == name, ["score"]]
         if len(scores):
             sns.ecdfplot(scores, x="score", ax=ax, color=COLORS[i], linestyle=DASHES[i],
-                         linewidth=2, label=_clip(name))  # fmt: skip
+                         linewidth=2, label=wording.shorten(name, _NAME))  # fmt: skip
     if baseline is not None:
         ax.axvline(baseline, color=INK, linestyle=(0, (4, 3)), linewidth=1,
                    label="baseline")  # fmt: skip
@@ -88,7 +89,7 @@ def best_against_time(
         marker = MARKERS[i] if len(rows) <= 60 else ""
         ax.plot(rows["hours"] * scale, rows["best"], drawstyle="steps-post",
                 color=COLORS[i], linestyle=DASHES[i], marker=marker, markersize=3.5,
-                linewidth=2, label=_clip(name))  # fmt: skip
+                linewidth=2, label=wording.shorten(name, _NAME))  # fmt: skip
     ax.set_xlim(left=0)
     ax.set(xlabel=f"Cumulative training time ({unit})", ylabel=f"Best so far: {axis}")
     _legend(ax)
@@ -113,7 +114,9 @@ def gap_by_study(
     if baseline is not None:
         ax.axvline(baseline, color=GREY, linestyle=(0, (4, 3)), linewidth=1,
                    zorder=1)  # fmt: skip
-    ax.set_yticks(range(len(studies)), [_clip(name) for name in studies])
+    ax.set_yticks(
+        range(len(studies)), [wording.shorten(name, _NAME) for name in studies]
+    )
     ax.set_ylim(len(studies) - 0.5, -0.7)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
@@ -125,7 +128,3 @@ def gap_by_study(
 def _legend(ax: Axes) -> None:
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2,
               handlelength=2.8)  # fmt: skip
-
-
-def _clip(name: str) -> str:
-    return name if len(name) <= 26 else name[:25] + "…"

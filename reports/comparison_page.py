@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,11 +18,13 @@ from reports import (
     wording,
 )
 from reports.comparison import DRAWN, Apart, Entry, Group, Studies
-from reports.drawing import Image, render
+from reports.drawing import NARROW, Image, render
 from reports.frames import Study, read_study
 from reports.images import FULL, HALF
 from reports.views import BASELINE
 from tuner.records import RecordError
+
+_ROOM = 36  # characters of a label beside a narrow figure
 
 
 class Page(NamedTuple):
@@ -231,11 +233,13 @@ def _best(group: Group, axis: str) -> Image:
     frame = everything.head(20)
     height = 84 + 26 * max(len(frame), 2)
     accuracy = group.objective.is_accuracy
-    uri = render(
-        lambda ax: comparison_figures.best_of_each(frame, ax, axis, accuracy=accuracy),
-        width=FULL,
-        height=height,
-    )
+
+    def draw(ax: Any) -> None:
+        comparison_figures.best_of_each(frame, ax, axis, accuracy=accuracy)
+
+    uri, narrow = render(draw, width=FULL, height=height), ""
+    if frame["label"].str.len().max() <= _ROOM:
+        narrow = render(draw, width=NARROW, height=height)
     digits = 1 if accuracy else 3
     percent = " %" if accuracy else ""
     said = [
@@ -244,7 +248,7 @@ def _best(group: Group, axis: str) -> Image:
     ]
     title = f"By {wording.metric(group.objective.name)}: {wording.listing(said[:4])}"
     note = titles.showing(len(frame), len(everything))
-    return Image(title, f"Dot plot. {title}.", note, uri, FULL, height)
+    return Image(title, f"Dot plot. {title}.", note, uri, FULL, height, narrow)
 
 
 def _distribution(
@@ -303,14 +307,14 @@ def _gap(group: Group, frame: pd.DataFrame, names: list[str], note: str) -> Imag
     title = f"Median {wording.GAP}, in points: {wording.listing(said[:3])}"
     height = 70 + 62 * max(len(names), 2)
     baseline = _baseline(group, "gap", 100)
-    uri = render(
-        lambda ax: comparison_figures.gap_by_study(frame, ax, names, baseline),
-        width=FULL,
-        height=height,
-    )
+
+    def draw(ax: Any) -> None:
+        comparison_figures.gap_by_study(frame, ax, names, baseline)
+
+    uri, narrow = (render(draw, width=width, height=height) for width in (FULL, NARROW))
     note += "One mark a trial, the bar is the median"
     note += "." if baseline is None else ", the dashed line the baseline."
-    return Image(title, f"Gap by study. {title}.", note, uri, FULL, height)
+    return Image(title, f"Gap by study. {title}.", note, uri, FULL, height, narrow)
 
 
 def _baseline(group: Group, column: str, unit: float) -> float | None:

@@ -23,6 +23,7 @@ from tuner.record_files import read_labels, read_predictions
 Trainings = dict[tuple[int, ...], Right]  # by what makes two of them a pair
 
 _LEADERS = 8
+_REACH = 4  # of an axis, in medians of how far the intervals go
 _ERROR = 0.05  # of all verdicts of a page together
 
 
@@ -123,7 +124,11 @@ def rows(study: Study, found: tuple[Contrast, ...]) -> list[Row]:
 
 
 def frame(study: Study, found: tuple[Contrast, ...]) -> pd.DataFrame:
-    """Gather what the figure draws, in points: label, value, low, high, word."""
+    """Gather what the figure draws, in points.
+
+    Columns: label, value, low, high, word, drawn_low and drawn_high. Intervals far
+    wider than the others, as of two trainings, are drawn up to an end of the axis.
+    """
     trials = study.trials.set_index("trial", drop=False)
     names = views.names(study, trials)
     against = {c.other for c in found} - {views.BASELINE}
@@ -138,7 +143,11 @@ def frame(study: Study, found: tuple[Contrast, ...]) -> pd.DataFrame:
         }
         for c in found
     ]
-    return pd.DataFrame(rows, columns=["label", "value", "low", "high", "word"])
+    made = pd.DataFrame(rows, columns=["label", "value", "low", "high", "word"])
+    ends = made[["low", "high"]].abs().max(axis=1)
+    reach = max(_REACH * ends.median(), 1.25 * made["value"].abs().max())
+    drawn = made[["low", "high"]].clip(-reach, reach).add_prefix("drawn_")
+    return made.join(drawn)
 
 
 def title(study: Study, found: tuple[Contrast, ...]) -> str:
@@ -187,6 +196,19 @@ def _what_would(contrast: Contrast) -> str:
     return f"about {wanted:.0f} seeds would settle it"
 
 
+def seeds_to_settle(contrast: Contrast) -> int | None:
+    """Count the seeds of each that would settle a difference, more than there are.
+
+    None where no number would, or more than 200.
+    """
+    trained = contrast.difference.trainings
+    if trained < MIN_TRAININGS:
+        return MIN_TRAININGS
+    difference = contrast.difference._replace(level=contrast.next_level)
+    wanted = difference.trainings_to_settle()
+    return max(int(wanted), trained + 2) if math.isfinite(wanted) else None
+
+
 def levels_of(found: tuple[Contrast, ...]) -> list[str]:
     """Write their intervals' confidences, with the digits that tell them apart."""
     levels = sorted({c.difference.level for c in found})
@@ -210,6 +232,12 @@ def note(study: Study, found: tuple[Contrast, ...]) -> str:
         parts.append(
             "One training each compares two networks: other trainings of the same "
             "two configs differ otherwise."
+        )
+    if any(c.difference.trainings == 2 for c in found):
+        parts.append(
+            "Two trainings say next to nothing about their spread: such an interval "
+            "is very wide, up to the 100 points that are possible, and gives no "
+            "verdict."
         )
     if study.arms:
         parts.append(

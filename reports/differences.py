@@ -32,8 +32,8 @@ class Difference(NamedTuple):
 
     Attributes:
         value: Mean accuracy of the one minus that of the other.
-        low: Lower end of its interval.
-        high: Upper end.
+        low: Lower end of its interval, from -1.
+        high: Upper end, to 1.
         level: The interval's confidence, 0 to 1.
         trainings: Of the config that has fewer. With 1 the difference is that of
             two networks, and another training of the same configs has another.
@@ -125,14 +125,13 @@ def compare(
         low, high = _networks(ours[0], theirs[0], level)
         if max(len(ours), len(theirs)) > 1:  # one of them stands for its mean
             half = max(value - low, high - value)
-            low, high = value - half, value + half
+            low, high = _possible(value - half, value + half)
         return Difference(value, low, high, level, trainings, is_paired)
     of_images, of_trainings, freedom = _variances(ours, theirs, is_paired=is_paired)
     half = float(half_width(of_images, of_trainings, freedom, level))
     return Difference(
         value,
-        value - half,
-        value + half,
+        *_possible(value - half, value + half),
         level,
         trainings,
         is_paired,
@@ -179,4 +178,9 @@ def _networks(ours: Right, theirs: Right, level: float) -> tuple[float, float]:
         exact = stats.binomtest(wins, discordant).proportion_ci(level)
         low = min(low, (2 * exact.low - 1) * discordant / images)
         high = max(high, (2 * exact.high - 1) * discordant / images)
-    return float(max(low, -1.0)), float(min(high, 1.0))
+    return _possible(float(low), float(high))
+
+
+def _possible(low: float, high: float) -> tuple[float, float]:
+    """End an interval where differences of accuracies end, which loses no coverage."""
+    return max(low, -1.0), min(high, 1.0)

@@ -31,6 +31,7 @@ VALIDATION = "#595959"
 INK = "#1f2328"
 GREY = "#6e7781"
 FAINT = "#d8dce0"
+NARROW = 400  # CSS pixels, as the page's style has it
 MARKS = 1_000  # above this many marks, aggregate
 
 # Behind text that stands over marks.
@@ -91,6 +92,7 @@ class Image(NamedTuple):
         uri: The SVG as a data: address.
         width: In CSS pixels.
         height: In CSS pixels.
+        narrow: The same drawn `NARROW` wide, for a phone, or "".
     """
 
     title: str
@@ -99,6 +101,7 @@ class Image(NamedTuple):
     uri: str
     width: int
     height: int
+    narrow: str = ""
 
 
 def render(

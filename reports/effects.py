@@ -216,7 +216,8 @@ def note(study: Study, found: Effects) -> str:
     """Say what the table holds and what it cannot tell."""
     proposed = f"{wording.several(found.trials, 'trial')} that the search proposed"
     if not found.found:
-        return f"The {proposed} are too few for the effect of any knob."
+        few = "is" if found.trials == 1 else "are"
+        return f"The {proposed} {few} too few for the effect of any knob."
     m = len(found.found)
     each = f"(each {wording.level(found.level)})"
     together = f", which hold together for all {m} knobs {each}" if m > 1 else ""

@@ -11,7 +11,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from reports import wording
+from reports import placing, wording
 from reports.drawing import (
     FAINT,
     GREY,
@@ -26,6 +26,9 @@ from reports.drawing import (
     log_axis,
     whole_axis,
 )
+
+_WIDEST = 0.5  # half an interval that is written, as a fraction
+_RINGED = {"is_leader": "leader", "is_baseline": "baseline"}
 
 
 def leaders(frame: pd.DataFrame, ax: Axes, axis: str) -> Axes:
@@ -49,7 +52,11 @@ def differences(frame: pd.DataFrame, ax: Axes, margin: float) -> Axes:
     for i, (_, row) in zip(y, frame.iterrows(), strict=True):
         color = {"better": TEST, "worse": TRAIN}.get(str(row["word"]), VALIDATION)
         fill = color if row["word"] in ("better", "worse") else "white"
-        ax.plot([row["low"], row["high"]], [i, i], color=color, zorder=2)
+        ends = [row["drawn_low"], row["drawn_high"]]
+        ax.plot(ends, [i, i], color=color, zorder=2)
+        for end, whole, arrow in zip(ends, row[["low", "high"]], "<>", strict=True):
+            if end != whole:
+                ax.plot([end], [i], arrow, color=color, markersize=5, zorder=2)
         ax.scatter([row["value"]], [i], s=34, c=fill, edgecolors=color, zorder=3)
         ax.annotate(
             wording.gap(row["value"] / 100), (1.0, i),
@@ -78,12 +85,10 @@ def dumbbell(frame: pd.DataFrame, ax: Axes) -> Axes:
     _baseline_line(ax, frame, "validation" if has_validation else "test")
     _rows(ax, frame)
     for i, gap, half in zip(y, frame["gap"], frame["gap_half"], strict=True):
-        text = wording.gap(gap)
-        if not np.isnan(half):
-            text += f" ± {wording.number(100 * half, 1)}"
         ax.annotate(
-            text, (1.0, i), xycoords=("axes fraction", "data"), xytext=(8, 0),
-            textcoords="offset points", va="center", annotation_clip=False,
+            _gap_and_half(gap, half), (1.0, i), xycoords=("axes fraction", "data"),
+            xytext=(8, 0), textcoords="offset points", va="center",
+            annotation_clip=False,
         )  # fmt: skip
     ax.annotate(
         wording.GAP, (1.0, -0.9), xycoords=("axes fraction", "data"),
@@ -110,11 +115,20 @@ def dumbbell(frame: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
+def _gap_and_half(gap: float, half: float) -> str:
+    """Write a gap and half its interval; over 50 points that is as good as none."""
+    if np.isnan(half):
+        return wording.gap(gap)
+    reach = wording.number(100 * half, 1) if half <= _WIDEST else "over 50"
+    return f"{wording.gap(gap)} ± {reach}"
+
+
 def gap_by_params(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Draw the gap against the number of parameters, in log."""
     _gap_cloud(frame, ax, "params", log_x=True)
     log_axis(ax.xaxis, lambda n: wording.params(n).replace(".0 ", " "))
     ax.set(xlabel="Parameters (log)", ylabel=f"{wording.GAP} (points)")
+    _name_rings(frame, ax, "params")
     return ax
 
 
@@ -122,6 +136,7 @@ def gap_by_score(frame: pd.DataFrame, ax: Axes, axis: str) -> Axes:
     """Draw the gap against the score, where all networks have one size."""
     _gap_cloud(frame, ax, "score", log_x=False)
     ax.set(xlabel=axis, ylabel=f"{wording.GAP} (points)")
+    _name_rings(frame, ax, "score")
     return ax
 
 
@@ -135,9 +150,18 @@ def _gap_cloud(frame: pd.DataFrame, ax: Axes, x: str, *, log_x: bool) -> None:
             frame, x=x, y="gap", ax=ax, color=INK, linewidth=0, legend=False,
             alpha=0.65 if few else 0.4, s=28 if few else 16,
         )  # fmt: skip
-    for column, name in (("is_leader", "leader"), ("is_baseline", "baseline")):
+    for column in _RINGED:
         row = frame[frame[column]]
-        ring(ax, row[x], row["gap"], name)
+        ring(ax, row[x], row["gap"])
+
+
+def _name_rings(frame: pd.DataFrame, ax: Axes, x: str) -> None:
+    names = [
+        (row[x], row["gap"], name)
+        for column, name in _RINGED.items()
+        for _, row in frame[frame[column]].iterrows()
+    ]
+    placing.write_names(ax, names, placing.pixels(ax, frame[x], frame["gap"]))
 
 
 def learning_curves(
@@ -163,8 +187,16 @@ def learning_curves(
             ax.tick_params(labelbottom=False)
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
-    axes[0].legend(loc="lower right")
+    _legend_above(axes[0])
     return axes
+
+
+def _legend_above(ax: Axes) -> None:
+    """Write the legend of panels above them all, where it covers no curve."""
+    figure = ax.get_figure()
+    assert figure is not None, "an ax of a figure"  # noqa: S101
+    handles, names = ax.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper left", ncols=len(names))
 
 
 def learning_curve(frame: pd.DataFrame, ax: Axes, band: pd.DataFrame) -> Axes:
@@ -280,43 +312,27 @@ def cost(frame: pd.DataFrame, ax: Axes, axis: str) -> Axes:
     )  # fmt: skip
     ax.margins(x=0.08, y=0.12)
     duration_axis(ax.xaxis)
-    _front_labels(ax, front)
     ax.set(xlabel="Time a trial (log)", ylabel=axis)
+    _name_front(ax, frame, front)
     return ax
 
 
-def _front_labels(ax: Axes, front: pd.DataFrame) -> None:
-    """Label points of the front that lie far enough apart, the best one first."""
-    placed: list[tuple[float, float]] = []
-    to_pixels = ax.transData.transform
-    edge = ax.transAxes.transform((0, 0))[0]
-    for _, row in front.iloc[::-1].iterrows():
-        x, y = to_pixels((row["seconds"], row["score"]))
-        if any(abs(x - a) < 34 and abs(y - b) < 14 for a, b in placed):
-            continue
-        placed.append((x, y))
-        name = f"{row['trial']:.0f}"
-        fits = x - edge > 6 + 8 * len(name)  # else to the right, below the line
-        ax.annotate(
-            name, (row["seconds"], row["score"]),
-            xytext=(-3, 5) if fits else (5, -12), textcoords="offset points",
-            ha="right" if fits else "left", color=TEST, fontweight="bold", bbox=HALO,
-        )  # fmt: skip
+def _name_front(ax: Axes, frame: pd.DataFrame, front: pd.DataFrame) -> None:
+    """Name what lies on the front, the best first, where there is room."""
+    names = [
+        (row["seconds"], row["score"], f"{row['trial']:.0f}")
+        for _, row in front.iloc[::-1].iterrows()
+    ]
+    line = placing.along(placing.pixels(ax, front["seconds"], front["score"]))
+    marks = np.vstack([line, placing.pixels(ax, frame["seconds"], frame["score"])])
+    placing.write_names(ax, names, marks, covers=1, fontweight="bold")
 
 
-def ring(ax: Axes, x: Any, y: Any, name: str = "") -> None:
-    """Ring marks that the text speaks of, and name them."""
+def ring(ax: Axes, x: Any, y: Any) -> None:
+    """Ring marks that the text speaks of."""
     for color, width in (("white", 5), (TEST, 1.8)):  # white parts it from what is blue
         ax.scatter(
             x, y, s=95, facecolors="none", edgecolors=color, linewidths=width, zorder=6
-        )  # fmt: skip
-    if not name:
-        return
-    below = name == "baseline"  # the leader's name stands above
-    for a, b in zip(x, y, strict=True):
-        ax.annotate(
-            name, (a, b), xytext=(0, -17 if below else 8), textcoords="offset points",
-            ha="center", color=TEST, zorder=7, bbox=HALO,
         )  # fmt: skip
 
 

@@ -16,6 +16,8 @@ from reports.optimism import Optimism
 from reports.ranking import Ranking
 from reports.views import BASELINE
 
+_REASON = 240  # characters of an error that a page repeats
+
 
 class Verdict(NamedTuple):
     """The page's first words.
@@ -145,6 +147,9 @@ def peaked_words(study: Study, ranking: Ranking) -> str:
             "without a lower validation loss, and counts with the epoch where that "
             "was lowest."
         )
+    if known == 1:
+        when = "peaked earlier" if early else "did not peak earlier"
+        return f"A trial counts after its last epoch; the one that is ranked {when}."
     few = wording.count(early) if early else "none"
     return (
         "Trials are ranked after their last epoch; "
@@ -161,6 +166,7 @@ def failures(study: Study) -> tuple[Reason, ...]:
         more = f" and {len(rows) - 8} more" if len(rows) > 8 else ""
         first = str(rows["error"].iloc[0])
         text = str(error) if len(rows) > 1 else first
+        text = text if len(text) <= _REASON else f"{text[: _REASON - 1]}…"
         spent = float(rows["seconds"].fillna(0).sum())
         lost_ = wording.duration(spent or None)
         groups.append(Reason(text, len(rows), ", ".join(numbers) + more, lost_))

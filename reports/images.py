@@ -9,11 +9,12 @@ import pandas as pd
 
 from reports import budget, contrasts, figures, knob_figures, titles, views, wording
 from reports.differences import MARGIN
-from reports.drawing import Image, render
+from reports.drawing import NARROW, Image, render
 from reports.frames import Study
 from reports.importance import Importance
 from reports.ranking import Ranking
 
+_ROOM = 12  # characters of a label beside a narrow figure of three columns
 FULL, HALF = 1040, 508  # CSS pixels: the page's column, and half of it
 
 
@@ -58,7 +59,7 @@ def _search_images(
         yield "budget", _expected_best(study, fewer, axis)
     spent = views.cost(study, ranking)
     if len(spent.frame) > 1:
-        yield "cost", _cost(ranking, spent, axis)
+        yield "cost", _cost(study, ranking, spent, axis)
 
 
 def differences(study: Study, found: tuple[contrasts.Contrast, ...]) -> Image:
@@ -75,7 +76,8 @@ def differences(study: Study, found: tuple[contrasts.Contrast, ...]) -> Image:
         f"First, {first['label']}: {wording.gap(first['value'] / 100)} points, "
         f"{wording.gap(first['low'] / 100)} to {wording.gap(first['high'] / 100)}."
     )
-    note = f"In the grey band a difference is too small to matter, {margin:g} points."
+    note = f"In the grey band a difference is too small to matter, {margin:g} points. "
+    note += titles.beyond(frame)
     return Image(contrasts.title(study, found), alt, note, uri, width, height)
 
 
@@ -99,9 +101,13 @@ def _leaders(study: Study, ranking: Ranking, axis: str) -> Image:
 
 def _dumbbell(view: views.View, ranking: Ranking) -> Image:
     width, height = FULL, 84 + 23 * max(len(view.frame), 2)
-    uri = render(
-        lambda ax: figures.dumbbell(view.frame, ax), width=width, height=height
-    )
+
+    def draw(ax: Any) -> None:
+        figures.dumbbell(view.frame, ax)
+
+    uri, narrow = render(draw, width=width, height=height), ""
+    if view.frame["label"].str.len().max() <= _ROOM:
+        narrow = render(draw, width=NARROW, height=height)
     first = view.frame.iloc[0]
     alt = (
         f"Train, validation and test accuracy of {len(view.frame)} trials. "
@@ -123,6 +129,7 @@ def _dumbbell(view: views.View, ranking: Ranking) -> Image:
         uri,
         width,
         height,
+        narrow,
     )
 
 
@@ -149,7 +156,7 @@ def _curves(study: Study, ranking: Ranking, view: views.View) -> Image:
     columns = min(n, 3)
     rows = -(-n // columns)
     width = FULL if columns == 3 else HALF if columns == 1 else 760
-    height = 40 + 200 * rows
+    height = 60 + 200 * rows
     band = views.curve_band(study, ranking)
 
     def draw(axes: Any) -> None:
@@ -249,7 +256,7 @@ def _progress(study: Study, ranking: Ranking, view: views.View, axis: str) -> Im
     return Image(titles.progress(study, ranking, view), alt, note, uri, HALF, 330)
 
 
-def _cost(ranking: Ranking, view: views.View, axis: str) -> Image:
+def _cost(study: Study, ranking: Ranking, view: views.View, axis: str) -> Image:
     uri = render(lambda ax: figures.cost(view.frame, ax, axis), width=HALF, height=330)
     front = int(view.frame["on_front"].sum())
     alt = (
@@ -259,7 +266,7 @@ def _cost(ranking: Ranking, view: views.View, axis: str) -> Image:
     note = "On the blue line nothing quicker scored as high; numbers are trials. "
     note += titles.darker(view.total)
     return Image(
-        titles.cost(ranking, view),
+        titles.cost(study, ranking, view),
         alt,
         note + titles.clipped(view.clipped),
         uri,

@@ -39,15 +39,16 @@ def dumbbell(view: View) -> str:
     """Say how far train lies above test at the top, and in the baseline."""
     rows = view.frame
     if len(rows) == 1:
-        label = str(rows["label"].iloc[0])
-        return f"{_GAP}: {wording.gap(rows['gap'].iloc[0])} points in {label}"
+        only = rows.iloc[0]
+        return f"{_GAP}: {wording.gap(only['gap'])} points in {_row_name(only)}"
     widest = rows.sort_values("gap").iloc[-1]
     first, baseline = rows.iloc[0], rows[rows["is_baseline"]]
-    said = [f"{wording.gap(first['gap'])} in {first['label']}"]
+    said = [f"{wording.gap(first['gap'])} in {_row_name(first)}"]
     if len(baseline) and not first["is_baseline"]:
         said.append(f"{wording.gap(baseline['gap'].iloc[0])} in the baseline")
     if widest["label"] != first["label"] and not widest["is_baseline"]:
-        said.append(f"at most {wording.gap(widest['gap'])}, in {widest['label']}")
+        most = "at most" if view.total == len(rows) else "of those shown at most"
+        said.append(f"{most} {wording.gap(widest['gap'])}, in {widest['label']}")
     return f"{_GAP}, in points: {wording.listing(said)}"
 
 
@@ -87,6 +88,8 @@ def curves(ranking: Ranking, view: View) -> str:
     early, known = findings.peaked_earlier(ranking)
     if not known:
         return f"Learning curves of the first {shown}"
+    if known == 1 and not early:
+        return "The ranked trial was not better before its last epoch"
     if not early:
         n = wording.count(known)
         return f"No ranked trial of {n} was better before its last epoch"
@@ -121,8 +124,12 @@ def progress(study: Study, ranking: Ranking, view: View) -> str:
     at = int(view.frame.loc[view.frame["trial"] == leader, "order"].iloc[0])
     if ended == 1:
         return "One trial has ended"
+    if len(ranking.ranked) == 1:
+        return f"One trial of {wording.count(ended)} has a place, the {_ordinal(at)}"
     word = "highest" if study.objective.higher_is_better else "lowest"
-    return f"The {word} so far came {_ordinal(at)} of {wording.count(ended)}"
+    if (view.frame["kind"] == "shorter").any():
+        word = f"{word} with all its epochs"
+    return f"The {word} came {_ordinal(at)} of {wording.count(ended)}"
 
 
 def expected_best(study: Study, frame: pd.DataFrame) -> str:
@@ -147,7 +154,7 @@ def importance(found: Importance) -> str:
     return f"Scores depend on {wording.listing([*names[:3], *more])}"
 
 
-def cost(ranking: Ranking, view: View) -> str:
+def cost(study: Study, ranking: Ranking, view: View) -> str:
     """Say what the leader took, and which quicker trial comes near it."""
     frame = view.frame
     leader = frame[frame["trial"] == ranking.ranked["trial"].iloc[0]]
@@ -159,11 +166,13 @@ def cost(ranking: Ranking, view: View) -> str:
     front = frame[frame["on_front"] & (frame["seconds"] < took)]
     near = front.sort_values("seconds").tail(1)
     if not len(near):
-        return f"{said}, and no quicker trial is on the front"
+        return f"{said}, and none was quicker"
     name, seconds = int(near["trial"].iloc[0]), float(near["seconds"].iloc[0])
     score = ranking.ranked.set_index("trial")["objective"]
     away = abs(float(score.iloc[0] - score[name]))
-    unit = wording.points(away) if away < 1 else wording.number(away, 3)
+    unit = wording.number(away, 3)
+    if study.objective.is_accuracy:
+        unit = wording.points(away)
     return (
         f"{said}; {_name(name).lower()} took {wording.duration(seconds)} "
         f"and is {unit} away"
@@ -189,6 +198,20 @@ def clipped(n: int) -> str:
     lie = "trial lies" if n == 1 else "trials lie"
     drawn = "is drawn" if n == 1 else "are drawn"
     return f"{n} {lie} far outside the rest and {drawn} at the edge."
+
+
+def beyond(drawn: pd.DataFrame) -> str:
+    """Say how many intervals go on beyond a figure's axis."""
+    cut = (drawn["low"] < drawn["drawn_low"]) | (drawn["high"] > drawn["drawn_high"])
+    n = int(cut.sum())
+    if not n:
+        return ""
+    goes = "interval goes" if n == 1 else "intervals go"
+    return f"{n} {goes} on beyond the axis, to what the table says."
+
+
+def _row_name(row: pd.Series[Any]) -> str:
+    return "the baseline" if row["label"] == "baseline" else str(row["label"])
 
 
 def _top(panel: pd.DataFrame) -> pd.Series[Any]:

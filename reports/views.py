@@ -101,14 +101,15 @@ def gaps(study: Study, ranking: Ranking) -> View:
     pool = ranking.ranked if ranking.by_validation else ranking.listed
     pool = pool[pool["gap"].notna() & (pool["params"] > 0)]
     pool = pool[pool["status"] == "completed"]
+    leads = (pool["place"] == 1) & (not study.arms)  # arms are given, not ranked
     view = pd.DataFrame(
         {
             "trial": pool["trial"],
             "params": pool["params"],
             "score": unit_of(study.objective) * pool["objective"],
             "gap": 100 * pool["gap"],
-            "is_leader": pool["place"] == 1,
-            "is_baseline": (pool["trial"] == BASELINE) & (pool["place"] != 1),
+            "is_leader": leads,
+            "is_baseline": (pool["trial"] == BASELINE) & ~leads,
         }
     )
     return View(view.reset_index(drop=True), len(view))
@@ -284,15 +285,7 @@ def arm_names(trials: pd.DataFrame) -> pd.Series[str]:
 
 def arm_labels(trials: pd.DataFrame) -> pd.Series[str]:
     """Name arms on an axis; the middle of a long name goes, where fewest differ."""
-    return arm_names(trials).map(_without_middle)
-
-
-def _without_middle(name: str) -> str:
-    text = " ".join(name.split())
-    if len(text) <= _ARM_CHARS:
-        return text
-    half = (_ARM_CHARS - 1) // 2
-    return f"{text[: _ARM_CHARS - 1 - half].rstrip()}…{text[-half:].lstrip()}"
+    return arm_names(trials).map(lambda name: wording.shorten(name, _ARM_CHARS))
 
 
 def names(study: Study, trials: pd.DataFrame) -> pd.Series[str]:
@@ -306,7 +299,11 @@ def labels(trials: pd.DataFrame) -> pd.Series[str]:
     def label(trial: int, name: object) -> str:
         if trial == BASELINE:
             return "baseline"
-        text = "" if name is None or name is pd.NA else _cut(str(name), _LABEL_CHARS)
+        text = (
+            ""
+            if name is None or name is pd.NA
+            else wording.shorten(str(name), _LABEL_CHARS)
+        )
         return f"trial {trial} {text}".rstrip()
 
     names = [
@@ -314,11 +311,6 @@ def labels(trials: pd.DataFrame) -> pd.Series[str]:
         for trial, name in zip(trials["trial"], trials["name"], strict=True)
     ]
     return pd.Series(names, index=trials.index, dtype="object")
-
-
-def _cut(name: str, most: int) -> str:
-    text = " ".join(name.split())
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def unit_of(objective: Objective) -> float:

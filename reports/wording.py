@@ -24,12 +24,16 @@ __all__ = [
     "points",
     "score",
     "several",
+    "shorten",
     "value",
 ]
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 GAP = f"train {MINUS} test"
+_TURNING = dict.fromkeys(
+    [0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+)
 _SPLITS = {"val": "validation", "train": "train", "test": "test"}
 
 
@@ -97,6 +101,18 @@ def value(setting: Any) -> str:
 def several(n: int, singular: str, plural: str | None = None) -> str:
     """Count things: "1 trial", "3 trials"."""
     return f"{count(n)} {singular if n == 1 else plural or singular + 's'}"
+
+
+def shorten(name: str, most: int) -> str:
+    """Fit a name into a line of a figure; the middle goes, where fewest differ.
+
+    Signs that turn the direction of what follows them are left out.
+    """
+    text = " ".join(name.translate(_TURNING).split())
+    if len(text) <= most:
+        return text
+    end = (most - 1) // 2
+    return f"{text[: most - 1 - end].rstrip()}…{text[-end:].lstrip()}"
 
 
 def listing(items: list[str]) -> str:

@@ -180,6 +180,8 @@ def test_a_page_and_a_terminal_say_the_same_verdict(tmp_path):
     assert outcome.lines[0].startswith(f"{name} is better than the baseline: +12.0")
     assert "<script>alert" not in html
     assert "is better than the baseline: +12.0 points" in html
+    assert outcome.better == 1
+    assert outcome.seeds_to_settle is None
     assert outcome.facts["arms"][1]["verdict"] == "better"
     assert outcome.facts["arms"][1]["level"] == pytest.approx(0.975)
     assert known_arms(folder)[1].name == name
@@ -246,6 +248,8 @@ def test_too_few_seeds_give_no_verdict(tmp_path, seeds):
     folder = tmp_path / "tried"
     _session(folder, Arithmetic(), _settings(arms))
     _predict(folder, {0: 0.5, 1: 0.62})
-    line = results.outcome(folder).lines[0]
+    outcome = results.outcome(folder)
+    line = outcome.lines[0]
+    assert outcome.seeds_to_settle == (None if seeds == 3 else 3)
     said = {1: "two networks, not two configs", 2: "needs 3 seeds", 3: "is better"}
     assert said[seeds] in line

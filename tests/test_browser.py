@@ -138,6 +138,18 @@ def test_the_page_never_scrolls_sideways(visit, paths, kind, width):
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("kind", ["5", "50", "500"])
+def test_a_phone_sees_the_dumbbell_whole(visit, paths, kind):
+    """On 320 px a narrower drawing stands in: from its labels to the gaps in view."""
+    tab = visit(paths[kind], width=320)
+    image = tab.locator("#overfit img").first
+
+    assert image.bounding_box()["width"] <= 320
+    wide = visit(paths[kind]).locator("#overfit img").first
+    shown = [i.evaluate("i => i.naturalWidth / i.naturalHeight") for i in (image, wide)]
+    assert shown[0] < shown[1]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_axe_finds_nothing(visit, paths, kind):
     """No accessibility rule is broken, contrast and headings among them."""

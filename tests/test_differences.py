@@ -206,3 +206,14 @@ def test_image_noise_is_a_floor_that_no_seed_lowers():
     large = small._replace(value=0.013)
     assert 2 <= large.trainings_to_settle() < 20
     assert large._replace(training_variance=0.08**2).trainings_to_settle() > 200
+
+
+def test_an_interval_ends_where_differences_end():
+    """Two trainings leave one degree of freedom, and still no more than 100 points."""
+    rng = np.random.default_rng(0)
+    ours = np.stack([rng.random(500) < p for p in (0.9, 0.4)])
+    theirs = np.stack([rng.random(500) < p for p in (0.3, 0.6)])
+    found = compare(ours, theirs, is_paired=True, level=0.99)
+
+    assert (found.low, found.high) == (-1.0, 1.0)
+    assert found.word() == "no verdict"

@@ -1,5 +1,6 @@
 import base64
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -7,7 +8,16 @@ import pytest
 import studies
 from matplotlib.figure import Figure
 
-from reports import figures, knob_figures, views
+from reports import (
+    contrasts,
+    figures,
+    knob_figures,
+    placing,
+    titles,
+    views,
+    wording,
+)
+from reports.differences import Difference
 from reports.drawing import density, duration_axis, render
 from reports.frames import Objective, read_study
 from reports.images import study_images
@@ -190,6 +200,117 @@ def test_the_names_of_a_front_stay_within_its_axes(tmp_path):
     left = ax.get_window_extent().x0
     assert len(ax.texts) > 1
     assert all(text.get_window_extent().x0 >= left for text in ax.texts)
+
+
+@pytest.mark.parametrize("n", [2, 5, 12, 50, 500, 1500])
+@pytest.mark.parametrize("seed", [0, 2])
+def test_names_lie_apart_within_the_axes(tmp_path, n, seed):
+    """Neither the leader's and the baseline's name nor those of a front collide."""
+    study, ranking = load(tmp_path, n, seed=seed)
+    for view, draw in (
+        (views.gaps(study, ranking), figures.gap_by_params),
+        (
+            views.cost(study, ranking),
+            lambda frame, ax: figures.cost(frame, ax, "Score"),
+        ),
+    ):
+        figure = Figure(figsize=(508 / 96, 320 / 96), layout="constrained")
+        ax = draw(view.frame, figure.subplots())
+        figure.draw_without_rendering()
+
+        inside = ax.get_window_extent()
+        boxes = [text.get_window_extent() for text in ax.texts]
+        assert boxes
+        for i, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+            assert inside.x0 - 1 <= box.x0
+            assert box.x1 <= inside.x1 + 1
+
+
+def test_a_name_goes_where_no_mark_is():
+    """Of the places around a mark it takes one that covers nothing."""
+    ax = Figure(figsize=(5, 4)).subplots()
+    crowd = [(5.0, y) for y in np.linspace(4.2, 6, 12)]  # above the mark
+    x, y = zip((5.0, 4.0), *crowd, (0.0, 0.0), (10.0, 10.0), strict=True)
+    ax.scatter(x, y)
+    marks = placing.pixels(ax, x, y)
+    placing.write_names(ax, [(5.0, 4.0, "leader")], marks)
+
+    box = ax.texts[0].get_window_extent()
+    assert not any(box.contains(*mark) for mark in marks)
+
+
+@pytest.mark.parametrize("n", [1, 5, 60])
+def test_the_legend_of_curves_covers_none(tmp_path, n):
+    """It stands above all panels, wherever the curves go."""
+    study, ranking = load(tmp_path, n)
+    frame = views.curves(study, ranking).frame
+    figure = Figure(figsize=(1040 / 96, 460 / 96), layout="constrained")
+    panels = min(n, 6)
+    axes = list(figure.subplots(-(-panels // 3), min(panels, 3), squeeze=False).flat)
+    figures.learning_curves(frame, axes, views.curve_band(study, ranking))
+    figure.draw_without_rendering()
+
+    (legend,) = figure.legends
+    assert all(ax.get_legend() is None for ax in axes)
+    box = legend.get_window_extent()
+    assert not any(box.overlaps(ax.get_tightbbox()) for ax in axes)
+
+
+def test_one_wide_interval_does_not_hide_the_others():
+    """It runs to an end of the axis with an arrow, and the note counts it."""
+    narrow = Difference(0.01, -0.02, 0.04, 0.95, 3, is_paired=True)
+    wide = Difference(0.02, -0.7, 0.7, 0.95, 2, is_paired=True)
+    found = tuple(
+        contrasts.Contrast(i, 0, difference, 0.975)
+        for i, difference in enumerate([narrow, narrow, narrow, wide], start=1)
+    )
+    trials = pd.DataFrame({"trial": range(5), "name": None})
+    study = SimpleNamespace(trials=trials, arms=())
+    frame = contrasts.frame(study, found)
+    ax = figures.differences(frame, Figure().subplots(), 0.5)
+
+    assert ax.get_xlim()[1] < 25
+    assert {line.get_marker() for line in ax.lines} >= {"<", ">"}
+    assert titles.beyond(frame).startswith("1 interval goes on")
+    assert titles.beyond(frame.head(3)) == ""
+
+
+def test_a_title_says_most_only_of_what_it_saw(tmp_path):
+    """Where a part is shown, the widest gap is that of those shown."""
+    study, ranking = load(tmp_path, 500)
+    view = views.dumbbell(study, ranking)
+    few = view._replace(frame=view.frame[~view.frame["is_baseline"]])
+
+    assert "of those shown at most" in titles.dumbbell(few)
+    whole = load(tmp_path / "few", 12)
+    assert ", at most" in titles.dumbbell(views.dumbbell(*whole)).replace(" and", ",")
+
+
+def test_a_loss_is_not_said_in_points(tmp_path):
+    """What is away in a loss is away in its own unit."""
+    settings = {**studies.study_record("x").settings, "objective": "val_loss"}
+    study, ranking = load(tmp_path, 12, settings=settings)
+
+    title = titles.cost(study, ranking, views.cost(study, ranking))
+    assert re.search(r"is 0\.\d{3} away$", title)
+
+
+def test_the_best_of_hyperband_is_that_of_full_trainings(tmp_path):
+    """A shorter training with a higher score is drawn: the title says who counts."""
+    study = read_study(studies.write_hyperband(tmp_path))
+    ranking = rank(study)
+    view = views.progress(study, ranking)
+
+    assert "highest with all its epochs" in titles.progress(study, ranking, view)
+
+
+def test_a_name_turns_no_text_and_keeps_its_ends():
+    """Signs of direction go, and the middle of what is too long."""
+    assert wording.shorten("a \u202eevil\n b", 20) == "a evil b"
+    cut = [wording.shorten(f"study-of-a-long-name-{i}", 12) for i in range(2)]
+    assert cut[0] != cut[1]
+    assert {len(name) for name in cut} == {12}
 
 
 def test_long_names_of_arms_stay_apart():

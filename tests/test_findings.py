@@ -154,7 +154,7 @@ def test_nothing_says_better(tmp_path, n):
         advice.next_steps(study, ranking),
         titles.leaders(study, ranking),
         titles.dumbbell(views.dumbbell(study, ranking)),
-        titles.cost(ranking, views.cost(study, ranking)),
+        titles.cost(study, ranking, views.cost(study, ranking)),
         comparison_page.page(group).lead,
     ]
 

@@ -23,6 +23,7 @@ LAYERS = [
     {"search_spaces.space"},
     {"search_spaces.hypermodel"},
     {"tuner.records", "tuner.locks", "tuner.seeds", "tuner.numbers", "tuner.quiet"},
+    {"tuner.tables"},
     {"tuner.machine", "tuner.files", "tuner.interrupts", "tuner.arms"},
     {"tuner.record_files"},
     {"tuner.tasks", "tuner.hyperband"},
@@ -61,6 +62,7 @@ SHARED = {
     "tuner.ranking",
     "tuner.rungs",
     "tuner.numbers",
+    "tuner.tables",
 }
 
 

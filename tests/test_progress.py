@@ -90,6 +90,25 @@ def test_after_trial_0_it_says_what_the_rest_takes(folder):
     assert "--time-limit 15m" in text
 
 
+def test_seeds_that_are_added_write_one_line_a_trial(tmp_path):
+    """A trial's line comes with the last of its seeds, and not with each."""
+    folder = studies.write_arms(tmp_path / "tried", studies.TRIED, "try", 4)
+    study = Study.open(folder)
+    settings = dict(study.record.settings)
+    settings["arms"] = [{**arm, "looks": [2, 4]} for arm in settings["arms"]]
+    study.update(settings=settings)
+    seen = Screen(is_terminal=False)
+    terminal = Terminal(0, None, seen)
+    terminal.study_opened(study, READY, WORK, resumed=True)
+    for seeds in (3, 4):
+        for trial in study.trials.values():
+            some = dataclasses.replace(trial, executions=trial.executions[:seeds])
+            terminal.trial_ended(some)
+
+    assert seen.getvalue().count("4 seeds   ") == len(study.trials)
+    assert "3 seeds   " not in seen.getvalue()
+
+
 def test_hyperbands_brackets_are_spelt_out(tmp_path):
     """Each with its configs and epochs; a lineage's line names its rung."""
     folder = studies.write_hyperband(tmp_path)

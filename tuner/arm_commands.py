@@ -15,14 +15,18 @@ from tuner.console import (
     FAILED,
     USAGE,
     check_study_name,
+    command_line,
     exit_codes,
     fail,
     print_json,
     print_lines,
+    width,
+    with_seeds,
 )
 from tuner.options import data_options, how_options, seeds_option
 
 if TYPE_CHECKING:
+    from reports.arms import Outcome
     from tuner.settings import StudySettings
     from tuner.study import Study
 
@@ -39,6 +43,7 @@ _OF_A_RESULT = (
     "deterministic",
     "seed",
 )
+_MOST_SEEDS = 20  # that are worth a proposal
 _HOW = (
     "device",
     "workers",
@@ -224,7 +229,8 @@ def _look(
             verbosity=-1 if options["quiet"] else int(options["verbose"]),
         )
         overwrite = False
-        outcome = results.outcome(folder, [dict(arm.config) for arm in asked])
+        configs = [dict(arm.config) for arm in asked]
+        outcome = results.outcome(folder, configs, width())
         if outcome.state != "completed" or outcome.is_settled:
             break
     problem = running.write_pages(folder) if options["report"] else None
@@ -232,12 +238,37 @@ def _look(
         print_json(outcome.facts)
     else:
         print_lines(list(outcome.lines))
+        if kind != "noise":
+            click.echo(f"Next     {_next(folder, outcome)}")
         if options["report"] and not problem:
             running.say_where(folder)
     if problem or outcome.untrained:
         fail(FAILED, " ".join([*outcome.untrained, problem or ""]).strip())
     if options["report"] and options["open_page"]:
         click.launch(str(folder / "report.html"))
+
+
+def _next(folder: Path, outcome: Outcome) -> str:
+    """Give the command that goes on from what a study of arms shows."""
+    from tuner.study import Study
+
+    if outcome.state != "completed":
+        return command_line()
+    if outcome.seeds_to_settle and outcome.seeds_to_settle <= _MOST_SEEDS:
+        return with_seeds(command_line(), outcome.seeds_to_settle)
+    arms = Study.open(folder)
+    if folder.name != "confirm":
+        if outcome.better is None:
+            return arms.command("show")
+        return arms.command("export", outcome.better, "--script")
+    searched = Study.open(folder.parent)
+    best = outcome.better
+    if best is None and outcome.is_settled:
+        best = 0  # nothing is better than what it began with
+    for number, trial in sorted(searched.trials.items()):
+        if best is not None and trial.config == arms.trials[best].config:
+            return searched.command("export", number)
+    return searched.command("show")
 
 
 def _fewest(known: list[Arm], asked: list[Arm]) -> int:

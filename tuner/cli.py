@@ -25,6 +25,7 @@ from tuner.console import (
     print_json,
     print_lines,
     say,
+    width,
 )
 from tuner.export_command import export
 from tuner.options import (
@@ -166,7 +167,7 @@ def list_studies(*, directory: Path, as_json: bool) -> None:
             rows = [{k: o[k] for k in _LISTED} for o in objects]
             print_json({"studies": rows})
         elif studies:
-            print_lines(summary.list_lines(studies))
+            print_lines(summary.list_lines(studies, width()))
         elif not broken:
             click.echo(f"{directory} holds no study. Run tune --space NAME first.")
         if broken:
@@ -191,7 +192,7 @@ def show(*, study: str, trial: int | None, directory: Path, as_json: bool) -> No
             if as_json:
                 print_json({**summary.study_object(opened), **given.facts})
             else:
-                print_lines([*summary.study_lines(opened), *given.lines])
+                print_lines([*summary.study_lines(opened, width()), *given.lines])
             return
         record = opened.trials.get(trial)
         if record is None:
@@ -200,7 +201,7 @@ def show(*, study: str, trial: int | None, directory: Path, as_json: bool) -> No
         if as_json:
             print_json(to_json(record))
         else:
-            print_lines(summary.trial_lines(opened, record))
+            print_lines(summary.trial_lines(opened, record, width()))
 
 
 for command in (export, confirm, try_, noise):
@@ -223,7 +224,7 @@ def _given_configs(folder: Path) -> _Given:
         if known_arms(where):
             from reports.arms import outcome
 
-            found = outcome(where)
+            found = outcome(where, width=width())
             facts = found.facts["arms"] if name == "arms" else found.facts
             return _Given({name: facts}, ["", *found.lines])
     return _Given({}, [])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -21,6 +23,17 @@ def command_line() -> str:
     """Give the command that resumes what this one started."""
     words = [w for w in sys.argv[1:] if w not in ("--overwrite", "--open")]
     return shlex.join(["tune", *words])
+
+
+def with_seeds(command: str, seeds: int) -> str:
+    """Give a command again, with another --seeds."""
+    words, kept = iter(shlex.split(command)), list[str]()
+    for word in words:
+        if word == "--seeds":
+            next(words, None)
+        elif not word.startswith("--seeds="):
+            kept.append(word)
+    return shlex.join([*kept, "--seeds", str(seeds)])
 
 
 @contextmanager
@@ -64,9 +77,19 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
+def width() -> int | None:
+    """Give how many characters a line of results may have; None has no end."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def print_lines(lines: list[str]) -> None:
-    """Print a result for people."""
+    """Print a result for people; sentences are wrapped on a terminal."""
+    wide = width()
     for line in lines:
+        if wide and len(line) > wide:
+            line = textwrap.fill(  # noqa: PLW2901
+                line, wide, break_long_words=False, break_on_hyphens=False
+            )
         click.echo(line)
 
 

@@ -114,17 +114,19 @@ class Terminal:
         self._show_live(trial, text)
 
     def trial_ended(self, trial: TrialRecord) -> None:
-        """Write the trial's permanent line."""
+        """Write the trial's permanent line, once it has all its seeds."""
         study = self._opened()
         self._running.pop(trial.trial, None)
-        if trial.status == "failed":
+        if self._gets_more_seeds(trial):
+            self._put(self._wiped() + self._live_text())
+        elif trial.status == "failed":
             self._say_line(f"  {self._label(trial)} failed: {trial.error}")
         else:
             ranked = best_first(study.trials.values(), study.record.settings)
             is_best = len(ranked) > 1 and ranked[0].trial == trial.trial
             mark = "  * best" if is_best and not self._has_arms else ""
             self._say_line(f"  {self._label(trial)} {self._result(trial)}", mark)
-        if trial.trial == 0:
+        if trial.trial == 0 and not self._gets_more_seeds(trial):
             self._say_what_the_rest_takes()
         if self._on_trial_end:
             self._on_trial_end()
@@ -159,6 +161,14 @@ class Terminal:
             f"  gap {wording.points(gap, signed=True):>5}"
             f"  {numbers.duration(seconds):>6}   {what}"
         )
+
+    def _gets_more_seeds(self, trial: TrialRecord) -> bool:
+        """Whether a trial goes on with its next seed: its line comes with the last."""
+        settings = self._opened().record.settings
+        wanted = settings.get("executions", 1)
+        if settings.get("arms"):
+            wanted = settings["arms"][trial.trial]["looks"][-1]
+        return trial.status == "completed" and len(trial.executions) < wanted
 
     def _label(self, trial: TrialRecord) -> str:
         if trial.trial == 0:

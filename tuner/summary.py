@@ -10,9 +10,11 @@ from tuner import locks, numbers, rungs, wording
 from tuner.ranking import best_first, score
 from tuner.records import SCHEMA, Execution, TrialRecord
 from tuner.study import Study
+from tuner.tables import blocks, table
 
 _MEASURES = ("train_accuracy", "val_accuracy", "test_accuracy", "val_loss", "test_loss")
 _Row = tuple[str, ...]
+_ROW_LINES = 2  # of a trial in a table: its config, or why it failed
 _COLUMNS = ("trial", "val %", "test %", "gap", "params", "time", "config")
 
 
@@ -106,8 +108,8 @@ def may_confirm(study: Study) -> bool:
     return any(trial.trial for trial in ranked)
 
 
-def list_lines(studies: list[Study]) -> list[str]:
-    """Give a table of studies."""
+def list_lines(studies: list[Study], width: int | None = None) -> list[str]:
+    """Give a table of studies, of lines of at most `width`."""
     rows: list[_Row] = [("study", "status", "trials", "best val %", "test %")]
     for study in studies:
         ranked = best_first(study.trials.values(), study.record.settings)
@@ -121,10 +123,10 @@ def list_lines(studies: list[Study]) -> list[str]:
                 wording.points(score(ranked[0], "test_accuracy") if ranked else None),
             )
         )
-    return _table(rows)
+    return table(rows, width)
 
 
-def study_lines(study: Study) -> list[str]:
+def study_lines(study: Study, width: int | None = None) -> list[str]:
     """Give a study's trials, best first, then those that are not ranked."""
     record = study.record
     ranked = best_first(study.trials.values(), record.settings)
@@ -132,7 +134,8 @@ def study_lines(study: Study) -> list[str]:
     rows: list[_Row] = [_COLUMNS]
     rows += [_trial_row(trial, record.space) for trial in ranked + rest]
     unranked = len(study.trials) - len(ranked)
-    lines = [f"Study {study.name}, {state(study)}", *_table(rows)]
+    shown = table(rows, width, lines=_ROW_LINES)
+    lines = [f"Study {study.name}, {state(study)}", *shown]
     if unranked:
         lines.append(
             f"{wording.several(unranked, 'trial')} without a rank: failed, unfinished "
@@ -145,7 +148,9 @@ def study_lines(study: Study) -> list[str]:
     return lines
 
 
-def trial_lines(study: Study, trial: TrialRecord) -> list[str]:
+def trial_lines(
+    study: Study, trial: TrialRecord, width: int | None = None
+) -> list[str]:
     """Give one trial in full."""
     lines = [f"Trial {trial.trial} of {study.name}, {trial.status}"]
     if trial.error:
@@ -157,7 +162,7 @@ def trial_lines(study: Study, trial: TrialRecord) -> list[str]:
             (str(i + 1), *(f"{values[i]:.4f}" for values in e.history.values()))
             for i in range(e.epochs)
         ]
-        lines += ["", f"execution {e.execution}, seed {e.seed}", *_table(rows)]
+        lines += ["", f"execution {e.execution}, seed {e.seed}", *blocks(rows, width)]
         if e.is_final:
             lines.append(
                 f"final: train {wording.points(e.train_accuracy)} %, "
@@ -221,15 +226,3 @@ def _trial_row(trial: TrialRecord, space: Mapping[str, Any]) -> _Row:
         numbers.duration(facts["seconds"]),
         what if trial.status != "running" else f"({trial.status}) {what}",
     )
-
-
-def _table(rows: list[_Row]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    last = len(widths) - 1
-    return [
-        "  ".join(
-            cell.ljust(widths[i]) if i in (0, last) else cell.rjust(widths[i])
-            for i, cell in enumerate(row)
-        ).rstrip()
-        for row in rows
-    ]
