@@ -87,7 +87,7 @@ def test_after_trial_0_it_says_what_the_rest_takes(folder):
     """One line; above a quarter of an hour, how to have a first look."""
     text = _watch(folder, is_terminal=False)
     assert text.count("The rest will take about") == 1
-    assert "--time-limit 15m" in text
+    assert "--in 15m" in text
 
 
 def test_seeds_that_are_added_write_one_line_a_trial(tmp_path):

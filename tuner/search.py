@@ -38,6 +38,7 @@ from tuner.tasks import (
 )
 
 _MAX_LOSSES = 2  # workers that a trial may take down with it
+_LAST_PAGE_S = 5.0
 
 
 class Workers(Protocol):
@@ -192,9 +193,12 @@ class Search:
             for t in self.study.trials.values()
             if t.status == "completed"
         ]
-        # The last trial ends half of one early or late, on average in time.
-        ahead = statistics.median(took) / 2 if took else 0.0
-        return self._seconds_before + elapsed + ahead >= self.settings.in_s
+        # What is left of k trainings at a random moment is k / (k + 1) of one at most,
+        # on average; then the page is written.
+        together = self._in_flight + 1
+        rest = statistics.mean(took) * together / (together + 1) if took else 0.0
+        whole = self._seconds_before + elapsed + rest + _LAST_PAGE_S
+        return whole >= self.settings.in_s
 
     def _lacks_seeds(self) -> TrialRecord | None:
         """Find the trial with the fewest executions under what was asked for."""

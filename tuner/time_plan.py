@@ -85,8 +85,8 @@ def chosen(
         overhead = time.monotonic() - started + speed.load_s + _LAST_PAGE_S
         available = (settings.in_s or 0.0) - overhead
         fits = list(_fits(speed, settings, given, available))
-    fewest = settings.max_trials if "max_trials" in given else _FEWEST_TRIALS
-    fit = next((f for f in fits if f.trials >= (fewest or 1)), None)
+    fewest = _fewest(settings, given)
+    fit = next((f for f in fits if f.trials >= fewest), None)
     if fit is None:
         least = fits[-1] if fits else Fit(_FEWEST_IMAGES, 1, 0)
         raise SettingsError(
@@ -137,21 +137,33 @@ def _fits(
         given: Names of `CHOSEN` that stay.
         available: Seconds of the search.
     """
-    wanted = settings.max_trials if "max_trials" in given else _FEWEST_TRIALS
-    epochs = (settings.epochs,) if "epochs" in given else _EPOCHS
+    # Hyperband's last rung is where it is: its first ones are short already.
+    is_open = "epochs" not in given and settings.algorithm != "hyperband"
+    epochs = _EPOCHS if is_open else (settings.epochs or 1,)
+    wanted = _fewest(settings, given)
     everything = speed.sizes.train + speed.sizes.validation
     smaller = []
     for number in epochs:
         images = everything
         if "limit" not in given:
-            images = _images(speed, settings, number or 1, wanted or 1, available)
+            images = _images(speed, settings, number, wanted, available)
         images = max(images, min(_FEWEST_IMAGES, everything))
-        fit = _fit(speed, settings, images, number or 1, available)
+        fit = _fit(speed, settings, images, number, available)
         if images >= min(_ENOUGH_IMAGES, everything):
             yield fit
         else:
             smaller.append(fit)
     yield from sorted(smaller, key=lambda fit: -fit.images)
+
+
+def _fewest(settings: StudySettings, given: Collection[str]) -> int:
+    """Say how many trials a plan must hold."""
+    if "max_trials" in given and settings.max_trials:
+        return settings.max_trials
+    if settings.algorithm != "hyperband":
+        return _FEWEST_TRIALS
+    whole = hyperband.plan(settings.epochs or 1, settings.min_epochs)
+    return min(_FEWEST_TRIALS, whole.configs)
 
 
 def _images(

@@ -1,0 +1,119 @@
+"""Promises of `--in`: what is chosen fills the time, and what is given stays."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from scipy import stats
+from tasks import digits
+
+from search_spaces.config import BASELINE
+from tuner import time_plan
+from tuner.planning import plan_study
+from tuner.screening import Limits
+from tuner.settings import SettingsError, StudySettings
+from tuner.tasks import Ready, Timing
+from tuner.timing import Sizes, Speed, seconds
+
+
+class _Whole(Speed):
+    """As a `Speed`, of more images than the tests hold."""
+
+    @property
+    def sizes(self):
+        return Sizes(45_000, 5_000, 10_000)
+
+
+def _speed(settings):
+    """Pretend that every config takes a millisecond an image on two workers."""
+    data = digits()
+    plan = plan_study(settings).fitted(Limits(), data.input_shape, 10)
+    timing = Timing(train_s=1e-3, evaluate_s=3e-4, start_s=1.0)
+    ready = Ready("CPU, 1 thread", on_gpu=False, versions={}, workers=2)
+    timed = tuple((replace(BASELINE, epochs=5), timing) for _ in range(3))
+    return _Whole(plan, Limits(), data, ready, timed, load_s=10.0)
+
+
+def _fits(given=(), available=900.0, **options):
+    settings = StudySettings(space="architecture", dataset="digits", **options)
+    speed = _speed(settings)
+    fits = time_plan._fits(speed, settings, given, available)
+    wanted = settings.max_trials if "max_trials" in given else 12
+    return next((f for f in fits if f.trials >= wanted), None), speed
+
+
+@pytest.mark.parametrize("minutes", [3, 5, 15, 60, 600])
+@pytest.mark.parametrize("algorithm", ["random", "hyperband"])
+def test_the_plan_fills_the_time_and_does_not_pass_it(minutes, algorithm):
+    fit, speed = _fits(available=60.0 * minutes, algorithm=algorithm)
+    training = speed.training_s(speed.sizes.of(fit.images), fit.epochs)
+    if algorithm == "random":
+        work = (fit.trials + 1) * training
+    else:
+        work = training * (1 + _epochs(fit) / fit.epochs)
+    wall = work / 2 + training / 4
+    assert wall <= 60 * minutes
+    is_all_of_hyperband = algorithm == "hyperband" and minutes == 600
+    assert wall > (0.8 * 60 * minutes) or is_all_of_hyperband
+    assert fit.trials >= 12
+
+
+def _epochs(fit):
+    from tuner import hyperband
+
+    return hyperband.plan(fit.epochs, 1, fit.trials).epochs
+
+
+def test_more_time_buys_images_first_then_trials():
+    short, long, longest = (_fits(available=60.0 * m)[0] for m in (3, 9, 300))
+    assert short.images < long.images < longest.images == 50_000
+    assert longest.trials > 12
+    assert short.epochs <= long.epochs == 5
+
+
+def test_what_a_user_gives_stays():
+    fit, _ = _fits(given={"epochs"}, epochs=2)
+    assert fit.epochs == 2
+    fit, _ = _fits(given={"max_trials"}, max_trials=30)
+    assert fit.trials >= 30
+    assert fit.images < _fits()[0].images
+    assert _fits(available=20.0)[0] is None
+
+
+def test_a_time_that_holds_nothing_is_refused(monkeypatch):
+    settings = StudySettings(space="architecture", dataset="digits", in_s=1.0)
+
+    class Measured:
+        def __init__(self, *_): ...
+
+        def __enter__(self):
+            return _speed(settings)
+
+        def __exit__(self, *_): ...
+
+    monkeypatch.setattr(time_plan, "measured", Measured)
+    with pytest.raises(SettingsError, match=r"--in must hold 12 trials, and .* here"):
+        time_plan.chosen(settings, set(), 0.0, print)
+
+
+def test_the_smallest_difference_has_80_percent_power():
+    """By the normal test of n paired answers of which a quarter differ."""
+    n, effect = 10_000, time_plan.smallest_difference(10_000)
+    z = effect / math.sqrt(0.25 / n)
+    assert stats.norm.sf(stats.norm.ppf(0.975) - z) == pytest.approx(0.8, abs=0.01)
+
+
+def test_a_training_is_its_steps_its_evaluations_and_its_start():
+    sizes = Sizes(900, 100, 200)
+    assert sizes.of(500) == Sizes(450, 50, 200)
+    timing = Timing(train_s=0.01, evaluate_s=0.001, start_s=3.0)
+    assert seconds(timing, sizes, 2) == pytest.approx(3 + 18 + 0.001 * (200 + 400))
+
+
+def test_in_goes_with_neither_a_limit_nor_the_published():
+    with pytest.raises(SettingsError, match="Leave one out"):
+        StudySettings(space="architecture", in_s=60.0, time_limit_s=60.0)
+    with pytest.raises(SettingsError, match="--in"):
+        StudySettings(space="published", in_s=60.0)
