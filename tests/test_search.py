@@ -464,6 +464,19 @@ def test_a_time_limit_that_ends_with_the_last_trial_completes_the_study(tmp_path
     assert not _session(tmp_path / "b", Arithmetic(), late).is_finished
 
 
+def test_a_search_for_a_time_starts_no_trial_that_would_pass_it(tmp_path):
+    """A trial takes 8 s here, so 4 are left of one on average, and 5 go to the page.
+
+    Beyond what earlier sessions took, 8 s hold one trial, and are what was asked for.
+    """
+    before = study_record("a").seconds
+    search = _session(tmp_path / "a", Arithmetic(), replace(RANDOM, in_s=before + 8))
+    assert len(search.study.trials) == 1
+    assert search.is_finished
+    search = _session(tmp_path / "b", Arithmetic(), replace(RANDOM, in_s=before + 60))
+    assert len(search.study.trials) == 1 + RANDOM.max_trials
+
+
 def test_a_record_on_disk_is_as_new_as_the_last_event(tmp_path):
     """A report that is built in mid-trial sees the epochs so far."""
     with pytest.raises(Interrupt):
