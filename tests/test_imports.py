@@ -24,6 +24,7 @@ LAYERS = [
     {"search_spaces.hypermodel"},
     {"tuner.records", "tuner.locks", "tuner.seeds", "tuner.numbers", "tuner.quiet"},
     {"tuner.machine", "tuner.files", "tuner.interrupts", "tuner.arms"},
+    {"tuner.snippet"},
     {"tuner.record_files"},
     {"tuner.tasks", "tuner.hyperband"},
     {"tuner.ranking", "tuner.wording", "tuner.screening", "tuner.image_arrays"},
@@ -58,6 +59,7 @@ SHARED = {
     "tuner.ranking",
     "tuner.rungs",
     "tuner.numbers",
+    "tuner.snippet",
 }
 
 

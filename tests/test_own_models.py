@@ -274,3 +274,61 @@ data = load_dataset("digits", None, limit=None, validation_split=0.2, seed=0)
 model = keras.saving.load_model("{model}")
 print((model.predict(data.x_test, verbose=0).argmax(1) == data.y_test).mean())
 """
+
+
+_HEADS = {
+    "softmax": ("Dense(3, activation='softmax')", "'categorical_crossentropy'", 3),
+    "logits": (
+        "Dense(3)",
+        "keras.losses.SparseCategoricalCrossentropy(from_logits=True)",
+        3,
+    ),
+    "sigmoid": ("Dense(1, activation='sigmoid')", "'binary_crossentropy'", 2),
+    "one logit": ("Dense(1)", "keras.losses.BinaryCrossentropy(from_logits=True)", 2),
+}
+_HEAD = """
+import keras
+
+
+def build_model(hp):
+    units = hp.Int("units", 4, 8)
+    layers = [keras.layers.Flatten(), keras.layers.Dense(units), keras.layers.{head}]
+    model = keras.Sequential(layers)
+    model.compile("adam", {loss})
+    return model
+"""
+
+
+@slow
+@pytest.mark.parametrize("name", _HEADS)
+def test_one_snippet_loads_every_kind_of_network(tmp_path, capsys, name):
+    """It names the class that the search's own evaluation chose, whatever came out."""
+    from types import SimpleNamespace
+
+    from tuner import export, own_models, training
+    from tuner.records import Execution, TrialRecord
+
+    head, loss, classes = _HEADS[name]
+    path = _space(tmp_path, _HEAD.format(head=head, loss=loss))
+    space = load_space(str(path))
+    config = {"units": 4, "epochs": 1}
+    record = SimpleNamespace(
+        data={"input_shape": [8, 8, 1], "classes": ["cat", "dog", "emu"][:classes]},
+        settings={"space": str(path), "pixels": "unit"},
+        space={"source": space.source, "own": space.to_dict()},
+    )
+    trial = TrialRecord(0, "completed", config, executions=(Execution(0, 1, epochs=1),))
+    hp = own_models.hyperparameters(config)
+    network = own_models.network(space.model, hp, (8, 8, 1), classes)
+    network.model.optimizer.build(network.model.trainable_variables)
+    bias = network.model.layers[-1].bias
+    for right in range(classes):
+        one_hot = np.eye(classes)[right]
+        bias.assign(one_hot if bias.shape == (classes,) else [2 * right - 1])
+        chosen, _ = network.judge(np.zeros((1, 8, 8, 1), np.uint8), np.zeros(1, int))
+        assert chosen == [right]
+        state = training.state_of(network.model, 1)
+        study = SimpleNamespace(record=record, state=lambda *_, state=state: state)
+        snippet = export.write_model(study, trial, tmp_path / "m.keras", None)
+        exec(snippet, {})  # noqa: S102  as a user types it
+        assert capsys.readouterr().out.split()[-1] == record.data["classes"][right]

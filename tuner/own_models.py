@@ -64,7 +64,7 @@ class OwnNetwork(Network):
         name = str(name or getattr(loss, "__name__", loss)).lower()
         self._is_sparse = "sparse" in name
         self._is_binary = found == (1, 1) and classes == 2
-        self._threshold = 0.0 if getattr(loss, "from_logits", False) else 0.5
+        self._gives_logits = bool(getattr(loss, "from_logits", False))
         fits = len(found) == 2 and (
             found[1] >= classes if self._is_sparse else found[1] == classes
         )
@@ -115,9 +115,23 @@ class OwnNetwork(Network):
         scores = self.predict(images)
         chosen = scores.argmax(axis=1)
         if self._is_binary:
-            chosen = (scores[:, 0] > self._threshold).astype(np.int64)
+            threshold = 0.0 if self._gives_logits else 0.5
+            chosen = (scores[:, 0] > threshold).astype(np.int64)
         logs = self.model.test_on_batch(*self.arrays(images, labels), return_dict=True)
         return chosen, float(logs["loss"]) * len(images)
+
+    def probabilities(self, outputs: Any) -> Any:
+        """Turn the model's outputs, a Keras tensor, into a column a class.
+
+        Of one output, the second class's, it makes two. What a loss does not say to
+        be logits stays as it is: the largest is the chosen class all the same.
+        """
+        if not self._is_binary:
+            return keras.layers.Softmax()(outputs) if self._gives_logits else outputs
+        if self._gives_logits:
+            outputs = keras.layers.Activation("sigmoid")(outputs)
+        first = keras.layers.Rescaling(-1.0, offset=1.0)(outputs)
+        return keras.layers.Concatenate()([first, outputs])
 
 
 def divisor(own: OwnModel) -> float:
