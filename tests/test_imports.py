@@ -29,6 +29,8 @@ LAYERS = [
     {"tuner.tasks", "tuner.hyperband"},
     {"tuner.ranking", "tuner.wording", "tuner.screening", "tuner.image_arrays"},
     {"tuner.rungs", "tuner.executions"},
+    {"tuner.image_decoding"},
+    {"tuner.image_cache"},
     {"tuner.named_datasets", "tuner.image_files", "tuner.splits"},
     {"tuner.datasets", "tuner.settings", "tuner.study", "tuner.proposals"},
     {"tuner.networks", "tuner.copies", "tuner.devices", "tuner.estimate"},

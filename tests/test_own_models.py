@@ -332,3 +332,15 @@ def test_one_snippet_loads_every_kind_of_network(tmp_path, capsys, name):
         snippet = export.write_model(study, trial, tmp_path / "m.keras", None)
         exec(snippet, {})  # noqa: S102  as a user types it
         assert capsys.readouterr().out.split()[-1] == record.data["classes"][right]
+
+
+@slow
+def test_a_fit_is_refused_images_that_memory_cannot_hold(monkeypatch):
+    """It is given them as one array; `build_model` alone is not."""
+    from tasks import digits
+
+    from tuner import own_models
+
+    monkeypatch.setattr(own_models, "memory_bytes", lambda: 100_000)
+    with pytest.raises(SpaceError, match=r"400 of them as float32 take 0.0 GB of this"):
+        own_models.discover(_own(own_spaces.CLASS), digits())

@@ -106,6 +106,6 @@ def _time(workers: Workers, config: Config, own: OwnModel | None) -> Timing | No
 def _seconds(timing: Timing, data: Dataset, epochs: int) -> float:
     """Give what a whole training takes, its evaluations included."""
     images = epochs * len(data.train)
-    test = len(data.y_test)
+    test = len(data.test)
     evaluated = epochs * len(data.validation) + test + min(test, len(data.train))
     return timing.start_s + images * timing.train_s + evaluated * timing.evaluate_s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ import numpy as np
 from search_spaces.own import OwnModel
 from search_spaces.space import SpaceError, blame
 from tuner.datasets import Dataset
+from tuner.machine import memory_bytes
 from tuner.networks import Arrays, Network, fresh
 from tuner.tasks import Discovery
 
@@ -288,6 +290,8 @@ def discover(own: OwnModel, data: Dataset) -> Discovery:
         SpaceError: The code fails.
     """
     has_fit = type(hypermodel(own)).fit is not kt.HyperModel.fit
+    if has_fit:
+        _check_size(own, data)
     hp = kt.HyperParameters()
     shape, classes = data.input_shape, len(data.classes)
 
@@ -314,6 +318,19 @@ def discover(own: OwnModel, data: Dataset) -> Discovery:
         "draws_epochs": draws_epochs,
     }
     return Discovery(found)
+
+
+def _check_size(own: OwnModel, data: Dataset) -> None:
+    """Refuse what memory cannot hold: a `fit` is given its images as one array."""
+    images = len(data.train) + len(data.validation)
+    need, memory = 4 * images * math.prod(data.input_shape), memory_bytes()
+    if memory is not None and need > memory:
+        raise SpaceError(
+            f"fit of {own.path} is given all images as one array, and {images:,} of "
+            f"them as float32 take {need / 1e9:.1f} GB of this machine's "
+            f"{memory / 1e9:.1f} GB. Use build_model(hp) alone, which trains batch by "
+            "batch, or --limit or a smaller --image-size."
+        )
 
 
 def _draw(h: Any, probe: int, number: int) -> Any:

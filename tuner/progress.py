@@ -56,7 +56,7 @@ class Terminal:
         """Keep what the second line says."""
         self._data_line = (
             f"Data  {data.name}  {len(data.train):,} train / "
-            f"{len(data.validation):,} validation / {len(data.y_test):,} test"
+            f"{len(data.validation):,} validation / {len(data.test):,} test"
         )
         if self._live:
             self._put(" > loading the backend")

@@ -131,7 +131,7 @@ def measured(
     if validation is None and len(data.validation):
         validation = assess(network, data.x_train, data.y_train, data.validation)
     train_part = assess(network, data.x_train, data.y_train, train_sample(data))
-    test = assess(network, data.x_test, data.y_test, np.arange(len(data.y_test)))
+    test = assess(network, data.x_test, data.y_test, data.test)
     check_finite({"train_loss": train_part.loss, "test_loss": test.loss}, epoch)
     model = network.model
     kept = epoch if best_epoch is None else best_epoch
@@ -281,7 +281,7 @@ def train_sample(data: Dataset) -> np.ndarray:
 
     As many as the test set has (or all), the same for every config and seed.
     """
-    size = min(len(data.train), len(data.y_test))
+    size = min(len(data.train), len(data.test))
     rng = np.random.default_rng(derive_seed("train sample", data.split))
     return np.sort(rng.choice(data.train, size, replace=False))
 
