@@ -24,7 +24,7 @@ LAYERS = [
     {"search_spaces.hypermodel"},
     {"tuner.records", "tuner.locks", "tuner.seeds", "tuner.numbers", "tuner.quiet"},
     {"tuner.machine", "tuner.files", "tuner.interrupts", "tuner.arms"},
-    {"tuner.snippet"},
+    {"tuner.snippet", "tuner.objective"},
     {"tuner.record_files"},
     {"tuner.tasks", "tuner.hyperband"},
     {"tuner.ranking", "tuner.wording", "tuner.screening", "tuner.image_arrays"},
@@ -61,6 +61,7 @@ SHARED = {
     "tuner.ranking",
     "tuner.rungs",
     "tuner.numbers",
+    "tuner.objective",
     "tuner.snippet",
 }
 

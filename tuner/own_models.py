@@ -20,8 +20,15 @@ from search_spaces.own import OwnModel
 from search_spaces.space import SpaceError, blame
 from tuner.datasets import Dataset
 from tuner.machine import memory_bytes
-from tuner.networks import Arrays, Network, fresh
-from tuner.tasks import Discovery
+from tuner.networks import (
+    Arrays,
+    Batches,
+    Network,
+    evaluation_batch,
+    fresh,
+    numbers,
+)
+from tuner.tasks import Assessment, Discovery
 
 _BATCH_SIZE = 32  # Keras's own, where a user's `fit` does not choose
 _MODULE = "tune_user_space"
@@ -58,7 +65,7 @@ class OwnNetwork(Network):
     ) -> None:
         super().__init__(model, _BATCH_SIZE)
         self.hp = hp
-        self._divisor, self._classes = divisor, classes
+        self._divisor, self._shape, self._classes = divisor, shape, classes
         outputs = model(np.zeros((1, *shape), np.float32))  # builds its weights
         found = tuple(getattr(outputs, "shape", ()))
         loss = model.loss
@@ -112,15 +119,30 @@ class OwnNetwork(Network):
             return pixels, tf.cast(labels, tf.float32)[:, None]
         return pixels, tf.one_hot(labels, self._classes)
 
-    def judge(self, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
-        """Classify some images, and sum up their losses, as compiled."""
-        scores = self.predict(images)
-        chosen = scores.argmax(axis=1)
-        if self._is_binary:
-            threshold = 0.0 if self._gives_logits else 0.5
-            chosen = (scores[:, 0] > threshold).astype(np.int64)
-        logs = self.model.test_on_batch(*self.arrays(images, labels), return_dict=True)
-        return chosen, float(logs["loss"]) * len(images)
+    def assess(
+        self, images: np.ndarray, labels: np.ndarray, which: np.ndarray
+    ) -> Assessment:
+        """Measure it by the class it chooses, and by its loss and metrics as compiled.
+
+        A metric that is no single number is left out.
+        """
+        chosen = np.empty(len(which), np.uint16)
+        for part in self.parts(which):
+            scores = self.predict(images[which[part]])
+            chosen[part] = scores.argmax(axis=1)
+            if self._is_binary:
+                chosen[part] = scores[:, 0] > (0.0 if self._gives_logits else 0.5)
+        batches = Batches(self, images, labels, which, self.evaluation_batch)
+        found = numbers(self.model.evaluate(batches, verbose=0, return_dict=True))
+        loss = found.pop("loss")
+        found.pop("accuracy", None)
+        accuracy = float(np.mean(chosen == labels[which]))
+        return Assessment(accuracy, loss, chosen, found)
+
+    @property
+    def evaluation_batch(self) -> int:
+        """Images a step without training."""
+        return evaluation_batch(self._shape)
 
     def probabilities(self, outputs: Any) -> Any:
         """Turn the model's outputs, a Keras tensor, into a column a class.
@@ -299,6 +321,7 @@ def discover(own: OwnModel, data: Dataset) -> Discovery:
         return network(own, hp, shape, classes)
 
     made, draws_epochs = fresh(build, seed=1), False
+    metrics = _metrics(own, made, data)
     if has_fit:
         draws_epochs = _try_fit(own, made, data)
     until, idle = time.monotonic() + _PROBE_S, 0
@@ -316,6 +339,7 @@ def discover(own: OwnModel, data: Dataset) -> Discovery:
         "declared": declared,
         "has_fit": has_fit,
         "draws_epochs": draws_epochs,
+        "metrics": metrics,
     }
     return Discovery(found)
 
@@ -338,6 +362,15 @@ def _draw(h: Any, probe: int, number: int) -> Any:
     if probe == 0:
         return h.prob_to_value(1 - 1e-9)
     return h.random_sample(probe * 1000 + number)
+
+
+def _metrics(own: OwnModel, made: OwnNetwork, data: Dataset) -> list[str]:
+    """List what a network compiles besides the accuracy and the loss."""
+    images, labels = _few(data)
+    try:
+        return list(made.assess(images, labels, np.arange(len(labels))).metrics)
+    except Exception as error:
+        raise SpaceError(blame(own.path, "evaluate", error)) from error
 
 
 def _try_fit(own: OwnModel, made: OwnNetwork, data: Dataset) -> bool:
