@@ -145,3 +145,41 @@ def test_an_image_that_cannot_be_read_leaves_no_pixels(tmp_path, little_memory):
     with pytest.raises(DatasetError, match=r"must be a readable jpg or png image"):
         load(folder)
     assert not [p for p in little_memory.rglob("*") if not p.name.endswith(".lock")]
+
+
+@pytest.mark.slow
+def test_a_node_without_the_file_gets_a_copy(tmp_path, monkeypatch, little_memory):
+    """Piece by piece; once it has one it needs no pieces, and no stale ones stay."""
+    import ray
+
+    from tuner import ray_images
+
+    monkeypatch.setattr(ray, "put", lambda piece: piece.copy())
+    monkeypatch.setattr(ray, "get", lambda piece: piece)
+    monkeypatch.setattr(ray_images, "_PIECE_BYTES", 100)  # three images
+    data = load(write_folder(tmp_path / "pets"))
+    datasets.save_arrays(data, tmp_path / "arrays")
+    parcel = ray_images.pack(datasets.open_arrays(tmp_path / "arrays"))
+    assert parcel.data.x_train.shape == (0, 6, 5, 1)
+    _same(data, ray_images.unpack(parcel, None))
+
+    pieces = ray_images.cut(parcel)
+    assert {len(parts) for parts in pieces.values()} == {5}
+    little_memory.rename(tmp_path / "elsewhere")
+    assert ray_images.unpack(parcel, None) is None
+    entry = little_memory / Path(data.x_train.filename).parent.name
+    entry.mkdir(parents=True)
+    (entry / "stale-train.npy").touch()
+    _same(data, ray_images.unpack(parcel, pieces))
+    _same(data, ray_images.unpack(parcel, None))
+    assert len(list(entry.iterdir())) == 2
+
+    shutil.rmtree(little_memory)
+
+    def fails(piece):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ray, "get", fails)
+    with pytest.raises(OSError, match="No space left"):
+        ray_images.unpack(parcel, pieces)
+    assert not list(little_memory.rglob("*.npy*"))

@@ -39,7 +39,7 @@ LAYERS = [
     {"tuner.own_training"},
     {"tuner.worker", "tuner.placement"},
     {"tuner.workers"},
-    {"tuner.ray_cluster"},
+    {"tuner.ray_cluster", "tuner.ray_images"},
     {"tuner.ray_workers", "tuner.oracles", "tuner.opening", "tuner.replay"},
     {"tuner.known", "tuner.continuing"},
     {"tuner.options", "tuner.console"},

@@ -19,7 +19,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -121,8 +121,39 @@ def mapped(images: ImageFiles, say: Say) -> tuple[np.ndarray, np.ndarray, str]:
         ) from error
 
 
+def local_path(path: Path) -> Path:
+    """Say where a machine has what another maps from `path`, there or not yet."""
+    return path if path.exists() else cache_folder() / path.parent.name / path.name
+
+
+def copy_to(path: Path, shape: tuple[int, ...], pieces: Iterable[np.ndarray]) -> None:
+    """Write images that another machine decoded, unless another process does.
+
+    What was decoded from other files of that folder is removed.
+
+    Args:
+        path: By `local_path`.
+        shape: Of all images together.
+        pieces: uint8, one after another along the first axis.
+
+    Raises:
+        OSError: The disk is full or read-only; nothing is left behind then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(path.parent):
+        if path.exists():
+            return
+        for old in path.parent.iterdir():
+            if old.name.partition("-")[0] != path.name.partition("-")[0]:
+                old.unlink()
+        with atomic_file(path, "wb") as file:
+            _write_header(file, shape)
+            for piece in pieces:
+                file.write(piece)
+
+
 @contextmanager
-def _alone(entry: Path, say: Say) -> Iterator[None]:
+def _alone(entry: Path, say: Say = lambda _: None) -> Iterator[None]:
     """Hold an entry of the cache, after whoever fills it now."""
     lock = FileLock(entry.with_name(f".{entry.name}.lock"))
     try:
