@@ -138,12 +138,13 @@ class OwnSpace:
 
     def to_dict(self) -> dict[str, Any]:
         """Give what a worker found out, for a record."""
-        return {
+        found = {
             "declared": self.declared,
             "has_fit": self.model.has_fit,
             "draws_epochs": self.model.draws_epochs,
-            "metrics": list(self.model.metrics),
         }
+        metrics = list(self.model.metrics)  # which older studies did not store
+        return {**found, "metrics": metrics} if metrics else found
 
     def known(self, found: Mapping[str, Any]) -> OwnSpace:
         """Return this space with what a worker found out, as `to_dict` gives it."""
@@ -151,7 +152,7 @@ class OwnSpace:
             self.model,
             has_fit=found["has_fit"],
             draws_epochs=found["draws_epochs"],
-            metrics=tuple(found["metrics"]),
+            metrics=tuple(found.get("metrics", ())),
         )
         return replace(self, model=model, declared=found["declared"])
 

@@ -115,6 +115,17 @@ def test_mapped_images_are_decoded_once_until_a_file_changes(
     _same(first, load(folder))
 
 
+@pytest.mark.parametrize("pattern", ["*-train.npy", "*-test.npy", "*.json"])
+def test_a_cache_that_is_damaged_is_decoded_again(tmp_path, little_memory, pattern):
+    folder = write_folder(tmp_path / "pets")
+    first = load(folder)
+    (file,) = little_memory.rglob(pattern)
+    content = file.read_bytes()
+    file.unlink()  # what is mapped stays as it was
+    file.write_bytes(content[:-20])
+    _same(first, load(folder))
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a full disk")
 def test_a_disk_that_fills_up_is_an_error_in_words(
     tmp_path, monkeypatch, little_memory

@@ -92,7 +92,7 @@ def test_options_that_cannot_be_held_are_refused(tmp_path):
         plan_study(StudySettings(path, max_params=1000))
     with pytest.raises(SettingsError, match=r"--pixels is for a network of your own"):
         plan_study(StudySettings("architecture", pixels="raw"))
-    found = {"declared": None, "has_fit": True, "draws_epochs": True, "metrics": []}
+    found = {"declared": None, "has_fit": True, "draws_epochs": True}
     space = load_space(path).known(found)
     with pytest.raises(SettingsError, match=r"Hyperband sets the epochs"):
         plan_space(StudySettings(path, algorithm="hyperband"), space)

@@ -103,15 +103,13 @@ def mapped(images: ImageFiles, say: Say) -> tuple[np.ndarray, np.ndarray, str]:
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         with _alone(entry, say):
-            if not (entry / f"{mark}.json").exists():
+            if _opened(entry, mark) is None:
                 _fill(images, entry, mark, say)
             say(f"images of {images.folder} are mapped from {entry}")
-            known = json.loads((entry / f"{mark}.json").read_text(encoding="utf-8"))
-            train, test = (
-                np.load(path, mmap_mode="r") for path in _paths(entry, mark).values()
-            )
-            return train, test, str(known["fingerprint"])
-    except (OSError, ValueError, KeyError) as error:
+            found = _opened(entry, mark)
+            assert found is not None, "it was filled"  # noqa: S101
+            return found
+    except OSError as error:
         raise DatasetError(
             f"The images of {images.folder}, more than a quarter of memory, must be "
             f"kept on disk as {images.decoded_bytes / 1e9:.1f} GB of pixels, but "
@@ -119,6 +117,16 @@ def mapped(images: ImageFiles, say: Say) -> tuple[np.ndarray, np.ndarray, str]:
             "folder in the environment variable TUNE_CACHE, or use a smaller "
             "--image-size."
         ) from error
+
+
+def _opened(entry: Path, mark: str) -> tuple[np.ndarray, np.ndarray, str] | None:
+    """Map what was decoded before; None where it is not there or is damaged."""
+    try:
+        known = json.loads((entry / f"{mark}.json").read_text(encoding="utf-8"))
+        train, test = _arrays(entry, mark)
+        return train, test, str(known["fingerprint"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
 
 
 def local_path(path: Path) -> Path:
@@ -228,9 +236,13 @@ def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
 
 
 def _fingerprint(images: ImageFiles, entry: Path, mark: str) -> str:
-    train, test = (np.load(p, mmap_mode="r") for p in _paths(entry, mark).values())
+    train, test = _arrays(entry, mark)
     labels, n_train = images.labels, images.n_train
     return fingerprint(train, labels[:n_train], test, labels[n_train:])
+
+
+def _arrays(entry: Path, mark: str) -> list[np.ndarray]:
+    return [np.load(path, mmap_mode="r") for path in _paths(entry, mark).values()]
 
 
 def _paths(entry: Path, mark: str) -> dict[str, Path]:
