@@ -32,7 +32,11 @@ def test_an_objective_says_its_direction_where_its_name_does_not(
 
 
 @pytest.mark.parametrize(
-    "metric", [*_MAX, "loss", "crossentropy", "mean_squared_error"]
+    "metric",
+    [  # KerasTuner cannot make the two that take an argument
+        *(name for name in _MAX if "sensitivity" not in name),
+        *("loss", "crossentropy", "mean_squared_error"),
+    ],
 )
 def test_a_direction_that_is_inferred_is_kerastuners(metric):
     """Where it is inferred at all: it takes F1Score for a loss."""
