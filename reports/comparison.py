@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from reports import views, wording
-from reports.frames import Objective, Study, read_study
+from reports.frames import Study, read_study
 from reports.ranking import Ranking, rank
 from reports.views import BASELINE
+from tuner.objective import Objective
 from tuner.records import RecordError
 
 DRAWN = 6  # studies that a figure can hold apart

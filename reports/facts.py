@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from reports import wording
 from reports.frames import Study
 from reports.ranking import Ranking
+from tuner.snippet import load_snippet
 
 
 class Use(NamedTuple):
@@ -136,7 +137,7 @@ def use(study: Study, ranking: Ranking) -> Use | None:
         trial=trial,
         who=f"{'the baseline' if trial == 0 else f'trial {trial}'}, {what}",
         export=command(study, "export", str(trial), "-o", "model.keras"),
-        snippet=_snippet(study),
+        snippet=load_snippet("model.keras", study.record.data),
         config=tuple((str(key), wording.value(value)) for key, value in config.items()),
     )
 
@@ -154,23 +155,6 @@ def command(study: Study, verb: str, *words: str) -> str:
         if word.startswith("--directory="):
             return f"{written} --directory {shlex.quote(word.partition('=')[2])}"
     return written
-
-
-def _snippet(study: Study) -> str:
-    data = study.record.data
-    shape = data.get("input_shape") or ("height", "width", "channels")
-    size = ", ".join(str(n) for n in (1, *shape))
-    classes = [str(name) for name in data.get("classes") or ()]
-    names = f"{classes!r}" if 0 < len(classes) <= 10 else "class_names"
-    return "\n".join(
-        [
-            "import keras",
-            "import numpy as np",
-            'model = keras.saving.load_model("model.keras")',
-            f'images = np.zeros(({size}), "uint8")  # yours, pixels 0 to 255',
-            f"print({names}[model.predict(images)[0].argmax()])",
-        ]
-    )
 
 
 def _space(study: Study) -> str:

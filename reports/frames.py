@@ -18,6 +18,7 @@ import pandas as pd
 from reports import keras_tuner_project
 from reports.knobs import Knob, configs_frame, varying
 from tuner import locks, record_files, records
+from tuner.objective import Objective
 from tuner.records import Execution, StudyRecord, TrialRecord
 from tuner.rungs import sentences
 
@@ -42,24 +43,6 @@ _UNREADABLE = (records.RecordError, OSError, TypeError, ValueError, AttributeErr
 
 
 @dataclass(frozen=True)
-class Objective:
-    """What ranks the trials: a validation metric and its direction.
-
-    Attributes:
-        name: For example "val_accuracy".
-        higher_is_better: False for losses.
-    """
-
-    name: str
-    higher_is_better: bool
-
-    @property
-    def is_accuracy(self) -> bool:
-        """Whether it is a fraction of images, which has a Wilson interval."""
-        return self.name == "val_accuracy"
-
-
-@dataclass(frozen=True)
 class Study:
     """One study folder, read.
 
@@ -73,7 +56,8 @@ class Study:
             `gap` is train_accuracy - test_accuracy, `gap_variance` its variance
             between executions; `rung` counts Hyperband's promotions from 1;
             `order` is the order in which they ended, from 1.
-        executions: One row an execution.
+        executions: One row an execution; further metrics of a user's own network
+            have columns such as `val_auc`.
         epochs: One row an epoch: trial, execution, epoch from 1, the histories.
         configs: One row a trial, indexed by it; one column a hyperparameter.
         knobs: The hyperparameters of the space that vary over the trials.
@@ -100,12 +84,10 @@ class Study:
     @property
     def objective(self) -> Objective:
         """What ranks its trials; validation, whatever the settings hold."""
-        name = str(self.record.settings.get("objective") or "val_accuracy")
-        if not name.startswith("val_"):
-            name = "val_accuracy"
-        given = self.record.settings.get("direction")
-        lower = given == "min" if given else name.endswith(("loss", "error"))
-        return Objective(name, higher_is_better=not lower)
+        try:
+            return Objective.parse(str(self.record.settings.get("objective")))
+        except ValueError:
+            return Objective("val_accuracy", "max")
 
     @property
     def has_validation(self) -> bool:
@@ -264,21 +246,10 @@ def _trials_frame(
         frame[name] = _aligned(_whole_mean(final, final[name]), frame)
     frame["gap"] = frame["train_accuracy"] - frame["test_accuracy"]
     frame["gap_variance"] = _aligned(gaps.groupby(final["trial"]).var(), frame)
-    frame["objective"] = _aligned(_objective(final, epochs, objective), frame)
+    scores = final.get(objective.name, pd.Series(np.nan, final.index))
+    frame["objective"] = _aligned(_whole_mean(final, scores), frame)
     frame["peak_epoch"] = _aligned(_peak_epoch(epochs, objective), frame)
     return frame[list(TRIAL_COLUMNS)]
-
-
-def _objective(
-    final: pd.DataFrame, epochs: pd.DataFrame, objective: Objective
-) -> pd.Series[float]:
-    """Take the objective as evaluated, or a metric of the user's last epoch."""
-    if objective.name in METRICS:
-        return _whole_mean(final, final[objective.name])
-    if objective.name not in epochs:
-        return pd.Series(dtype="float64")
-    last = epochs.groupby(["trial", "execution"])[objective.name].last()
-    return last.groupby("trial").mean()
 
 
 def _peak_epoch(epochs: pd.DataFrame, objective: Objective) -> pd.Series[float]:
@@ -314,12 +285,14 @@ def _executions_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
                 for name in _EXECUTION_COLUMNS
                 if name not in ("trial", "final")
             },
+            **execution.metrics,
         }
         for trial in trials
         for execution in trial.executions
     ]
-    frame = pd.DataFrame(rows, columns=list(_EXECUTION_COLUMNS))
-    numbers = [*METRICS, "params", "seconds", "train_seconds", "epochs"]
+    others = sorted({n for t in trials for e in t.executions for n in e.metrics})
+    frame = pd.DataFrame(rows, columns=[*_EXECUTION_COLUMNS, *others])
+    numbers = [*METRICS, *others, "params", "seconds", "train_seconds", "epochs"]
     frame[numbers] = frame[numbers].astype("float64")
     return frame.astype({"trial": "int64", "execution": "int64", "final": "bool"})
 

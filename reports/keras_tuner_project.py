@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tuner.objective import Objective
 from tuner.records import Execution, RecordError, Rung, StudyRecord, TrialRecord
 
 KIND = "keras-tuner"
@@ -54,7 +55,7 @@ def read(folder: Path) -> tuple[StudyRecord, list[TrialRecord], list[str]]:
     oracle = _parse(folder / "oracle.json")
     raw, unread = _trials(folder)
     try:
-        objective, direction = _objective(raw)
+        objective = _objective(raw)
         space = [_described(h) for h in oracle["hyperparameters"]["space"]]
         order = {str(key): i for i, key in enumerate(oracle.get("start_order") or ())}
         raw.sort(key=lambda t: order.get(str(t["trial_id"]), len(order)))
@@ -71,8 +72,7 @@ def read(folder: Path) -> tuple[StudyRecord, list[TrialRecord], list[str]]:
         "space": folder.name,
         "algorithm": "hyperband" if epochs else "random",
         "epochs": epochs,
-        "objective": objective,
-        "direction": direction,
+        "objective": str(objective),
     }
     created = datetime.fromtimestamp((folder / "oracle.json").stat().st_mtime, UTC)
     record = StudyRecord(
@@ -110,14 +110,15 @@ def _trials(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
     return found, unread
 
 
-def _objective(raw: Sequence[Raw]) -> tuple[str, str]:
+def _objective(raw: Sequence[Raw]) -> Objective:
     """Find the metric that the scores are: KerasTuner does not store its name."""
     done = [t for t in raw if t["status"] == "COMPLETED" and t["score"] is not None]
     names = {name for t in done for name in t["metrics"]["metrics"]}
     for name in sorted(n for n in names if n.startswith("val_")):
         if all(_metric(t, name) == t["score"] for t in done):
-            return name, str(done[0]["metrics"]["metrics"][name]["direction"])
-    return "val_accuracy", "max"
+            direction = done[0]["metrics"]["metrics"][name]["direction"]
+            return Objective(name, str(direction))
+    return Objective("val_accuracy", "max")
 
 
 def _metric(trial: Raw, name: str) -> float | None:

@@ -26,6 +26,7 @@ from reports import (
     optimism,
     replication,
     table,
+    views,
     wording,
 )
 from reports.drawing import Image
@@ -84,7 +85,7 @@ def report_html(study: Study) -> str:
         importance_withheld=weights if isinstance(weights, str) else "",
         **_effects(study, ranking),
         podium=_podium(study, ranking),
-        score_name="Val. %" if study.objective.is_accuracy else "Score",
+        score_name=_score_name(study),
         has_intervals=study.has_intervals,
         compared=_compared(study),
         validation_images=wording.count(study.images("validation")),
@@ -185,6 +186,10 @@ def comparison_html(found: comparison.Studies) -> str:
         live=any(entry.study.state == "running" for entry in found.entries),
         **comparison_page.page(found)._asdict(),
     )
+
+
+def _score_name(study: Study) -> str:
+    return "Val. %" if study.objective.is_accuracy else views.axis_of(study.objective)
 
 
 def _podium(study: Study, ranking: Ranking) -> list[tuple[str, ...]]:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports import wording
-from reports.frames import Study, read_study
+from reports import views, wording
+from reports.frames import METRICS, Study, read_study
 from reports.ranking import Ranking, rank
 from search_spaces.published import EXPERIMENTS
 from tuner.files import atomic_file
@@ -68,6 +68,11 @@ def trials_table(study: Study, ranking: Ranking) -> list[Column]:
         Column("epochs", "Epochs", "count", _plain(rows["epochs"])),
         Column("seconds", "Time", "duration", _plain(rows["seconds"])),
     ]
+    name = study.objective.name
+    if name not in METRICS:
+        title, values = views.axis_of(study.objective), _plain(rows["objective"])
+        at = next(i for i, c in enumerate(columns) if c.key == "val_accuracy")
+        columns.insert(at, Column(name, title, "loss", values))
     if not ranking.by_validation:
         columns = [
             c for c in columns if c.key not in ("place", "val_accuracy", "val_loss")

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from reports import wording
-from reports.frames import Objective, Study
+from reports.frames import Study
 from reports.knobs import Knob
 from reports.ranking import Ranking
+from tuner.objective import Objective
 
 LEADERS = 15
 CURVES = 6

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from reports.frames import Objective
 from tuner.numbers import MISSING, count, duration, number, params
+from tuner.objective import Objective
 
 __all__ = [
     "GAP",

@@ -70,6 +70,8 @@ class OwnModel:
         pixels: "unit" for float32 in [0, 1], "raw" for float32 in 0..255.
         has_fit: Whether it trains its networks itself, with `HyperModel.fit`.
         draws_epochs: Whether that `fit` chooses the epochs, and is not told them.
+        metrics: What its networks compile besides the accuracy and the loss, numbers
+            only, by their names in Keras.
     """
 
     path: str
@@ -77,6 +79,7 @@ class OwnModel:
     pixels: str = "unit"
     has_fit: bool = False
     draws_epochs: bool = False
+    metrics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,16 +138,21 @@ class OwnSpace:
 
     def to_dict(self) -> dict[str, Any]:
         """Give what a worker found out, for a record."""
-        return {
+        found = {
             "declared": self.declared,
             "has_fit": self.model.has_fit,
             "draws_epochs": self.model.draws_epochs,
         }
+        metrics = list(self.model.metrics)  # which older studies did not store
+        return {**found, "metrics": metrics} if metrics else found
 
     def known(self, found: Mapping[str, Any]) -> OwnSpace:
         """Return this space with what a worker found out, as `to_dict` gives it."""
         model = replace(
-            self.model, has_fit=found["has_fit"], draws_epochs=found["draws_epochs"]
+            self.model,
+            has_fit=found["has_fit"],
+            draws_epochs=found["draws_epochs"],
+            metrics=tuple(found.get("metrics", ())),
         )
         return replace(self, model=model, declared=found["declared"])
 

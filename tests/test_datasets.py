@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from PIL import Image
 
-from tuner import datasets, image_files
+from tuner import datasets, image_decoding
 from tuner.datasets import DatasetError, stratified_split
 from tuner.splits import stratified_subset
 
@@ -407,7 +407,7 @@ def test_many_files_stay_in_order(tmp_path, is_large):
         Image.fromarray(noise).save(files[0])
         assert files[0].stat().st_size > 4000
 
-    decoded = image_files._decode(files, None)
+    decoded = image_decoding.decode(files, None, lambda _, all_: np.vstack([*all_]))
 
     assert decoded[:, 0, 0, 0].tolist() == list(range(256))
 

@@ -25,10 +25,13 @@ LAYERS = [
     {"tuner.records", "tuner.locks", "tuner.seeds", "tuner.numbers", "tuner.quiet"},
     {"tuner.tables"},
     {"tuner.machine", "tuner.files", "tuner.interrupts", "tuner.arms"},
+    {"tuner.snippet", "tuner.objective"},
     {"tuner.record_files"},
     {"tuner.tasks", "tuner.hyperband"},
     {"tuner.ranking", "tuner.wording", "tuner.screening", "tuner.image_arrays"},
     {"tuner.rungs", "tuner.executions"},
+    {"tuner.image_decoding"},
+    {"tuner.image_cache"},
     {"tuner.named_datasets", "tuner.image_files", "tuner.splits"},
     {"tuner.datasets", "tuner.settings", "tuner.study", "tuner.proposals"},
     {"tuner.fused"},
@@ -38,7 +41,7 @@ LAYERS = [
     {"tuner.own_training"},
     {"tuner.worker", "tuner.placement"},
     {"tuner.workers"},
-    {"tuner.ray_cluster"},
+    {"tuner.ray_cluster", "tuner.ray_images"},
     {"tuner.ray_workers", "tuner.oracles", "tuner.opening", "tuner.replay"},
     {"tuner.known", "tuner.continuing"},
     {"tuner.options", "tuner.console"},
@@ -63,6 +66,8 @@ SHARED = {
     "tuner.rungs",
     "tuner.numbers",
     "tuner.tables",
+    "tuner.objective",
+    "tuner.snippet",
 }
 
 

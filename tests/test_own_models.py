@@ -274,3 +274,157 @@ data = load_dataset("digits", None, limit=None, validation_split=0.2, seed=0)
 model = keras.saving.load_model("{model}")
 print((model.predict(data.x_test, verbose=0).argmax(1) == data.y_test).mean())
 """
+
+
+_HEADS = {
+    "softmax": ("Dense(3, activation='softmax')", "'categorical_crossentropy'", 3),
+    "logits": (
+        "Dense(3)",
+        "keras.losses.SparseCategoricalCrossentropy(from_logits=True)",
+        3,
+    ),
+    "sigmoid": ("Dense(1, activation='sigmoid')", "'binary_crossentropy'", 2),
+    "one logit": ("Dense(1)", "keras.losses.BinaryCrossentropy(from_logits=True)", 2),
+}
+_HEAD = """
+import keras
+
+
+def build_model(hp):
+    units = hp.Int("units", 4, 8)
+    layers = [keras.layers.Flatten(), keras.layers.Dense(units), keras.layers.{head}]
+    model = keras.Sequential(layers)
+    model.compile("adam", {loss})
+    return model
+"""
+
+
+@slow
+@pytest.mark.parametrize("name", _HEADS)
+def test_one_snippet_loads_every_kind_of_network(tmp_path, capsys, name):
+    """It names the class that the search's own evaluation chose, whatever came out."""
+    from types import SimpleNamespace
+
+    from tuner import export, own_models, training
+    from tuner.records import Execution, TrialRecord
+
+    head, loss, classes = _HEADS[name]
+    path = _space(tmp_path, _HEAD.format(head=head, loss=loss))
+    space = load_space(str(path))
+    config = {"units": 4, "epochs": 1}
+    record = SimpleNamespace(
+        data={"input_shape": [8, 8, 1], "classes": ["cat", "dog", "emu"][:classes]},
+        settings={"space": str(path), "pixels": "unit"},
+        space={"source": space.source, "own": space.to_dict()},
+    )
+    trial = TrialRecord(0, "completed", config, executions=(Execution(0, 1, epochs=1),))
+    hp = own_models.hyperparameters(config)
+    network = own_models.network(space.model, hp, (8, 8, 1), classes)
+    network.model.optimizer.build(network.model.trainable_variables)
+    bias = network.model.layers[-1].bias
+    black = np.zeros((1, 8, 8, 1), np.uint8)
+    for right in range(classes):
+        one_hot = np.eye(classes)[right]
+        bias.assign(one_hot if bias.shape == (classes,) else [2 * right - 1])
+        found = network.assess(black, np.zeros(1, int), np.zeros(1, int))
+        assert found.predictions == [right]
+        state = training.state_of(network.model, 1)
+        study = SimpleNamespace(record=record, state=lambda *_, state=state: state)
+        snippet = export.write_model(study, trial, tmp_path / "m.keras", None)
+        exec(snippet, {})  # noqa: S102  as a user types it
+        assert capsys.readouterr().out.split()[-1] == record.data["classes"][right]
+
+
+@slow
+def test_a_fit_is_refused_images_that_memory_cannot_hold(monkeypatch):
+    """It is given them as one array; `build_model` alone is not."""
+    from tasks import digits
+
+    from tuner import own_models
+
+    monkeypatch.setattr(own_models, "memory_bytes", lambda: 100_000)
+    with pytest.raises(SpaceError, match=r"400 of them as float32 take 0.0 GB of this"):
+        own_models.discover(_own(own_spaces.CLASS), digits())
+
+
+_F1 = own_spaces.FUNCTION.replace(
+    'metrics=["accuracy"]',
+    'metrics=["accuracy", keras.metrics.AUC(), keras.metrics.F1Score("macro"), '
+    "keras.metrics.F1Score(name='each')]",
+)
+
+
+@slow
+def test_metrics_are_as_keras_measures_them_over_the_whole_split():
+    """Not averaged over batches; one that is no single number is left out."""
+    from tasks import digits
+
+    from tuner import own_models
+    from tuner.networks import fresh
+
+    assert _discover(_F1)["metrics"] == ["auc", "f1_score"]
+    data = digits()
+    hp = own_models.hyperparameters({"units_0": 16})
+    network = fresh(
+        lambda: own_models.network(_own(_F1), hp, data.input_shape, 10), seed=1
+    )
+    found = network.assess(data.x_train, data.y_train, data.train)
+    images, labels = network.arrays(data.x_train[data.train], data.y_train[data.train])
+    theirs = network.model.evaluate(images, labels, verbose=0, return_dict=True)
+    assert found.metrics == pytest.approx(
+        {"auc": theirs["auc"], "f1_score": theirs["f1_score"]}, rel=1e-4
+    )
+    assert found.loss == pytest.approx(theirs["loss"], rel=1e-4)
+    assert found.accuracy == pytest.approx(theirs["accuracy"])
+
+
+@slow
+def test_a_search_by_a_metric_of_ones_own(tmp_path):
+    """Hyperband, the ranking, the terminal, JSON, the table and the page follow it."""
+    import csv
+
+    _space(tmp_path, _F1)
+
+    def tune(*arguments):
+        command = [sys.executable, "-m", "tuner", *arguments]
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    search = ["--space", "mine.py", "--dataset", "digits", "--limit", "400", "-n", "4"]
+    search += ["--algorithm", "hyperband", "--epochs", "4"]
+    refused = tune(*search, "--objective", "val_recall")
+    assert refused.returncode == 2
+    assert "They have val_accuracy, val_loss, val_auc, val_f1_score" in refused.stderr
+    done = tune(*search, "--objective", "val_f1_score:min", "--json")
+    assert done.returncode == 0, done.stderr[-2000:]
+    study = json.loads(done.stdout)
+    assert study["objective"] == {"name": "val_f1_score", "direction": "min"}
+    whole = [t for t in study["trials"] if t["epochs"] == 4]
+    assert len(whole) > 1
+    best = min(whole, key=lambda t: t["val_f1_score"])
+    assert study["best"] == best
+
+    folder = tmp_path / "runs/mine-digits"
+    for path in folder.glob("trials/*.json"):
+        record = json.loads(path.read_text())
+        (execution,) = record["executions"]
+        assert set(execution["metrics"]) == {
+            f"{split}_{name}"
+            for split in ("train", "val", "test")
+            for name in ("auc", "f1_score")
+        }
+        last = execution["history"]["val_f1_score"][-1]
+        assert record["rungs"][-1]["score"] == last
+        assert execution["metrics"]["val_f1_score"] == last
+    rows = tune("show", "mine-digits").stdout.splitlines()
+    assert rows[1].split()[:3] == ["trial", "val_f1_score", "val"]
+    assert rows[2].split()[1] == f"{best['val_f1_score']:.4f}"
+    tune("export", "mine-digits", "--to", "csv")
+    with (tmp_path / "trials.csv").open() as file:
+        first = next(csv.DictReader(file))
+    assert int(first["trial"]) == best["trial"]
+    assert float(first["val_f1_score"]) == pytest.approx(best["val_f1_score"], rel=1e-4)
+    page = (folder / "report.html").read_text()
+    assert "Validation f1 score" in page
+    assert "lowest validation f1 score" in page

@@ -198,15 +198,16 @@ def test_a_test_loss_that_is_no_number_is_an_error(monkeypatch):
     from tasks import digits, task, train
 
     from tuner import training
+    from tuner.networks import Network
 
-    measure = training.assess
+    measure = Network.assess
 
-    def broken(model, images, labels, which):
-        result = measure(model, images, labels, which)
+    def broken(network, images, labels, which):
+        result = measure(network, images, labels, which)
         is_test = images is digits().x_test
         return replace(result, loss=float("nan")) if is_test else result
 
-    monkeypatch.setattr(training, "assess", broken)
+    monkeypatch.setattr(Network, "assess", broken)
     with pytest.raises(training.DivergedError, match="test_loss became nan in epoch 1"):
         train(task(epochs=1), digits(), lambda event: None)
 

@@ -18,9 +18,10 @@ def copies(data: Dataset) -> tuple[str, ...]:
     """
     known = set(_marks(data.x_train[i] for i in data.train))
     validation = (data.x_train[i] for i in data.validation)
+    test = (data.x_test[i] for i in data.test)
     found = {
         "validation": (_count(validation, known), len(data.validation)),
-        "test": (_count(data.x_test, known), len(data.y_test)),
+        "test": (_count(test, known), len(data.test)),
     }
     return tuple(
         f"{copied:,} of {images:,} {split} images are exact copies of training images, "

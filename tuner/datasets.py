@@ -9,13 +9,23 @@ import hashlib
 import json
 import math
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from tuner.files import atomic_file
-from tuner.image_arrays import ARRAYS, DatasetError, Images, Say, read_npz, resize
+from tuner.image_arrays import (
+    ARRAYS,
+    DatasetError,
+    Images,
+    Say,
+    fingerprint,
+    read_npz,
+    resize,
+)
 from tuner.image_files import read_folder
 from tuner.named_datasets import NAMES, load_named
 from tuner.splits import stratified_split, stratified_subset
@@ -24,6 +34,7 @@ __all__ = [
     "NAMES",
     "Dataset",
     "DatasetError",
+    "is_mapped",
     "load_dataset",
     "open_arrays",
     "resplit",
@@ -31,6 +42,7 @@ __all__ = [
     "stratified_split",
 ]
 
+_ARRAYS = (*ARRAYS, "train", "validation", "test")
 _IN_JSON = ("name", "classes", "fingerprint", "split")
 
 
@@ -40,14 +52,18 @@ class Dataset:
 
     Attributes:
         name: "cifar10", or what a user's file or folder is called.
-        x_train: Training and validation images together, after any limit: uint8 in
-            0..255, shape (n, height, width, channels), channels 1 or 3.
+        x_train: Training and validation images together: uint8 in 0..255, shape
+            (n, height, width, channels), channels 1 or 3. Those that a limit leaves
+            out are in it where they are mapped from disk.
         y_train: Their class ids, 0..len(classes)-1, int32, shape (n,).
-        x_test: Test images, shape (n_test, height, width, channels).
-        y_test: Their class ids, int32, shape (n_test,).
+        x_test: Test images among others, shape (m, height, width, channels); x_train
+            itself where they were split off from mapped images.
+        y_test: Their class ids, int32, shape (m,).
         classes: The classes' names, by id.
         train: Sorted indices into x_train of the images to train on, int64.
-        validation: Sorted indices of the others; empty without a validation split.
+        validation: Sorted indices into x_train, disjoint from train; empty without a
+            validation split.
+        test: Sorted indices into x_test.
         fingerprint: SHA-256 (hex) of all images and labels, before any limit. A
             jpg's pixels may differ by 1 between versions of its decoder.
         split: SHA-256 (hex) of the fingerprint and of which images are in train
@@ -62,6 +78,7 @@ class Dataset:
     classes: tuple[str, ...]
     train: np.ndarray
     validation: np.ndarray
+    test: np.ndarray
     fingerprint: str
     split: str
 
@@ -79,10 +96,11 @@ def resplit(data: Dataset, seed: int) -> Dataset:
         data: Has a validation split.
         seed: Equal seeds give equal splits.
     """
-    share = len(data.validation) / len(data.y_train)
-    train, validation = stratified_split(data.y_train, share, seed)
-    split = _hash(train, validation, start=data.fingerprint)
-    return replace(data, train=train, validation=validation, split=split)
+    used = np.union1d(data.train, data.validation)
+    share = len(data.validation) / len(used)
+    train, validation = stratified_split(data.y_train[used], share, seed)
+    split = fingerprint(train, validation, start=data.fingerprint)
+    return replace(data, train=used[train], validation=used[validation], split=split)
 
 
 def _to_stderr(text: str) -> None:
@@ -136,73 +154,109 @@ def load_dataset(
         x_train, x_test = resize(x_train, image_size), resize(x_test, image_size)
     y_train = images.y_train.astype(np.int32)
     y_test = images.y_test.astype(np.int32)
-    fingerprint = _hash(x_train, y_train, x_test, y_test)
+    mark = images.fingerprint or fingerprint(x_train, y_train, x_test, y_test)
 
-    test = np.arange(0)
+    rest, test, held = np.arange(len(y_train)), np.arange(len(y_test)), np.arange(0)
     if test_split is not None:
         todo = "Add images of that class"
         _check_counts(y_train, images.classes, 2, "with --test-split", todo)
-        rest, test = stratified_split(y_train, test_split, _derive(seed, "test"))
-        x_test, y_test = x_train[test], y_train[test]
-        x_train, y_train = x_train[rest], y_train[rest]
+        rest, held = stratified_split(y_train, test_split, _derive(seed, "test"))
+        x_test, y_test, test = x_train, y_train, held
     kept = _limit(
-        y_train,
+        y_train[rest],
         images.classes,
         limit=limit,
         validation_split=validation_split,
         seed=seed,
         say=say,
     )
-    if len(kept) < len(x_train):
-        x_train, y_train = x_train[kept], y_train[kept]
-    train, validation = np.arange(len(kept)), np.arange(0)
+    used = rest[kept]
+    train, validation = np.arange(len(used)), np.arange(0)
     if validation_split:
         train, validation = stratified_split(
-            y_train, validation_split, _derive(seed, "validation")
+            y_train[used], validation_split, _derive(seed, "validation")
         )
-    return Dataset(
+    data = Dataset(
         name=title,
         x_train=x_train,
         y_train=y_train,
         x_test=x_test,
         y_test=y_test,
         classes=images.classes,
-        train=train,
-        validation=validation,
-        fingerprint=fingerprint,
-        split=_hash(test, kept[train], kept[validation], start=fingerprint),
+        train=used[train],
+        validation=used[validation],
+        test=test,
+        fingerprint=mark,
+        split=fingerprint(held, kept[train], kept[validation], start=mark),
     )
+    return data if is_mapped(x_train) else _compact(data)
+
+
+def is_mapped(images: np.ndarray) -> bool:
+    """Whether images are mapped from a file."""
+    return isinstance(images, np.memmap)
+
+
+def _compact(data: Dataset) -> Dataset:
+    """Leave out the images that no split uses."""
+    used = np.union1d(data.train, data.validation)
+    if len(used) < len(data.y_train):
+        data = replace(
+            data,
+            x_train=data.x_train[used],
+            y_train=data.y_train[used],
+            train=np.searchsorted(used, data.train),
+            validation=np.searchsorted(used, data.validation),
+        )
+    if len(data.test) < len(data.y_test):
+        data = replace(
+            data,
+            x_test=data.x_test[data.test],
+            y_test=data.y_test[data.test],
+            test=np.arange(len(data.test)),
+        )
+    return data
 
 
 def save_arrays(dataset: Dataset, folder: Path) -> None:
-    """Write a dataset where workers can open it, each file whole or not at all."""
+    """Write a dataset where workers can open it, each file whole or not at all.
+
+    Images that are mapped from a file stay there.
+    """
     folder.mkdir(exist_ok=True)
-    for name in (*ARRAYS, "train", "validation"):
+    files = {}
+    for name in _ARRAYS:
+        array = getattr(dataset, name)
+        if isinstance(array, np.memmap):
+            files[name] = str(array.filename)
+            continue
         with atomic_file(folder / f"{name}.npy", "wb") as file:
-            np.save(file, getattr(dataset, name), allow_pickle=False)
+            np.save(file, array, allow_pickle=False)
     rest = {name: getattr(dataset, name) for name in _IN_JSON}
     with atomic_file(folder / "dataset.json") as file:
-        json.dump(rest, file)
+        json.dump({**rest, "files": files}, file)
 
 
 def open_arrays(folder: Path) -> Dataset:
     """Open what `save_arrays` wrote; the images stay on disk, memory-mapped.
 
     Processes that open it share one copy of the images in memory. What is written
-    to the arrays stays with the process that wrote it.
+    to arrays that were in memory stays with the process that wrote it; those that
+    were mapped cannot be written to.
 
     Raises:
         DatasetError: A file is missing or damaged.
     """
     try:
         rest = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        files = rest["files"]
         arrays = {
             name: np.load(
-                folder / f"{name}.npy",
-                mmap_mode="c" if name.startswith("x_") else None,
+                files.get(name, folder / f"{name}.npy"),
+                mmap_mode=_mode(name, files),
                 allow_pickle=False,
             )
-            for name in (*ARRAYS, "train", "validation")
+            for name in _ARRAYS
         }
         rest["classes"] = tuple(rest["classes"])
         return Dataset(**arrays, **{name: rest[name] for name in _IN_JSON})
@@ -211,6 +265,13 @@ def open_arrays(folder: Path) -> Dataset:
             f"{folder} must hold a dataset that was saved for the workers, but it "
             f"cannot be opened: {error}. Remove the folder and start again."
         ) from error
+
+
+def _mode(name: str, files: Mapping[str, str]) -> Literal["r", "c"] | None:
+    """Say how to map an array; private copies of a large one could exceed memory."""
+    if name in files:
+        return "r"
+    return "c" if name.startswith("x_") else None
 
 
 def _check_options(
@@ -313,12 +374,3 @@ def _check_counts(
 def _derive(seed: int, purpose: str) -> int:
     digest = hashlib.sha256(f"{purpose} {seed}".encode()).digest()
     return int.from_bytes(digest[:8], "big")
-
-
-def _hash(*arrays: np.ndarray, start: str = "") -> str:
-    digest = hashlib.sha256(start.encode())
-    for array in arrays:
-        little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-        digest.update(f"{little.dtype.str} {little.shape}\n".encode())
-        digest.update(little.data if little.size else b"")
-    return digest.hexdigest()

@@ -26,6 +26,7 @@ def after_epoch(execution: Execution, event: EpochEnd) -> Execution:
         val_loss=None,
         test_accuracy=None,
         test_loss=None,
+        metrics={},
         best_epoch=None,
     )
 
@@ -33,6 +34,7 @@ def after_epoch(execution: Execution, event: EpochEnd) -> Execution:
 def after_result(execution: Execution, event: TrainingResult) -> Execution:
     """Add the measures of the weights that were kept."""
     validation = event.validation
+    parts = {"train": event.train, "val": validation, "test": event.test}
     return replace(
         execution,
         train_accuracy=event.train.accuracy,
@@ -41,6 +43,12 @@ def after_result(execution: Execution, event: TrainingResult) -> Execution:
         val_loss=validation.loss if validation else None,
         test_accuracy=event.test.accuracy,
         test_loss=event.test.loss,
+        metrics={
+            f"{split}_{name}": value
+            for split, part in parts.items()
+            if part
+            for name, value in part.metrics.items()
+        },
         params=event.params,
         seconds=execution.seconds + event.seconds,
         continued_from=event.continued_from,

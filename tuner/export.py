@@ -12,6 +12,7 @@ from tuner.known import own_space
 from tuner.quiet import quiet_stderr
 from tuner.ranking import best_first
 from tuner.records import TrialRecord
+from tuner.snippet import load_snippet
 from tuner.study import NotAStudyError, Study, StudyError
 from tuner.tasks import (
     EpochEnd,
@@ -21,16 +22,6 @@ from tuner.tasks import (
     TrainingTask,
     WorkerLoss,
 )
-
-_SNIPPET = """\
-import keras
-import numpy as np
-
-model = keras.saving.load_model({path!r})
-images = np.zeros((1, {shape}), "uint8")  # your images, pixels 0 to 255
-probabilities = model.predict(images)     # shape (images, {outputs})
-print({classes!r}[probabilities[0].argmax()])
-"""
 
 
 def choose_trial(study: Study, number: int | None) -> TrialRecord:
@@ -67,7 +58,8 @@ def write_model(
 ) -> str:
     """Write a trial's first execution as a `.keras` file, and say how to load it.
 
-    The file takes pixels 0 to 255 and gives probabilities. It needs Keras alone.
+    The file takes pixels 0 to 255 and gives a column a class: probabilities, as far
+    as the loss of a user's own network tells. It needs Keras alone.
 
     Args:
         study: The trial's.
@@ -94,21 +86,15 @@ def write_model(
                 own=own.model if own else None,
             )
         )
-    data = study.record.data
     with quiet_stderr():
-        outputs = _save(study, trial, state, path, own)
-    return _SNIPPET.format(
-        path=str(path),
-        shape=", ".join(map(str, data["input_shape"])),
-        outputs=outputs,
-        classes=list(data["classes"]),
-    )
+        _save(study, trial, state, path, own)
+    return load_snippet(str(path), study.record.data)
 
 
 def _save(
     study: Study, trial: TrialRecord, state: State, path: Path, own: OwnSpace | None
-) -> int:
-    """Write the file whole or not at all, and give its number of outputs."""
+) -> None:
+    """Write the file whole or not at all."""
     import keras
 
     from search_spaces.model import build_model
@@ -121,11 +107,12 @@ def _save(
         from tuner import own_models
 
         hp = own_models.hyperparameters(trial.config)
-        model = own_models.network(own.model, hp, shape, classes).model
-        restore(model, state)
+        network = own_models.network(own.model, hp, shape, classes)
+        restore(network.model, state)
         pixels = keras.Input(shape, name="pixels")
         unit = keras.layers.Rescaling(1 / own_models.divisor(own.model))(pixels)
-        exported = keras.Model(pixels, model(unit), name=name)
+        probabilities = network.probabilities(network.model(unit))
+        exported = keras.Model(pixels, probabilities, name=name)
     else:
         model = build_model(CnnConfig.from_dict(trial.config), shape, classes)
         restore(model, state)
@@ -135,7 +122,6 @@ def _save(
         whole = Path(folder) / path.name
         exported.save(whole)
         whole.replace(path)
-    return int(exported.output_shape[-1])
 
 
 def train_again(

@@ -6,6 +6,7 @@ class ids without gaps. Everything else is a DatasetError that names the file an
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -36,6 +37,7 @@ class Images:
         x_test: As x_train, for the test set; no rows where there is none.
         y_test: As y_train; some classes may be missing.
         classes: The classes' names, by id.
+        fingerprint: `fingerprint` of the arrays, where it is known already.
     """
 
     x_train: np.ndarray
@@ -43,6 +45,17 @@ class Images:
     x_test: np.ndarray
     y_test: np.ndarray
     classes: tuple[str, ...]
+    fingerprint: str | None = None
+
+
+def fingerprint(*arrays: np.ndarray, start: str = "") -> str:
+    """Hash arrays, their types and shapes: SHA-256 (hex), equal on every machine."""
+    digest = hashlib.sha256(start.encode())
+    for array in arrays:
+        little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+        digest.update(f"{little.dtype.str} {little.shape}\n".encode())
+        digest.update(little.data if little.size else b"")
+    return digest.hexdigest()
 
 
 def read_npz(path: Path, say: Say) -> Images:

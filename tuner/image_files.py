@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tuner.image_arrays import DatasetError, Images, Say
+from tuner.image_cache import ImageFiles, mapped
+from tuner.image_decoding import Shape, decode
+from tuner.machine import memory_bytes
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 _SPLITS = ("train", "test")
+_MAPPED_FROM = 1 / 4  # of this machine's memory
 
 
 def read_folder(
@@ -24,6 +26,8 @@ def read_folder(
 
     Images are grey (1 channel) where every file is grey, RGB otherwise;
     transparency is dropped. Classes and files are in the order of their names.
+    Images that would take more than a quarter of memory stay on disk, decoded once
+    and mapped; see `image_cache`.
 
     Args:
         path: The folder.
@@ -59,13 +63,35 @@ def read_folder(
         if folder is train[-1]:
             n_train = len(files)
 
-    say(f"decoding {len(files):,} images from {path} ...")
-    start = time.perf_counter()
-    x = _decode(files, image_size)
     y = np.array(labels, np.int32)
+    images = ImageFiles(path, files, y, n_train, image_size)
+    memory = memory_bytes()
+    mark = None
+    if memory is not None and images.decoded_bytes > _MAPPED_FROM * memory:
+        x_train, x_test, mark = mapped(images, say)
+    else:
+        x_train, x_test = _in_memory(images, say)
+    return Images(x_train, y[:n_train], x_test, y[n_train:], classes, mark)
+
+
+def _in_memory(images: ImageFiles, say: Say) -> tuple[np.ndarray, np.ndarray]:
+    """Decode images to two arrays, for training and for the test."""
+    files, folder = images.files, images.folder
+
+    def fill(shape: Shape, batches: Iterator[np.ndarray]) -> np.ndarray:
+        x = np.empty((len(files), *shape), np.uint8)
+        at = 0
+        for batch in batches:
+            x[at : at + len(batch)] = batch
+            at += len(batch)
+        return x
+
+    say(f"decoding {len(files):,} images from {folder} ...")
+    start = time.perf_counter()
+    x = decode(files, images.image_size, fill)
     seconds = time.perf_counter() - start
-    say(f"decoded {len(files):,} images from {path} in {seconds:.0f} s")
-    return Images(x[:n_train], y[:n_train], x[n_train:], y[n_train:], classes)
+    say(f"decoded {len(files):,} images from {folder} in {seconds:.0f} s")
+    return x[: images.n_train], x[images.n_train :]
 
 
 def _find_classes(path: Path, say: Say) -> tuple[list[Path], list[Path]]:
@@ -150,73 +176,3 @@ def _list_images(folder: Path, say: Say) -> list[Path]:
             f"no jpg or png file, first {first.name}"
         )
     return images
-
-
-def _decode(files: list[Path], image_size: int | None) -> np.ndarray:
-    """Decode files to uint8, shape (n, height, width, channels)."""
-
-    def read(start: int) -> list[np.ndarray]:
-        return [_read_image(file, image_size) for file in files[start : start + 128]]
-
-    images = np.empty((0, 0, 0, 3), np.uint8)
-    is_grey = True
-    at = 0
-    # Pillow decodes without Python's lock, but threads that only fight for the lock
-    # made 32-pixel images (1 kB) a quarter slower; from about 4 kB they pay.
-    is_small = files[0].stat().st_size < 4000
-    threads = ThreadPoolExecutor(1 if is_small else os.cpu_count())
-    try:
-        for pictures in threads.map(read, range(0, len(files), 128)):
-            for pixels in pictures:
-                height, width = pixels.shape[:2]
-                if at == 0:
-                    images = np.empty((len(files), height, width, 3), np.uint8)
-                if images.shape[1:3] != (height, width):
-                    raise DatasetError(
-                        f"All images must have one size, but {files[0]} is "
-                        f"{images.shape[2]} x {images.shape[1]} pixels and {files[at]} "
-                        f"{width} x {height}. Resize all with --image-size N."
-                    )
-                is_grey = is_grey and pixels.ndim == 2
-                images[at] = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
-                at += 1
-    finally:
-        threads.shutdown(cancel_futures=True)
-    return images[..., :1].copy() if is_grey else images
-
-
-def _read_image(file: Path, image_size: int | None) -> np.ndarray:
-    """Decode one file to uint8, shape (height, width) or (height, width, 3)."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        data = io.BytesIO(file.read_bytes())
-        with Image.open(data, formats=("JPEG", "PNG")) as opened:
-            if image_size is not None:
-                # A large jpg decodes several times faster at a fraction of its size.
-                opened.draft(None, (2 * image_size, 2 * image_size))
-            image = _to_grey_or_rgb(opened)
-            if image_size is not None and image.size != (image_size, image_size):
-                image = image.resize(
-                    (image_size, image_size), Image.Resampling.BILINEAR
-                )
-            return np.asarray(image)
-    except Exception as error:  # Pillow raises SyntaxError, struct.error, EOFError, ...
-        unknown = isinstance(error, UnidentifiedImageError)  # its text names a buffer
-        reason = "its content is neither" if unknown else error
-        raise DatasetError(
-            f"{file} must be a readable jpg or png image, but: {reason}. "
-            "Replace or remove it."
-        ) from error
-
-
-def _to_grey_or_rgb(image: Any) -> Any:
-    from PIL import Image
-
-    if image.mode.startswith("I"):  # 16 bits; Pillow's own conversion clips at 255
-        return Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
-    if image.mode in ("1", "L", "LA", "La"):
-        return image.convert("L")
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")  # Pillow warns on the direct way
-    return image if image.mode == "RGB" else image.convert("RGB")

@@ -61,7 +61,7 @@ def best_config(
     if not ranked:
         raise SettingsError(
             "--base must name a study with a finished trial that has a "
-            f"{study.record.settings['objective']}, and {source.name} has none. "
+            f"{study.objective.name}, and {source.name} has none. "
             "Let it finish first, or put a config into a file and --enqueue that."
         )
     return dict(ranked[0].config), source.name

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import keras
@@ -16,6 +17,10 @@ from tuner.tasks import Assessment
 
 _EVALUATION_BATCH = 500
 _STEPS_A_CALL = 16  # a call from Python takes as long as a small network's step
+_EVALUATION_BYTES = 64 * 1024**2  # of its images as float32
+
+# What Keras calls the accuracy of a metric that was named by its class or in short.
+_ACCURACIES = ("acc", "categorical_accuracy", "sparse_categorical_accuracy")
 
 N = TypeVar("N", bound="Network")
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -51,51 +56,96 @@ class Network:
         """Give the same as TensorFlow's tensors, inside a `tf.data` pipeline."""
         return images, labels
 
-    def judge(self, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
-        """Classify some images, and sum up their losses.
+    def assess(
+        self, images: np.ndarray, labels: np.ndarray, which: np.ndarray
+    ) -> Assessment:
+        """Measure it in inference mode, as `evaluate` does.
 
         Args:
-            images: uint8, at most 500 of them.
-            labels: Their class ids.
+            images: uint8, shape (n, height, width, channels).
+            labels: Class ids, shape (n,).
+            which: Indices of the images to use, shape (m,), m >= 1.
+
+        Returns:
+            Accuracy, mean loss and the chosen class of every image, in the order of
+            `which`.
         """
-        logits = self.predict(images).astype(np.float64)
-        logits -= logits.max(axis=1, keepdims=True)
-        right = np.take_along_axis(logits, labels[:, None].astype(int), 1)
-        losses = np.log(np.exp(logits).sum(axis=1)) - right[:, 0]
-        return logits.argmax(axis=1), float(losses.sum())
+        chosen = np.empty(len(which), np.uint16)
+        loss = 0.0
+        for part in self.parts(which):
+            some = which[part]
+            logits = self.predict(images[some]).astype(np.float64)
+            logits -= logits.max(axis=1, keepdims=True)
+            right = np.take_along_axis(logits, labels[some][:, None].astype(int), 1)
+            losses = np.log(np.exp(logits).sum(axis=1)) - right[:, 0]
+            chosen[part], loss = logits.argmax(axis=1), loss + float(losses.sum())
+        accuracy = float(np.mean(chosen == labels[which]))
+        return Assessment(accuracy, loss / len(which), chosen)
+
+    @property
+    def evaluation_batch(self) -> int:
+        """Images a step without training."""
+        return evaluation_batch(self.model.input_shape[1:])
+
+    def parts(self, which: np.ndarray) -> list[slice]:
+        """Cut indices into parts that one step without training takes."""
+        size = self.evaluation_batch
+        return [slice(at, at + size) for at in range(0, len(which), size)]
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Give the model's outputs for at most 500 images, in inference mode."""
+        """Give the model's outputs for the images of one step, in inference mode."""
         # Always one shape: another would compile the network once more.
-        batch = np.resize(np.arange(len(images)), _EVALUATION_BATCH)
+        batch = np.resize(np.arange(len(images)), self.evaluation_batch)
         inputs, _ = self.arrays(images[batch], np.zeros(len(batch), np.int32))
         return np.asarray(self.model.predict_on_batch(inputs))[: len(images)]
 
 
-def assess(
-    network: Network, images: np.ndarray, labels: np.ndarray, which: np.ndarray
-) -> Assessment:
-    """Measure a network in inference mode, as `evaluate` does.
+def evaluation_batch(shape: Sequence[int]) -> int:
+    """Say how many images of a shape make a step without training: 500 at most."""
+    pixels = math.prod(shape)
+    return max(1, min(_EVALUATION_BATCH, _EVALUATION_BYTES // (4 * pixels)))
+
+
+def numbers(logs: Mapping[str, Any]) -> dict[str, float]:
+    """Give the metrics that are numbers, accuracy by one name whatever its kind."""
+    found = {}
+    for name, value in logs.items():
+        prefix = "val_" if name.startswith("val_") else ""
+        known = name.removeprefix("val_") in _ACCURACIES
+        if np.size(value) == 1:
+            found[f"{prefix}accuracy" if known else name] = np.asarray(value).item()
+    return found
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Some images and labels as a network takes them, batch by batch.
 
     Args:
-        network: Of any kind.
+        network: Takes them.
         images: uint8, shape (n, height, width, channels).
         labels: Class ids, shape (n,).
-        which: Indices of the images to use, shape (m,), m >= 1.
-
-    Returns:
-        Accuracy, mean loss and the chosen class of every image, in the order of
-        `which`.
+        order: Indices of the images, shape (m,).
+        size: Images a batch.
     """
-    chosen = np.empty(len(which), np.uint16)
-    loss = 0.0
-    for start in range(0, len(which), _EVALUATION_BATCH):
-        part = slice(start, start + _EVALUATION_BATCH)
-        batch = which[part]
-        chosen[part], summed = network.judge(images[batch], labels[batch])
-        loss += summed
-    accuracy = float(np.mean(chosen == labels[which]))
-    return Assessment(accuracy, loss / len(which), chosen)
+
+    def __init__(
+        self,
+        network: Network,
+        images: np.ndarray,
+        labels: np.ndarray,
+        order: np.ndarray,
+        size: int,
+    ) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self._network, self._images, self._labels = network, images, labels
+        self._order, self._size = order, size
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._order) / self._size)
+
+    def __getitem__(self, batch: int) -> Arrays:
+        which = self._order[batch * self._size : (batch + 1) * self._size]
+        return self._network.arrays(self._images[which], self._labels[which])
 
 
 def cnn(config: CnnConfig, shape: tuple[int, int, int], classes: int) -> Network:

@@ -99,7 +99,7 @@ def open_or_create(
         commit=_commit(),
     )
     study = Study.create(folder, record)
-    study.put_labels(data.y_train[data.validation], data.y_test)
+    study.put_labels(data.y_train[data.validation], data.y_test[data.test])
     return study, False
 
 
@@ -123,7 +123,7 @@ def _describe_data(data: Dataset) -> dict[str, Any]:
         "split": data.split,
         "train": len(data.train),
         "validation": len(data.validation),
-        "test": len(data.y_test),
+        "test": len(data.test),
         "input_shape": list(data.input_shape),
         "classes": list(data.classes),
     }

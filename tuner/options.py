@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from tuner.files import DIRECTORY
-from tuner.ranking import OBJECTIVES
 from tuner.settings import ALGORITHMS, DEVICES, PIXELS, parse_duration
 
 Command = Callable[..., Any]
@@ -239,8 +238,9 @@ _SEARCH = (
         "--objective",
         default="val_accuracy",
         show_default=True,
-        type=click.Choice(list(OBJECTIVES)),
-        help="What to choose by.",
+        help="What to choose by: val_accuracy, val_loss, or of a network of your own "
+        "any metric that it compiles, val_METRIC, with :max or :min where its name "
+        "does not say which is better.",
     ),
     click.option(
         "--keep-models",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +19,16 @@ import numpy as np
 from search_spaces.own import OwnModel
 from search_spaces.space import SpaceError, blame
 from tuner.datasets import Dataset
-from tuner.networks import Arrays, Network, fresh
-from tuner.tasks import Discovery
+from tuner.machine import memory_bytes
+from tuner.networks import (
+    Arrays,
+    Batches,
+    Network,
+    evaluation_batch,
+    fresh,
+    numbers,
+)
+from tuner.tasks import Assessment, Discovery
 
 _BATCH_SIZE = 32  # Keras's own, where a user's `fit` does not choose
 _MODULE = "tune_user_space"
@@ -56,7 +65,7 @@ class OwnNetwork(Network):
     ) -> None:
         super().__init__(model, _BATCH_SIZE)
         self.hp = hp
-        self._divisor, self._classes = divisor, classes
+        self._divisor, self._shape, self._classes = divisor, shape, classes
         outputs = model(np.zeros((1, *shape), np.float32))  # builds its weights
         found = tuple(getattr(outputs, "shape", ()))
         loss = model.loss
@@ -64,7 +73,7 @@ class OwnNetwork(Network):
         name = str(name or getattr(loss, "__name__", loss)).lower()
         self._is_sparse = "sparse" in name
         self._is_binary = found == (1, 1) and classes == 2
-        self._threshold = 0.0 if getattr(loss, "from_logits", False) else 0.5
+        self._gives_logits = bool(getattr(loss, "from_logits", False))
         fits = len(found) == 2 and (
             found[1] >= classes if self._is_sparse else found[1] == classes
         )
@@ -110,14 +119,43 @@ class OwnNetwork(Network):
             return pixels, tf.cast(labels, tf.float32)[:, None]
         return pixels, tf.one_hot(labels, self._classes)
 
-    def judge(self, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
-        """Classify some images, and sum up their losses, as compiled."""
-        scores = self.predict(images)
-        chosen = scores.argmax(axis=1)
-        if self._is_binary:
-            chosen = (scores[:, 0] > self._threshold).astype(np.int64)
-        logs = self.model.test_on_batch(*self.arrays(images, labels), return_dict=True)
-        return chosen, float(logs["loss"]) * len(images)
+    def assess(
+        self, images: np.ndarray, labels: np.ndarray, which: np.ndarray
+    ) -> Assessment:
+        """Measure it by the class it chooses, and by its loss and metrics as compiled.
+
+        A metric that is no single number is left out.
+        """
+        chosen = np.empty(len(which), np.uint16)
+        for part in self.parts(which):
+            scores = self.predict(images[which[part]])
+            chosen[part] = scores.argmax(axis=1)
+            if self._is_binary:
+                chosen[part] = scores[:, 0] > (0.0 if self._gives_logits else 0.5)
+        batches = Batches(self, images, labels, which, self.evaluation_batch)
+        found = numbers(self.model.evaluate(batches, verbose=0, return_dict=True))
+        loss = found.pop("loss")
+        found.pop("accuracy", None)
+        accuracy = float(np.mean(chosen == labels[which]))
+        return Assessment(accuracy, loss, chosen, found)
+
+    @property
+    def evaluation_batch(self) -> int:
+        """Images a step without training."""
+        return evaluation_batch(self._shape)
+
+    def probabilities(self, outputs: Any) -> Any:
+        """Turn the model's outputs, a Keras tensor, into a column a class.
+
+        Of one output, the second class's, it makes two. What a loss does not say to
+        be logits stays as it is: the largest is the chosen class all the same.
+        """
+        if not self._is_binary:
+            return keras.layers.Softmax()(outputs) if self._gives_logits else outputs
+        if self._gives_logits:
+            outputs = keras.layers.Activation("sigmoid")(outputs)
+        first = keras.layers.Rescaling(-1.0, offset=1.0)(outputs)
+        return keras.layers.Concatenate()([first, outputs])
 
 
 def divisor(own: OwnModel) -> float:
@@ -274,6 +312,8 @@ def discover(own: OwnModel, data: Dataset) -> Discovery:
         SpaceError: The code fails.
     """
     has_fit = type(hypermodel(own)).fit is not kt.HyperModel.fit
+    if has_fit:
+        _check_size(own, data)
     hp = kt.HyperParameters()
     shape, classes = data.input_shape, len(data.classes)
 
@@ -281,6 +321,7 @@ def discover(own: OwnModel, data: Dataset) -> Discovery:
         return network(own, hp, shape, classes)
 
     made, draws_epochs = fresh(build, seed=1), False
+    metrics = _metrics(own, made, data)
     if has_fit:
         draws_epochs = _try_fit(own, made, data)
     until, idle = time.monotonic() + _PROBE_S, 0
@@ -298,8 +339,22 @@ def discover(own: OwnModel, data: Dataset) -> Discovery:
         "declared": declared,
         "has_fit": has_fit,
         "draws_epochs": draws_epochs,
+        "metrics": metrics,
     }
     return Discovery(found)
+
+
+def _check_size(own: OwnModel, data: Dataset) -> None:
+    """Refuse what memory cannot hold: a `fit` is given its images as one array."""
+    images = len(data.train) + len(data.validation)
+    need, memory = 4 * images * math.prod(data.input_shape), memory_bytes()
+    if memory is not None and need > memory:
+        raise SpaceError(
+            f"fit of {own.path} is given all images as one array, and {images:,} of "
+            f"them as float32 take {need / 1e9:.1f} GB of this machine's "
+            f"{memory / 1e9:.1f} GB. Use build_model(hp) alone, which trains batch by "
+            "batch, or --limit or a smaller --image-size."
+        )
 
 
 def _draw(h: Any, probe: int, number: int) -> Any:
@@ -307,6 +362,15 @@ def _draw(h: Any, probe: int, number: int) -> Any:
     if probe == 0:
         return h.prob_to_value(1 - 1e-9)
     return h.random_sample(probe * 1000 + number)
+
+
+def _metrics(own: OwnModel, made: OwnNetwork, data: Dataset) -> list[str]:
+    """List what a network compiles besides the accuracy and the loss."""
+    images, labels = _few(data)
+    try:
+        return list(made.assess(images, labels, np.arange(len(labels))).metrics)
+    except Exception as error:
+        raise SpaceError(blame(own.path, "evaluate", error)) from error
 
 
 def _try_fit(own: OwnModel, made: OwnNetwork, data: Dataset) -> bool:

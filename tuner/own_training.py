@@ -16,9 +16,9 @@ import keras
 from search_spaces.own import OwnModel
 from tuner import own_models
 from tuner.datasets import Dataset, resplit
-from tuner.networks import Arrays, Network
+from tuner.networks import Arrays, Network, numbers
 from tuner.tasks import EpochEnd, TrainingResult, TrainingTask
-from tuner.training import Clock, build, check_finite, measured, named
+from tuner.training import Clock, build, check_finite, measured
 
 _Put = Callable[[EpochEnd | TrainingResult | BaseException], None]
 
@@ -102,7 +102,7 @@ class _EpochEnds(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Be told by Keras, or by the user's own loop."""
         del epoch  # a second call of `fit` counts from 0 again
-        self.end(named(logs or {}), self.epochs + 1)
+        self.end(numbers(logs or {}), self.epochs + 1)
 
     def end(self, metrics: dict[str, float], epoch: int) -> None:
         """Tell of an epoch's end.

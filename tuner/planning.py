@@ -27,9 +27,9 @@ from search_spaces.space import (
 from tuner import hyperband
 from tuner.arms import Arm
 from tuner.estimate import Workload, sample_configs, workload
+from tuner.objective import ALWAYS, Objective
 from tuner.oracles import Bayesian, Hyperband, OracleProposer, RandomSearch
 from tuner.proposals import Audit, Chain, ListProposer, Proposal, Proposer
-from tuner.ranking import OBJECTIVES
 from tuner.screening import Limits, Screen, limits_for
 from tuner.seeds import derive_seed
 from tuner.settings import SettingsError, StudySettings
@@ -256,12 +256,12 @@ class Plan:
             return self._in_order(enumerate_points, screen)
         if name == "random" and self._is_listed:
             return self._in_order(partial(shuffled_points, seed=seed), screen)
-        objective = self.settings.objective
+        objective = Objective.parse(self.settings.objective)
         common = (
             self.space,
             screen,
             self.declared,
-            kt.Objective(objective, OBJECTIVES[objective]),
+            kt.Objective(objective.name, objective.direction),
             seed,
         )
         number = 1 + len(self.settings.enqueue)
@@ -351,6 +351,7 @@ def plan_space(settings: StudySettings, space: Space | OwnSpace) -> Plan:
             f"{settings.space} makes its own. Define sample(hp, base) and return "
             "dataclasses.replace(base, ...)."
         )
+    _check_objective(settings, space)
     is_hyperband = settings.algorithm == "hyperband"
     if is_hyperband and isinstance(space, OwnSpace) and space.model.draws_epochs:
         raise SettingsError(
@@ -386,6 +387,19 @@ def _check_own(settings: StudySettings) -> None:
         raise SettingsError(
             f"{' and '.join(given)} need a space with sample(hp), and {settings.space} "
             f"builds its own network. Leave {' and '.join(given)} out."
+        )
+
+
+def _check_objective(settings: StudySettings, space: Space | OwnSpace) -> None:
+    """Refuse a metric that the networks of a space do not have."""
+    name = Objective.parse(settings.objective).name
+    own = space.model.metrics if isinstance(space, OwnSpace) else ()
+    known = (*ALWAYS, *(f"val_{metric}" for metric in own))
+    if name not in known:
+        raise SettingsError(
+            f"--objective must be a metric that the networks of {settings.space} "
+            f"compile, got {name}. They have {', '.join(known)}: choose one, or give "
+            "model.compile the metric."
         )
 
 

@@ -56,7 +56,7 @@ class Terminal:
         """Keep what the second line says."""
         self._data_line = (
             f"Data  {data.name}  {len(data.train):,} train / "
-            f"{len(data.validation):,} validation / {len(data.y_test):,} test"
+            f"{len(data.validation):,} validation / {len(data.test):,} test"
         )
         if self._live:
             self._put(" > loading the backend")
@@ -103,12 +103,12 @@ class Terminal:
 
     def epoch_ended(self, trial: TrialRecord, event: EpochEnd) -> None:
         """Change the live line."""
-        value = event.metrics.get("val_accuracy", event.metrics.get("accuracy"))
-        kind = "val" if "val_accuracy" in event.metrics else "train"
-        text = (
-            f"epoch {event.epoch}/{trial.rungs[-1].epochs}  "
-            f"{kind} {wording.points(value)}"
-        )
+        known, objective = event.metrics, self._opened().objective
+        text = f"train {wording.points(known.get('accuracy'))}"
+        if "val_accuracy" in known:
+            value = known.get(objective.name)
+            text = wording.validation(objective, known["val_accuracy"], value)
+        text = f"epoch {event.epoch}/{trial.rungs[-1].epochs}  {text}"
         if self._verbosity > 0:
             self._say_line(f"   {self._label(trial)} {text}   {self._outlook()}")
         self._show_live(trial, text)
@@ -151,13 +151,18 @@ class Terminal:
         gap = train - test if train is not None and test is not None else None
         validation = score(trial, "val_accuracy")
         shown = ("test", test) if validation is None else ("val", validation)
+        objective = self._opened().objective
+        chosen_by = ""
+        if not objective.is_accuracy and validation is not None:
+            value = numbers.number(score(trial, objective.name), 4)
+            chosen_by = f"{objective.name} {value}  "
         what = wording.trial(trial, self._opened().record.space)
         if self._has_arms:
             what = f"{wording.several(len(trial.executions), 'seed')}   {trial.name}"
         if "brackets" in self._opened().record.plan:  # a rung's end
             what = f"epoch {trial.rungs[-1].epochs}  {what}"
         return (
-            f"{shown[0]} {wording.points(shown[1]):>4}"
+            f"{chosen_by}{shown[0]} {wording.points(shown[1]):>4}"
             f"  gap {wording.points(gap, signed=True):>5}"
             f"  {numbers.duration(seconds):>6}   {what}"
         )
@@ -187,7 +192,10 @@ class Terminal:
         parts = []
         ranked = best_first(study.trials.values(), study.record.settings)
         if ranked:
+            objective = study.objective
             best = wording.points(score(ranked[0], "val_accuracy"))
+            if not objective.is_accuracy:
+                best = numbers.number(score(ranked[0], objective.name), 4)
             parts.append(f"best {best} (trial {ranked[0].trial})")
         left = self._seconds_left()
         if left:

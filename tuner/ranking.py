@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tuner.objective import Objective
 from tuner.records import TrialRecord
 
-OBJECTIVES = {"val_accuracy": "max", "val_loss": "min"}
 
+def score(trial: TrialRecord, measure: str) -> float | None:
+    """Average a measure over a trial's executions, or None where one lacks it.
 
-def score(trial: TrialRecord, objective: str) -> float | None:
-    """Average the objective over a trial's executions, or None where one lacks it."""
-    values = [getattr(e, objective) for e in trial.executions]
-    if not values or None in values:
+    Args:
+        trial: Any.
+        measure: For example "val_accuracy"; see `Execution.measure`.
+    """
+    values = [e.measure(measure) for e in trial.executions]
+    known = [value for value in values if value is not None]
+    if not values or len(known) < len(values):
         return None
-    return float(sum(values) / len(values))
+    return float(sum(known) / len(known))
 
 
-def score_at(trial: TrialRecord, epochs: int, objective: str) -> float | None:
-    """Average the objective after an epoch over a trial's executions, from its curves.
+def score_at(trial: TrialRecord, epochs: int, measure: str) -> float | None:
+    """Average a measure after an epoch over a trial's executions, from its curves.
 
     None where an execution was not trained so far.
     """
-    curves = [e.history.get(objective, []) for e in trial.executions]
+    curves = [e.history.get(measure, []) for e in trial.executions]
     if not curves or any(len(curve) < epochs for curve in curves):
         return None
     return float(sum(curve[epochs - 1] for curve in curves) / len(curves))
@@ -59,11 +64,10 @@ def best_first(
         The ranked trials; those without the objective (no validation split) are
         left out.
     """
-    objective = settings["objective"]
-    sign = -1 if OBJECTIVES[objective] == "max" else 1
+    objective = Objective.parse(settings["objective"])
     ranked = [
-        (sign * value, trial.executions[0].params or 0, trial.trial, trial)
+        (-objective.sign * value, trial.executions[0].params or 0, trial.trial, trial)
         for trial in full_length(trials, settings)
-        if (value := score(trial, objective)) is not None
+        if (value := score(trial, objective.name)) is not None
     ]
     return [trial for *_, trial in sorted(ranked, key=lambda r: r[:3])]

@@ -20,13 +20,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-import numpy as np
 import ray
 from ray.exceptions import ActorUnavailableError, RayError
 
 from tuner.datasets import Dataset, open_arrays
 from tuner.placement import BYTES_A_WORKER
 from tuner.ray_cluster import Pulse, alive, connect, differences, losses_reported
+from tuner.ray_images import Parcel, Pieces, cut, pack, unpack
 from tuner.tasks import (
     EpochEnd,
     Event,
@@ -59,6 +59,10 @@ class _Node(NamedTuple):
     problem: str = ""
 
 
+class _Lacks:
+    """An actor's node lacks the file that images are mapped from."""
+
+
 class _Actor:
     """What a Ray process does: load once, then one training after another."""
 
@@ -67,12 +71,19 @@ class _Actor:
         self._data: Dataset | None = None
         self._events: Any = iter(())
 
-    def load(self, data: Dataset) -> _Node:
-        """Load the backend and the images, and say what there is."""
-        self._data = data
+    def load(self, parcel: Parcel, pieces: Pieces | None = None) -> _Node | _Lacks:
+        """Load the backend and the images, and say what there is.
+
+        Args:
+            parcel: The images.
+            pieces: Those that are mapped from a file, where this node lacks it.
+        """
         context = ray.get_runtime_context()
         here = context.get_node_id(), platform.node()
         try:
+            self._data = unpack(parcel, pieces)
+            if self._data is None:
+                return _Lacks()
             from tuner import worker
 
             return _Node(*here, worker.load_backend(*self._where))
@@ -161,7 +172,9 @@ class RayWorkers:
         self._task_timeout = task_timeout
         self._workers: list[_Worker] = []
         self._refused: dict[str, str] = {}  # node to its name
+        self._parcel: Parcel | None = None
         self._images: Any = None
+        self._pieces: Pieces | None = None  # cut when a node lacks them
         self._may_ask = 0.0  # when the cluster is asked for workers again
         self._failed_starts = 0
         self._problem = ""  # of the last of them
@@ -187,7 +200,8 @@ class RayWorkers:
             ClusterLostError: It is gone.
         """
         with losses_reported(self._address):
-            self._images = ray.put(_plain(open_arrays(data_folder)))
+            self._parcel = pack(open_arrays(data_folder))
+            self._images = ray.put(self._parcel)
         since, has_said = time.monotonic(), False
         while not (ready := self._first_ready()):
             self.wait(1.0)
@@ -291,8 +305,8 @@ class RayWorkers:
             return self._lose(worker, type(error).__name__, str(error))
         if worker.is_silent:
             return self._lose(worker, "its network failed")
-        if isinstance(answer, _Node):
-            self._welcome(worker, answer)
+        if isinstance(answer, _Node | _Lacks):
+            self._take_loading(worker, answer)
             return None
         if answer is None:  # it is there; or a call that outlived its task
             worker.has_begun = True
@@ -337,6 +351,17 @@ class RayWorkers:
         self._drop(worker)
         reason = f"timed out after {limit:g} s"
         return TrainingFailure(task.trial, task.execution, reason)
+
+    def _take_loading(self, worker: _Worker, answer: _Node | _Lacks) -> None:
+        """Take a worker in, or let it load once more with what its node lacks."""
+        if isinstance(answer, _Node):
+            self._welcome(worker, answer)
+            return
+        assert self._parcel is not None, "open comes first"  # noqa: S101
+        if self._pieces is None:
+            self._say("Sending the images to nodes that lack them ...")
+            self._pieces = cut(self._parcel)
+        worker.calls.append(worker.actor.load.remote(self._images, self._pieces))
 
     def _welcome(self, worker: _Worker, node: _Node) -> None:
         """Take a worker in, unless its node computes with other software."""
@@ -419,13 +444,3 @@ class RayWorkers:
 def _kill(worker: _Worker) -> None:
     with suppress(RayError, ValueError, ConnectionError):
         ray.kill(worker.actor)
-
-
-def _plain(data: Dataset) -> Dataset:
-    """Make mapped arrays plain ones, which Ray's processes then share."""
-    arrays: dict[str, Any] = {
-        name: value.view(np.ndarray)
-        for name, value in vars(data).items()
-        if isinstance(value, np.ndarray)
-    }
-    return replace(data, **arrays)

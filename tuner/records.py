@@ -36,7 +36,7 @@ class UnknownSchemaError(RecordError):
     """A record was written by another version."""
 
 
-_MEASURES = (
+MEASURES = (
     "train_accuracy",
     "train_loss",
     "val_accuracy",
@@ -59,10 +59,13 @@ class Execution:
         seed: Seeds weights, shuffling and dropout, 0 to 2**31 - 1.
         epochs: Epochs trained so far; equals the length of every history.
         history: One value an epoch: `accuracy` and `loss` as `fit` shows them
-            (a running mean while the weights move, dropout on), `val_accuracy`
-            and `val_loss` after the epoch where there is a validation split.
+            (a running mean while the weights move, dropout on), `val_accuracy`,
+            `val_loss` and the `val_` of other metrics after the epoch where there is
+            a validation split.
         train_accuracy: On a fixed sample of the images it trained on, as many
             as the test set has (or all).
+        metrics: What a user's own network compiles besides, measured as these are:
+            for example `train_auc`, `val_auc` and `test_auc`.
         params: Parameters of the network, or None before it was built.
         seconds: Wall time in the worker, all sessions together.
         train_seconds: The part of `seconds` spent in training epochs.
@@ -87,6 +90,7 @@ class Execution:
     val_loss: float | None = None
     test_accuracy: float | None = None
     test_loss: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
     params: int | None = None
     seconds: float = 0.0
     train_seconds: float = 0.0
@@ -98,8 +102,8 @@ class Execution:
     attempts: int = 0
 
     def __post_init__(self) -> None:
-        for name in _MEASURES:
-            value = getattr(self, name)
+        for name in (*MEASURES, *self.metrics):
+            value = self.measure(name)
             if value is not None and not isinstance(value, int | float):
                 raise RecordError(f"{name} must be a number or null, got {value!r}.")
         lengths = {name: len(values) for name, values in self.history.items()}
@@ -108,6 +112,11 @@ class Execution:
                 f"Every history must have one value an epoch, {self.epochs}, "
                 f"got {lengths} in execution {self.execution}."
             )
+
+    def measure(self, name: str) -> float | None:
+        """Give one of MEASURES or of `metrics`, or None where it is not known."""
+        value: float | None = self.metrics.get(name)
+        return getattr(self, name) if name in MEASURES else value
 
     @property
     def is_final(self) -> bool:

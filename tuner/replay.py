@@ -29,13 +29,13 @@ class Replay:
     Args:
         trials: Every readable record.
         proposer: Fresh from its seed.
-        objective: What the oracle is told.
+        measure: What the oracle is told.
     """
 
     def __init__(
-        self, trials: Mapping[int, TrialRecord], proposer: Proposer, objective: str
+        self, trials: Mapping[int, TrialRecord], proposer: Proposer, measure: str
     ) -> None:
-        self._objective = objective
+        self._measure = measure
         self._inner = proposer
         self._trials = dict(trials)
         self._values: Recorded = {n: t.values for n, t in trials.items()}
@@ -138,6 +138,6 @@ class Replay:
                 return rung
         if record.rungs[-1].epochs > epochs and record.status == "completed":
             # It went further without this rung: its curve knows what came of it.
-            value = score_at(record, epochs, self._objective)
+            value = score_at(record, epochs, self._measure)
             return Rung(epochs, proposal.bracket, told=0, score=value)
         return None

@@ -6,7 +6,8 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tuner.ranking import OBJECTIVES, full_length, score, score_at
+from tuner.objective import Objective
+from tuner.ranking import full_length, score, score_at
 from tuner.records import TrialRecord
 
 _FEWEST = 4  # trials that a rank correlation takes at least
@@ -58,13 +59,14 @@ def agreements(
     last = int(settings["epochs"])
     rungs = {r.epochs for t in trials for r in t.rungs if r.epochs < last}
     whole = full_length(trials, settings)
+    measure = Objective.parse(settings["objective"]).name
     found = []
     for epoch in sorted(rungs):
         pairs = [
             (early, late)
             for t in whole
-            if (early := score_at(t, epoch, settings["objective"])) is not None
-            and (late := score_at(t, last, settings["objective"])) is not None
+            if (early := score_at(t, epoch, measure)) is not None
+            and (late := score_at(t, last, measure)) is not None
         ]
         correlation = _spearman(pairs)
         if correlation is not None:
@@ -82,10 +84,10 @@ def audit(
     audited = [t for t in whole if t.rungs[-1].is_audit]
     if not audited:
         return None
-    sign = -1 if OBJECTIVES[settings["objective"]] == "min" else 1
+    objective = Objective.parse(settings["objective"])
 
     def value(trial: TrialRecord) -> float:
-        return sign * (score(trial, settings["objective"]) or 0.0)
+        return objective.sign * (score(trial, objective.name) or 0.0)
 
     wrong = [
         t.trial

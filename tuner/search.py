@@ -18,6 +18,7 @@ from search_spaces.own import OwnModel
 from tuner import interrupts
 from tuner.continuing import from_the_start, starting_point
 from tuner.executions import after_epoch, after_result, is_done, is_trained
+from tuner.objective import Objective
 from tuner.proposals import Proposal, Proposer, Wait
 from tuner.ranking import best_first, score
 from tuner.records import Execution, Rung, TrialRecord
@@ -103,7 +104,8 @@ class Search:
         self._queue: deque[TrainingTask] = deque()
         self._seconds_before = self.study.record.seconds
         self._event = last_event(self.study.trials)  # numbers every exchange
-        self._replay = Replay(self.study.trials, self.proposer, self.settings.objective)
+        self._measure = Objective.parse(self.settings.objective).name
+        self._replay = Replay(self.study.trials, self.proposer, self._measure)
         self._known = max(self.study.trials, default=-1)
         self._in_flight = 0
         self._failed_in_a_row = 0
@@ -334,7 +336,7 @@ class Search:
 
     def _complete(self, record: TrialRecord) -> None:
         self._failed_in_a_row = 0
-        value = score(record, self.settings.objective)
+        value = score(record, self._measure)
         self._end(replace(record, status="completed"), value)
 
     def _retry_or_fail(self, record: TrialRecord, event: WorkerLoss) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from search_spaces.errors import ExpectedError
 from tuner.files import DIRECTORY, atomic_file
+from tuner.objective import Objective
 from tuner.record_files import (
     labels_path,
     predictions_path,
@@ -111,6 +112,11 @@ class Study:
         directory = self.folder.parents[self.name.count("/")]
         where = [] if directory == DIRECTORY else ["--directory", directory]
         return shlex.join(map(str, ["tune", verb, self.name, *words, *where]))
+
+    @property
+    def objective(self) -> Objective:
+        """What chooses between its trials."""
+        return Objective.parse(self.record.settings["objective"])
 
     def update(self, **changes: Any) -> None:
         """Change fields of `study.json`."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from tuner import locks, numbers, rungs, wording
+from tuner.objective import Objective
 from tuner.ranking import best_first, score
-from tuner.records import SCHEMA, Execution, TrialRecord
+from tuner.records import MEASURES, SCHEMA, Execution, TrialRecord
 from tuner.study import Study
 from tuner.tables import blocks, table
 
-_MEASURES = ("train_accuracy", "val_accuracy", "test_accuracy", "val_loss", "test_loss")
 _Row = tuple[str, ...]
 _ROW_LINES = 2  # of a trial in a table: its config, or why it failed
-_COLUMNS = ("trial", "val %", "test %", "gap", "params", "time", "config")
 
 
 def state(study: Study) -> str:
@@ -29,9 +29,11 @@ def state(study: Study) -> str:
 def trial_object(trial: TrialRecord) -> dict[str, Any]:
     """Give a trial as plain values, means over its executions.
 
-    `gap` is train_accuracy - test_accuracy; accuracies and gap are fractions.
+    `gap` is train_accuracy - test_accuracy; accuracies and gap are fractions. What a
+    user's own network compiles besides is there as `val_auc` is.
     """
-    means = {name: score(trial, name) for name in _MEASURES}
+    others = {name: None for e in trial.executions for name in e.metrics}
+    means = {name: score(trial, name) for name in (*MEASURES, *others)}
     train, test = means["train_accuracy"], means["test_accuracy"]
     return {
         "trial": trial.trial,
@@ -56,6 +58,7 @@ def study_object(study: Study) -> dict[str, Any]:
         "schema": SCHEMA,
         "study": study.name,
         "status": state(study),
+        "objective": dataclasses.asdict(study.objective),
         "trials": [trial_object(t) for _, t in sorted(study.trials.items())],
         "best": trial_object(ranked[0]) if ranked else None,
         "rejected": dict(study.record.rejected),
@@ -96,7 +99,7 @@ def ending(study: Study) -> list[str]:
         lines.append(f"Not proposed: {reasons}")
     ranked = best_first(trials, study.record.settings)
     if ranked:
-        lines.append(f"Best  {_one_line(ranked[0])}")
+        lines.append(f"Best  {_one_line(ranked[0], study.objective)}")
         if len(ranked) > 1:
             lines.append(f"      {_margin(study, ranked)}")
     return lines + rungs.sentences(list(trials), study.record.settings)
@@ -131,8 +134,12 @@ def study_lines(study: Study, width: int | None = None) -> list[str]:
     record = study.record
     ranked = best_first(study.trials.values(), record.settings)
     rest = [t for _, t in sorted(study.trials.items()) if t not in ranked]
-    rows: list[_Row] = [_COLUMNS]
-    rows += [_trial_row(trial, record.space) for trial in ranked + rest]
+    objective = study.objective
+    chosen_by = () if objective.is_accuracy else (objective.name,)
+    rows: list[_Row] = [
+        ("trial", *chosen_by, "val %", "test %", "gap", "params", "time", "config")
+    ]
+    rows += [_trial_row(trial, record.space, chosen_by) for trial in ranked + rest]
     unranked = len(study.trials) - len(ranked)
     shown = table(rows, width, lines=_ROW_LINES)
     lines = [f"Study {study.name}, {state(study)}", *shown]
@@ -170,6 +177,7 @@ def trial_lines(
                 f"test {wording.points(e.test_accuracy)} %, "
                 f"{numbers.params(e.params)} parameters, {numbers.duration(e.seconds)}"
             )
+            lines += [f"       {name} {value:.4f}" for name, value in e.metrics.items()]
         lines += _origin(e)
     return lines
 
@@ -189,10 +197,11 @@ def _origin(execution: Execution) -> list[str]:
     return said
 
 
-def _one_line(trial: TrialRecord) -> str:
+def _one_line(trial: TrialRecord, objective: Objective) -> str:
     facts = trial_object(trial)
+    accuracy, value = facts["val_accuracy"], score(trial, objective.name)
     return (
-        f"trial {trial.trial}   val {wording.points(facts['val_accuracy'])} %"
+        f"trial {trial.trial}   {wording.validation(objective, accuracy, value)} %"
         f"   test {wording.points(facts['test_accuracy'])} %"
         f"   gap {wording.points(facts['gap'], signed=True)}"
         f"   {numbers.params(facts['params'])} parameters"
@@ -200,25 +209,28 @@ def _one_line(trial: TrialRecord) -> str:
 
 
 def _margin(study: Study, ranked: list[TrialRecord]) -> str:
-    objective = study.record.settings["objective"]
-    first, second = (score(t, objective) or 0.0 for t in ranked[:2])
+    objective = study.objective
+    first, second = (score(t, objective.name) or 0.0 for t in ranked[:2])
     if first == second:
-        return f"level with trial {ranked[1].trial} in {objective}"
-    if objective == "val_accuracy":
+        return f"level with trial {ranked[1].trial} in {objective.name}"
+    if objective.is_accuracy:
         ahead = f"{wording.points(first - second)} points"
     else:
-        ahead = f"{second - first:.3f}"
+        ahead = f"{abs(first - second):.4f}"
     runs = study.record.settings["executions"]
     trained = "once" if runs == 1 else f"{runs} times"
     second_best = f"trial {ranked[1].trial}"
-    return f"{ahead} ahead of {second_best} in {objective}, each trained {trained}"
+    return f"{ahead} ahead of {second_best} in {objective.name}, each trained {trained}"
 
 
-def _trial_row(trial: TrialRecord, space: Mapping[str, Any]) -> _Row:
+def _trial_row(
+    trial: TrialRecord, space: Mapping[str, Any], chosen_by: tuple[str, ...]
+) -> _Row:
     facts = trial_object(trial)
     what = trial.error or wording.trial(trial, space)
     return (
         str(trial.trial),
+        *(numbers.number(score(trial, name), 4) for name in chosen_by),
         wording.points(facts["val_accuracy"]),
         wording.points(facts["test_accuracy"]),
         wording.points(facts["gap"], signed=True),

@@ -7,7 +7,7 @@ worker may be a process here or on another machine.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -124,11 +124,13 @@ class Assessment:
         accuracy: Fraction of the images, 0 to 1.
         loss: Mean cross-entropy in nats.
         predictions: The class chosen for each image, uint16, shape (images,).
+        metrics: What a user's own network compiles besides, by its name in Keras.
     """
 
     accuracy: float
     loss: float
     predictions: np.ndarray
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

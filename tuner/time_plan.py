@@ -105,7 +105,7 @@ def chosen(
 
 def words(fit: Fit, speed: Speed) -> str:
     """Say a plan, and the smallest difference that it can show."""
-    test = len(speed.data.y_test)
+    test = len(speed.data.test)
     smallest = wording.points(smallest_difference(test))
     return (
         f"Plan  {fit.images:,} of {speed.sizes.train + speed.sizes.validation:,} "

@@ -75,7 +75,7 @@ class Speed:
     def sizes(self) -> Sizes:
         """How many images a training meets as planned."""
         data = self.data
-        return Sizes(len(data.train), len(data.validation), len(data.y_test))
+        return Sizes(len(data.train), len(data.validation), len(data.test))
 
     @property
     def workers(self) -> int:

@@ -19,7 +19,7 @@ import numpy as np
 from search_spaces.config import CnnConfig
 from tuner import own_models
 from tuner.datasets import Dataset, resplit
-from tuner.networks import Network, assess, cnn, fresh
+from tuner.networks import Batches, Network, cnn, fresh, numbers
 from tuner.seeds import derive_seed
 from tuner.tasks import (
     Assessment,
@@ -32,8 +32,6 @@ from tuner.tasks import (
 )
 
 _EVALUATION_BATCH = 500
-# What Keras calls the accuracy of a metric that was named by its class or in short.
-_ACCURACIES = ("acc", "categorical_accuracy", "sparse_categorical_accuracy")
 _ALIGNMENT = 64  # bytes, of TensorFlow's tensors
 
 
@@ -70,11 +68,12 @@ def train(task: TrainingTask, data: Dataset) -> Iterator[EpochEnd | TrainingResu
         fit_clock = Clock()
         fitted = model.fit(images.epoch(epoch), epochs=1, shuffle=False, verbose=0)
         train_seconds = fit_clock.lap()
-        metrics = named({name: values[0] for name, values in fitted.history.items()})
+        metrics = numbers({name: values[0] for name, values in fitted.history.items()})
         if len(data.validation):
-            validation = assess(network, data.x_train, data.y_train, data.validation)
+            validation = network.assess(data.x_train, data.y_train, data.validation)
             metrics["val_accuracy"] = validation.accuracy
             metrics["val_loss"] = validation.loss
+            metrics |= {f"val_{n}": value for n, value in validation.metrics.items()}
         check_finite(metrics, epoch)
         if best:
             best.see(epoch, metrics["val_loss"])
@@ -129,9 +128,9 @@ def measured(
         DivergedError: A loss became NaN or infinite.
     """
     if validation is None and len(data.validation):
-        validation = assess(network, data.x_train, data.y_train, data.validation)
-    train_part = assess(network, data.x_train, data.y_train, train_sample(data))
-    test = assess(network, data.x_test, data.y_test, np.arange(len(data.y_test)))
+        validation = network.assess(data.x_train, data.y_train, data.validation)
+    train_part = network.assess(data.x_train, data.y_train, train_sample(data))
+    test = network.assess(data.x_test, data.y_test, data.test)
     check_finite({"train_loss": train_part.loss, "test_loss": test.loss}, epoch)
     model = network.model
     kept = epoch if best_epoch is None else best_epoch
@@ -164,7 +163,7 @@ class _Best:
         self._model = network.model
         self.state = state_of(network.model, first)
         if first:
-            seen = assess(network, data.x_train, data.y_train, data.validation)
+            seen = network.assess(data.x_train, data.y_train, data.validation)
             self.loss = seen.loss
 
     def see(self, epoch: int, loss: float) -> None:
@@ -172,16 +171,6 @@ class _Best:
         if loss < self.loss:
             self.epoch, self.loss = epoch, loss
             self.state = state_of(self._model, epoch)
-
-
-def named(logs: Mapping[str, Any]) -> dict[str, float]:
-    """Give an epoch's metrics as numbers, accuracy by one name whatever its kind."""
-    found = {}
-    for name, value in logs.items():
-        prefix = "val_" if name.startswith("val_") else ""
-        known = name.removeprefix("val_") in _ACCURACIES
-        found[f"{prefix}accuracy" if known else name] = float(value)
-    return found
 
 
 def check_finite(metrics: Mapping[str, float], epoch: int) -> None:
@@ -204,7 +193,7 @@ def time_steps(task: TimingTask, data: Dataset) -> Timing:
     some = data.train[: min(2 * network.batch_size, len(data.train))]
     images = _ShuffledImages(replace(data, train=some), network, seed=1)
     model.fit(images.epoch(1), epochs=1, shuffle=False, verbose=0)
-    assess(network, data.x_train, data.y_train, some)
+    network.assess(data.x_train, data.y_train, some)
     start_s = clock.lap()
     model.fit(images.epoch(2), epochs=1, shuffle=False, verbose=0)
     epochs = max(1, round(task.seconds / 2 / clock.lap()))
@@ -214,7 +203,7 @@ def time_steps(task: TimingTask, data: Dataset) -> Timing:
     model.fit(images.epoch(3), epochs=1, shuffle=False, verbose=0)
     train_s = clock.lap() / len(many)
     evaluated = np.resize(data.train, _EVALUATION_BATCH)
-    assess(network, data.x_train, data.y_train, evaluated)
+    network.assess(data.x_train, data.y_train, evaluated)
     return Timing(train_s, clock.lap() / _EVALUATION_BATCH, start_s, task.trial)
 
 
@@ -281,7 +270,7 @@ def train_sample(data: Dataset) -> np.ndarray:
 
     As many as the test set has (or all), the same for every config and seed.
     """
-    size = min(len(data.train), len(data.y_test))
+    size = min(len(data.train), len(data.test))
     rng = np.random.default_rng(derive_seed("train sample", data.split))
     return np.sort(rng.choice(data.train, size, replace=False))
 
@@ -314,7 +303,8 @@ class _ShuffledImages:
         order = rng.permutation(self.data.train)
         if keras.backend.backend() == "tensorflow":
             return self._tensorflow_batches(order)
-        return _ArrayBatches(self.data, order, self.network)
+        data, network = self.data, self.network
+        return Batches(network, data.x_train, data.y_train, order, network.batch_size)
 
     def _tensorflow_batches(self, order: np.ndarray) -> Any:
         import tensorflow as tf
@@ -351,19 +341,3 @@ def _shared_tensor(images: np.ndarray) -> Any:
     memory = (ctypes.c_uint8 * images.nbytes).from_address(images.ctypes.data)
     writable = np.ctypeslib.as_array(memory).view(images.dtype).reshape(images.shape)
     return tf.experimental.dlpack.from_dlpack(writable.__dlpack__())
-
-
-class _ArrayBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches of one epoch, for the backends that do not read tf.data."""
-
-    def __init__(self, data: Dataset, order: np.ndarray, network: Network) -> None:
-        super().__init__(workers=1, use_multiprocessing=False)
-        self.data, self.order, self.network = data, order, network
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.order) / self.network.batch_size)
-
-    def __getitem__(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
-        size = self.network.batch_size
-        which = self.order[batch * size : (batch + 1) * size]
-        return self.network.arrays(self.data.x_train[which], self.data.y_train[which])

@@ -7,6 +7,7 @@ from typing import Any
 
 from search_spaces.config import BASELINE, CnnConfig
 from tuner.numbers import number
+from tuner.objective import Objective
 from tuner.records import TrialRecord
 
 _TRAINING = (
@@ -24,6 +25,16 @@ def points(fraction: float | None, *, signed: bool = False) -> str:
     """Give a fraction in percent or points: 0.5814 is "58.1"."""
     text = number(None if fraction is None else 100 * fraction, 1)
     return f"+{text}" if signed and fraction and fraction > 0 else text
+
+
+def validation(
+    objective: Objective, accuracy: float | None, value: float | None
+) -> str:
+    """Say how well a network does: "val 58.1", another objective before it."""
+    text = f"val {points(accuracy)}"
+    if objective.is_accuracy:
+        return text
+    return f"{objective.name} {number(value, 4)}  {text}"
 
 
 def several(n: int, singular: str) -> str:
