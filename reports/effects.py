@@ -10,6 +10,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
@@ -18,9 +19,11 @@ from reports.frames import Study
 from reports.knobs import Knob
 from reports.ranking import Ranking
 
+Floats = npt.NDArray[np.float64]
+
 _ERROR = 0.05  # of all intervals of a page together
 _FEWEST_FREEDOM = 6  # of the residuals: eight trials on a line
-_TWICE = 2  # trials of a category's value, to tell it from a single failure
+_TWICE = 2  # trials of a value, to tell it from a single failure
 
 _HOW = (
     "Of a number: the straight line from its lowest value to its highest, in log where "
@@ -28,7 +31,7 @@ _HOW = (
 )
 _OTHERS = (
     "All other knobs vary at the same time: an effect is an average over what they "
-    "were, and they widen its interval."
+    "were, and they widen its interval. So do scores that scatter more at one end."
 )
 _NOT_RANDOM = (
     "This search did not draw its trials at random, so knobs may go together, and what "
@@ -131,6 +134,9 @@ def _panel(knob: Knob, values: pd.Series[Any], drawn: pd.DataFrame) -> Any:
     if _is_number(panel):
         panel = panel.astype("float64")
         panel = panel[panel["value"] > 0] if knob.log else panel
+        same = panel["value"].value_counts().max() if len(panel) else 0
+        if len(panel) - same < _TWICE:  # one trial would be all of the line's slope
+            return None
         parameters = 2
     else:
         panel["value"] = panel["value"].map(wording.value)
@@ -154,7 +160,13 @@ def _line(knob: Knob, panel: pd.DataFrame, level: float) -> Effect:
     x = np.log(values) if knob.log else values
     fit = stats.linregress(x, panel["score"])
     reach = float(np.ptp(x))
-    half = stats.t.ppf((1 + level) / 2, len(x) - 2) * fit.stderr * reach
+    away = x - x.mean()
+    squares = float((away**2).sum())
+    residuals = panel["score"].to_numpy("float64") - fit.intercept - fit.slope * x
+    error = _standard_error(
+        away * reach / squares, residuals, 1 / len(x) + away**2 / squares, len(x) - 2
+    )
+    half = stats.t.ppf((1 + level) / 2, len(x) - 2) * error
     value = float(fit.slope) * reach
     ends = wording.value(float(values.min())), wording.value(float(values.max()))
     return Effect(
@@ -169,19 +181,46 @@ def _means(knob: Knob, panel: pd.DataFrame, level: float) -> Effect:
     values it is Student's interval.
     """
     groups = panel.groupby("value")["score"]
-    means, sizes = groups.mean(), groups.count()
+    means = groups.mean()
     start, end = str(means.idxmin()), str(means.idxmax())
     if start == end:  # all means are equal
         end = next(str(name) for name in means.index if name != start)
     freedom = len(panel) - len(means)
-    residual = float(((panel["score"] - groups.transform("mean")) ** 2).sum()) / freedom
-    error = math.sqrt(residual * (1 / sizes[start] + 1 / sizes[end]))
+    share = 1 / groups.transform("count").to_numpy("float64")
+    sign = panel["value"].map({start: -1.0, end: 1.0}).fillna(0.0).to_numpy("float64")
+    residuals = (panel["score"] - groups.transform("mean")).to_numpy("float64")
+    error = _standard_error(sign * share, residuals, share, freedom)
     half = _reach(level, len(means), freedom) * error
     value = float(means[end] - means[start])
     return Effect(
         knob.name, start, end, value, value - half, value + half, len(panel),
         is_number=False,
     )  # fmt: skip
+
+
+def _standard_error(
+    weights: Floats, residuals: Floats, leverage: Floats, freedom: int
+) -> float:
+    """Give the standard error of sum(weights * scores): the larger of two.
+
+    The usual one takes scores to scatter alike everywhere. HC3, the sum of (weight *
+    residual / (1 - leverage))^2, does not: with the usual one alone, a knob that
+    changes only how far scores scatter was called real on up to 11 % of pages. HC3
+    alone is now and then small by chance in so few trials.
+
+    Args:
+        weights: Shape (trials,).
+        residuals: Shape (trials,), what the line or the means leave.
+        leverage: Shape (trials,), each < 1: how much of its own fit a score is.
+        freedom: Degrees of freedom of the residuals, > 0.
+
+    Source: MacKinnon and White, "Some heteroskedasticity-consistent covariance matrix
+    estimators", J. Econometrics 29 (1985); the larger of the two: Angrist and
+    Pischke, "Mostly Harmless Econometrics" (2009), 8.1.
+    """
+    usual = (residuals**2).sum() / freedom * (weights**2).sum()
+    robust = ((weights * residuals / (1 - leverage)) ** 2).sum()
+    return math.sqrt(max(usual, robust))
 
 
 @functools.cache
