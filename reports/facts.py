@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from reports import speed as speeds
 from reports import wording
 from reports.frames import Study
 from reports.ranking import Ranking
@@ -93,6 +94,9 @@ def about(study: Study) -> tuple[tuple[str, str], ...]:
         ("Time", f"{clock} on the clock, {wording.duration(seconds)} in trials"),
         ("Started", _when(record.created)),
     ]
+    speed = speeds.speed(study)
+    if speed:
+        rows.insert(-1, ("Speed", speeds.words(speed)))
     if settings.get("base_study"):
         rows.insert(1, ("Baseline", f"the best trial of {settings['base_study']}"))
     if settings.get("enqueue"):

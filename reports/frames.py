@@ -35,7 +35,8 @@ TRIAL_COLUMNS = (
 )  # fmt: skip
 _EXECUTION_COLUMNS = (
     "trial", "execution", "seed", "epochs", "final", *METRICS,
-    "params", "seconds", "train_seconds", "device",
+    "params", "seconds", "train_seconds", "device", "continued_from",
+    "continued_trial",
 )  # fmt: skip
 
 # Whole JSON may still hold the wrong types, which shows only where it is used.
