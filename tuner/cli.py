@@ -280,6 +280,12 @@ def _finish(folder: Path, *, pages: bool, as_json: bool, open_page: bool) -> Non
         fail(FAILED, problem)
     if pages and open_page:
         click.launch(str(folder / "report.html"))
+    if not study.trials and not study.record.rejected:
+        fail(
+            FAILED,
+            "A search must start a trial, and its time was up before it could. Give "
+            "it more.",
+        )
     if not study.trials:
         reasons = ", ".join(f"{n} {why}" for why, n in study.record.rejected.items())
         fail(

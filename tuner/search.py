@@ -102,6 +102,7 @@ class Search:
 
     def __post_init__(self) -> None:
         self._queue: deque[TrainingTask] = deque()
+        self._ready = time.monotonic()
         self._seconds_before = self.study.record.seconds
         self._event = last_event(self.study.trials)  # numbers every exchange
         self._measure = Objective.parse(self.settings.objective).name
@@ -185,9 +186,9 @@ class Search:
 
     def _is_late(self) -> bool:
         """Whether no more trials may start, which the time that it is for decides."""
-        elapsed = time.monotonic() - self.started
+        now = time.monotonic()
         if self.settings.time_limit_s is not None:
-            return elapsed >= self.settings.time_limit_s
+            return now - self._ready >= self.settings.time_limit_s
         if self.settings.in_s is None:
             return False
         took = [
@@ -199,7 +200,7 @@ class Search:
         # on average; then the page is written.
         together = self._in_flight + 1
         rest = statistics.mean(took) * together / (together + 1) if took else 0.0
-        whole = self._seconds_before + elapsed + rest + _LAST_PAGE_S
+        whole = self._seconds_before + now - self.started + rest + _LAST_PAGE_S
         return whole >= self.settings.in_s
 
     def _lacks_seeds(self) -> TrialRecord | None:

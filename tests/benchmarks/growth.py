@@ -1,0 +1,106 @@
+"""Time what grows with a study: the driver, a resume, `tune list`, the page.
+
+    python tests/benchmarks/growth.py [--trials 10 100 1000] [--report 5000]
+
+Trainings are arithmetic here, so that what is left is the driver's own time a trial:
+proposing, screening, writing records, ranking. A resume is the replay of all that is
+stored until the search could hand out the next training. Commands are whole processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--trials", type=int, nargs="+", default=[10, 100, 1000])
+    parser.add_argument("--report", type=int, default=5000, help="trials of the page")
+    asked = parser.parse_args()
+    print(f"{platform.machine()}, {os.cpu_count()} cores, {platform.python_version()}")
+    with tempfile.TemporaryDirectory() as name:
+        for algorithm in ("random", "hyperband"):
+            print(f"{algorithm}: trials, ms a trial, resume s, MiB of the driver")
+            for count in asked.trials:
+                driver(Path(name), algorithm, count)
+        commands(Path(name), max(asked.trials), asked.report)
+
+
+def driver(folder: Path, algorithm: str, count: int) -> None:
+    """Search with workers that compute nothing, then resume what is complete."""
+    from test_search import Arithmetic, _session
+
+    from tuner.settings import StudySettings
+    from tuner.tasks import EpochEnd
+
+    class Instant(Arithmetic):
+        """Short trainings, which store no state on the way, as real ones do not."""
+
+        def wait(self, timeout: float | None = None) -> list:
+            return [
+                replace(event, state=None) if isinstance(event, EpochEnd) else event
+                for event in super().wait(timeout)
+            ]
+
+    settings = StudySettings(
+        "combined", algorithm=algorithm, max_trials=count, epochs=9, baseline=False
+    )
+    study = folder / f"{algorithm}-{count}"
+    started = time.perf_counter()
+    search = _session(study, Instant(2), settings)
+    seconds = time.perf_counter() - started
+    trials = len(search.study.trials)
+    resumes = []
+    for _ in range(3):
+        started = time.perf_counter()
+        _session(study, Instant(2), settings)
+        resumes.append(time.perf_counter() - started)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    each, again = 1000 * seconds / trials, statistics.median(resumes)
+    print(f"{trials:>6} {each:8.1f} {again:8.2f} {memory:8.0f}", flush=True)
+
+
+def commands(folder: Path, listed: int, reported: int) -> None:
+    """Time `tune --help`, `tune list` and `tune report`, three times each."""
+    from studies import write_study
+
+    runs = folder / "runs"
+    write_study(runs, "listed", n=listed)
+    write_study(runs / "large", "reported", n=reported)
+    for words in (
+        ["--help"],
+        ["list", "--directory", str(runs)],
+        ["report", "reported", "--directory", str(runs / "large")],
+    ):
+        times = []
+        for _ in range(3):
+            started = time.perf_counter()
+            subprocess.run(
+                [sys.executable, "-m", "tuner", *words],
+                check=True,
+                capture_output=True,
+                cwd=ROOT,
+            )
+            times.append(time.perf_counter() - started)
+        low, high = min(times), max(times)
+        what = f"tune {words[0]}"
+        print(f"{what:>12} {statistics.median(times):6.2f} s ({low:.2f} to {high:.2f})")
+    print(f"({listed:,} trials listed, {reported:,} in the page)")
+
+
+if __name__ == "__main__":
+    main()
