@@ -26,7 +26,7 @@ demo: install
 
 test: lint
 	$(BIN)/pytest -n auto -m "not slow"
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n auto --dist worksteal -m slow
 
 lint: install-test
 	$(BIN)/ruff check .

@@ -95,7 +95,8 @@ def run_peer(asked: argparse.Namespace, peer: str, split: Path, folder: Path) ->
 def run_tune(asked: argparse.Namespace, folder: Path) -> dict:
     """Time ours, its study and pages included."""
     data = ["--data", asked.data] if asked.data else ["--dataset", "digits"]
-    space = ["-m", "tuner", "--space", HERE / "space.py", "-n", 8, "--no-baseline"]
+    space = ["-m", "tuner", "--space", HERE / "space.py", "--no-baseline"]
+    space += ["--algorithm", "grid"]  # in the order that the others take
     size = ["--limit", asked.limit, "--epochs", asked.epochs]
     seconds = timed([*space, *data, *size, "--directory", folder])
     (study,) = folder.glob("*/study.json")
