@@ -47,7 +47,19 @@ def folder(tmp_path):
     return tmp_path
 
 
-SEARCH = ["--space", "space.py", "--dataset", "digits", "--epochs", "3", "-n", "3"]
+# One worker: each loads TensorFlow, which takes longer than these trainings.
+SEARCH = [
+    "--space",
+    "space.py",
+    "--dataset",
+    "digits",
+    "--workers",
+    "1",
+    "--epochs",
+    "3",
+    "-n",
+    "3",
+]
 
 
 def _records(folder, study="space-digits"):
@@ -65,7 +77,7 @@ def _facts(records):
 
 def test_a_search_leaves_what_others_rely_on(folder):
     """Records, predictions, pages and one JSON object, with the promised names."""
-    done = tune(folder, *SEARCH, "--json")
+    done = tune(folder, *SEARCH, "--workers", "auto", "--json")
     result = json.loads(done.stdout)
     assert (result["schema"], result["study"]) == (1, "space-digits")
     assert result["status"] == "completed"
