@@ -94,7 +94,9 @@ def test_a_time_that_holds_nothing_is_refused(monkeypatch):
         def __exit__(self, *_): ...
 
     monkeypatch.setattr(time_plan, "measured", Measured)
-    with pytest.raises(SettingsError, match=r"--in must hold 12 trials, and .* here"):
+    with pytest.raises(
+        SettingsError, match=r"--in must hold 12 trials, and 1 s holds 0 of .* here"
+    ):
         time_plan.chosen(settings, set(), 0.0, print)
 
 

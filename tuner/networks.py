@@ -178,8 +178,8 @@ def fresh(build: Callable[[], N], seed: int, *, jit_compile: bool | None = None)
 def _is_tensorflow_on_cpu() -> bool:
     """Say whether TensorFlow's own kernels compute, which there are faster than XLA's.
 
-    With `fuse` they took 0.4 to 0.95 of XLA's time on every network of
-    `tests/benchmarks/steps.py`, and no time to compile.
+    With `fuse` they took 0.47 to 0.99 of XLA's time on the networks of
+    `tests/benchmarks/steps.py`, compilation left out.
     """
     if keras.backend.backend() != "tensorflow":
         return False

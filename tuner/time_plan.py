@@ -90,7 +90,7 @@ def chosen(
     if fit is None:
         least = fits[-1] if fits else Fit(_FEWEST_IMAGES, 1, 0)
         raise SettingsError(
-            f"--in must hold {fewest} trials, and {wording.about(settings.in_s or 0)} "
+            f"--in must hold {fewest} trials, and {settings.in_s:g} s "
             f"holds {least.trials} of {least.images:,} images and "
             f"{wording.several(least.epochs, 'epoch')} here. Give more time, fewer "
             "trials with -n, or smaller networks with --max-params."
