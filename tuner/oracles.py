@@ -7,6 +7,7 @@ told, so a resume replays the records to it.
 
 from __future__ import annotations
 
+import copy
 import math
 import sys
 import warnings
@@ -23,7 +24,8 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 from threadpoolctl import threadpool_limits
 
-from search_spaces.own import OwnSpace
+from search_spaces.config import CnnConfig
+from search_spaces.own import OwnConfig, OwnSpace
 from search_spaces.space import (
     Space,
     count_points,
@@ -39,6 +41,16 @@ _SEARCHER = "tune"
 _MAX_COLLISIONS = 20_000
 _CANDIDATES = 1000
 RANDOM_FIRST = 5  # trials that Bayesian search draws before its model proposes
+
+
+class _Declared(kt.HyperParameters):  # type: ignore[misc]
+    """A declared space of which KerasTuner asks a copy for every trial."""
+
+    def copy(self) -> _Declared:
+        """Share what is declared, which never changes, and copy the values."""
+        copied = copy.copy(self)
+        copied.values = dict(self.values)
+        return copied
 
 
 class _Mended(kt.Oracle):  # type: ignore[misc]
@@ -63,7 +75,7 @@ class _Mended(kt.Oracle):  # type: ignore[misc]
     ) -> None:
         super().__init__(
             objective=objective,
-            hyperparameters=declared,
+            hyperparameters=_Declared.from_config(declared.get_config()),
             # A declared space needs no model in this process to be known.
             allow_new_entries=False,
             tune_new_entries=False,
@@ -73,11 +85,28 @@ class _Mended(kt.Oracle):  # type: ignore[misc]
             **options,
         )
         self.verbose = 0
-        self.config_of = space.config
         self.declared = declared
+        self.recorded: dict[str, Any] | None = None  # taken instead of a new draw
+        self._space = space
+        self._configs: dict[tuple[tuple[str, Any], ...], CnnConfig | OwnConfig] = {}
         self.screen = screen
         # By default 21 rejected draws in a row mean that a space is exhausted.
         self._max_collisions = _MAX_COLLISIONS
+
+    def config_of(self, values: Mapping[str, Any]) -> CnnConfig | OwnConfig:
+        """Give the config that values mean, which a space takes long to say."""
+        key = tuple(sorted(values.items()))
+        if key not in self._configs:
+            self._configs[key] = self._space.config(values)
+        return self._configs[key]
+
+    def _random_values(self) -> dict[str, Any] | None:
+        """Draw a new point, seeded by its number, unless its record has the values."""
+        if self.recorded is not None:
+            return dict(self.recorded)
+        self._seed_state = derive_seed(self.seed, len(self.trials))
+        drawn: dict[str, Any] | None = super()._random_values()
+        return drawn
 
     def save(self) -> None:
         """Store nothing: the records are the truth, and are replayed."""
@@ -133,7 +162,6 @@ class Bayesian(_Mended, kt.oracles.BayesianOptimizationOracle):  # type: ignore[
         super().__init__(*args, **options)
         # KerasTuner's three a hyperparameter would be more than most searches.
         self.num_initial_points = min(RANDOM_FIRST, 3 * len(self.declared.space))
-        self.recorded: dict[str, Any] | None = None  # taken instead of thinking
         size = count_points(self.declared)
         self._is_small = size is not None and size <= _CANDIDATES
 
@@ -154,7 +182,6 @@ class Bayesian(_Mended, kt.oracles.BayesianOptimizationOracle):  # type: ignore[
         if self.recorded is not None:
             return {"status": TrialStatus.RUNNING, "values": self.recorded}
         seed = derive_seed(self.seed, len(self.trials))
-        self._seed_state = seed
         self._random_state = np.random.RandomState(seed)
         done = [t for t in self.trials.values() if t.status == TrialStatus.COMPLETED]
         # Threads cost more than such small matrices, and the workers need them.
@@ -235,9 +262,8 @@ class OracleProposer:
     def propose(self, recorded: Recorded | None = None) -> Proposal | Wait | None:
         """Ask the oracle for the next trial or promotion."""
         while True:
-            if isinstance(self._oracle, Bayesian):
-                values = self._remember(recorded or {}).get(self._count + 1)
-                self._oracle.recorded = None if values is None else dict(values)
+            values = self._remember(recorded or {}).get(self._count + 1)
+            self._oracle.recorded = None if values is None else dict(values)
             # One tuner id a trial in flight, or the oracle repeats itself.
             asked = self._oracle.create_trial(f"{_SEARCHER}-{len(self._oracle.trials)}")
             if asked.status == TrialStatus.STOPPED:

@@ -104,6 +104,8 @@ class Search:
         self._queue: deque[TrainingTask] = deque()
         self._ready = time.monotonic()
         self._seconds_before = self.study.record.seconds
+        self._rejected_before = self.study.record.rejected
+        self._trials_before = len(self.study.trials)
         self._event = last_event(self.study.trials)  # numbers every exchange
         self._measure = Objective.parse(self.settings.objective).name
         self._replay = Replay(self.study.trials, self.proposer, self._measure)
@@ -418,4 +420,7 @@ class Search:
 
     def _save_counts(self) -> None:
         seconds = self._seconds_before + time.monotonic() - self.started
-        self.study.update(rejected=dict(self.rejected), seconds=seconds)
+        self.study.update(seconds=seconds)
+        if len(self.study.trials) > self._trials_before or not self._rejected_before:
+            # Otherwise this session only saw again that the space is exhausted.
+            self.study.update(rejected=dict(self.rejected))

@@ -320,8 +320,7 @@ def prepare(
     data = study.record.data
     limits = Limits(**study.record.limits)
     screen = Screen(limits, tuple(data["input_shape"]), len(data["classes"]))
-    if plan.settings.algorithm == "bayesian":  # it does not draw again what it drew
-        screen.counts.update(study.record.rejected)
+    screen.counts.update(study.record.rejected)  # what is recorded is not drawn again
     given = []
     for proposal in plan.given_trials():
         reason = screen.refusal(proposal.config)

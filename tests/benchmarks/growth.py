@@ -5,6 +5,8 @@
 Trainings are arithmetic here, so that what is left is the driver's own time a trial:
 proposing, screening, writing records, ranking. A resume is the replay of all that is
 stored until the search could hand out the next training. Commands are whole processes.
+A record is written at every epoch, so much of a trial's time is the disk's: the last
+column is what one such file took just then.
 """
 
 from __future__ import annotations
@@ -29,21 +31,28 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--trials", type=int, nargs="+", default=[10, 100, 1000])
+    parser.add_argument(
+        "--epochs", type=int, nargs="+", default=[9, 81, 729], help="of Hyperband"
+    )
     parser.add_argument("--report", type=int, default=5000, help="trials of the page")
     asked = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, {platform.python_version()}")
     with tempfile.TemporaryDirectory() as name:
-        for algorithm in ("random", "hyperband"):
-            print(f"{algorithm}: trials, ms a trial, resume s, MiB of the driver")
-            for count in asked.trials:
-                driver(Path(name), algorithm, count)
+        print(
+            "search: trials, epochs, ms a trial, resume s, MiB of the driver, ms a file"
+        )
+        for count in asked.trials:
+            driver(Path(name), "random", count, epochs=9)
+        for epochs in asked.epochs:
+            driver(Path(name), "hyperband", None, epochs)
         commands(Path(name), max(asked.trials), asked.report)
 
 
-def driver(folder: Path, algorithm: str, count: int) -> None:
+def driver(folder: Path, algorithm: str, count: int | None, epochs: int) -> None:
     """Search with workers that compute nothing, then resume what is complete."""
     from test_search import Arithmetic, _session
 
+    from tuner.files import atomic_file
     from tuner.settings import StudySettings
     from tuner.tasks import EpochEnd
 
@@ -57,13 +66,14 @@ def driver(folder: Path, algorithm: str, count: int) -> None:
             ]
 
     settings = StudySettings(
-        "combined", algorithm=algorithm, max_trials=count, epochs=9, baseline=False
+        "combined", algorithm=algorithm, max_trials=count, epochs=epochs, baseline=False
     )
-    study = folder / f"{algorithm}-{count}"
+    study = folder / f"{algorithm}-{count}-{epochs}"
     started = time.perf_counter()
     search = _session(study, Instant(2), settings)
     seconds = time.perf_counter() - started
     trials = len(search.study.trials)
+    trained = sum(trial.rungs[-1].epochs for trial in search.study.trials.values())
     resumes = []
     for _ in range(3):
         started = time.perf_counter()
@@ -71,7 +81,13 @@ def driver(folder: Path, algorithm: str, count: int) -> None:
         resumes.append(time.perf_counter() - started)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     each, again = 1000 * seconds / trials, statistics.median(resumes)
-    print(f"{trials:>6} {each:8.1f} {again:8.2f} {memory:8.0f}", flush=True)
+    started = time.perf_counter()
+    for _ in range(50):
+        with atomic_file(folder / "file") as file:
+            file.write("{}")
+    disk = 20 * (time.perf_counter() - started)
+    row = f"{trials:>6} {trained:>7} {each:8.1f} {again:8.2f} {memory:8.0f} {disk:6.2f}"
+    print(f"{algorithm:>10}: {row}", flush=True)
 
 
 def commands(folder: Path, listed: int, reported: int) -> None:
