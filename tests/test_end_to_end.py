@@ -302,6 +302,7 @@ def test_an_exported_model_gives_the_recorded_test_accuracy(folder):
     for trial, is_kept in ((kept, True), (other, False)):
         done = tune(folder, "export", "space-digits", str(trial), "-o", "m.keras")
         assert ("trained again from the seed" in done.stderr) != is_kept
+        assert ("Trained again, its test accuracy" in done.stderr) != is_kept
         code = (
             "import sys; sys.path = [p for p in sys.path if 'tune' not in p]\n"
             "import keras, numpy as np, json\n"

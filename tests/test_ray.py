@@ -53,7 +53,7 @@ class _Cluster:
         assert self.process.stdout.readline() == "lost\n"
 
     def close(self):
-        self.process.communicate(timeout=60)
+        self.process.communicate(timeout=180)
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_a_cluster_that_is_gone_is_said_in_words(folder, cluster, what, said):
         lambda: any(r["executions"][0]["epochs"] > 2 for r in _records(folder)), process
     )
     two.lose(what)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=180)
 
     assert process.returncode == 1
     assert said in stderr, stderr[-3000:]

@@ -163,8 +163,23 @@ def train_again(
                         case EpochEnd():
                             say(f"epoch {event.epoch}/{task.epochs}")
                         case TrainingResult(state=State() as state):
+                            say(_compared(study, event))
                             return state
                         case TrainingFailure() | WorkerLoss():
                             raise StudyError(f"Training failed: {event.error}")
 
     return retrain
+
+
+def _compared(study: Study, again: TrainingResult) -> str:
+    """Say how good a network is that was trained again, beside its record."""
+    execution = study.trials[again.trial].executions[again.execution]
+    now, recorded = again.test.accuracy, execution.test_accuracy
+    said = f"Trained again, its test accuracy is {100 * now:.2f} %"
+    if recorded is None or now == recorded:
+        return f"{said}, as recorded."
+    return (
+        f"{said}; the record says "
+        f"{100 * recorded:.2f} %. Only --deterministic, in one version on one kind of "
+        "machine, repeats a training to the bit."
+    )
