@@ -18,7 +18,7 @@ from reports import (
     wording,
 )
 from reports.comparison import DRAWN, Apart, Entry, Group, Studies
-from reports.drawing import NARROW, Image, render
+from reports.drawing import Image, render
 from reports.frames import Study, read_study
 from reports.images import FULL, HALF
 from reports.views import BASELINE
@@ -237,9 +237,8 @@ def _best(group: Group, axis: str) -> Image:
     def draw(ax: Any) -> None:
         comparison_figures.best_of_each(frame, ax, axis, accuracy=accuracy)
 
-    uri, narrow = render(draw, width=FULL, height=height), ""
-    if frame["label"].str.len().max() <= _ROOM:
-        narrow = render(draw, width=NARROW, height=height)
+    fits = frame["label"].str.len().max() <= _ROOM
+    drawing = render(draw, width=FULL, height=height, narrow=bool(fits))
     digits = 1 if accuracy else 3
     percent = " %" if accuracy else ""
     said = [
@@ -248,7 +247,7 @@ def _best(group: Group, axis: str) -> Image:
     ]
     title = f"By {wording.metric(group.objective.name)}: {wording.listing(said[:4])}"
     note = titles.showing(len(frame), len(everything))
-    return Image(title, f"Dot plot. {title}.", note, uri, FULL, height, narrow)
+    return Image(title, f"Dot plot. {title}.", note, drawing)
 
 
 def _distribution(
@@ -265,20 +264,18 @@ def _distribution(
     if not group.objective.higher_is_better:
         title = f"Half of the searched trials lie at or below {wording.listing(said)}"
     baseline = _baseline(group, "objective", views.unit_of(group.objective))
-    uri = render(
+    drawing = render(
         lambda ax: comparison_figures.distribution(frame, ax, axis, names, baseline),
         width=HALF,
         height=340,
     )
     alt = f"Distribution of {axis.lower()}. {title}."
-    return Image(
-        title, alt, f"{note}The baseline is left out of the curves.", uri, HALF, 340
-    )
+    return Image(title, alt, f"{note}The baseline is left out of the curves.", drawing)
 
 
 def _time(group: Group, names: list[str], axis: str, note: str) -> Image:
     frame = comparison.best_against_time(group)
-    uri = render(
+    drawing = render(
         lambda ax: comparison_figures.best_against_time(frame, ax, axis, names),
         width=HALF,
         height=340,
@@ -298,7 +295,7 @@ def _time(group: Group, names: list[str], axis: str, note: str) -> Image:
         f"After {wording.duration(3600 * common)} of training: {wording.listing(said)}"
     )
     note += "Time in training, all trials added up, failed ones too."
-    return Image(title, f"Best so far against time. {title}.", note, uri, HALF, 340)
+    return Image(title, f"Best so far against time. {title}.", note, drawing)
 
 
 def _gap(group: Group, frame: pd.DataFrame, names: list[str], note: str) -> Image:
@@ -311,10 +308,10 @@ def _gap(group: Group, frame: pd.DataFrame, names: list[str], note: str) -> Imag
     def draw(ax: Any) -> None:
         comparison_figures.gap_by_study(frame, ax, names, baseline)
 
-    uri, narrow = (render(draw, width=width, height=height) for width in (FULL, NARROW))
+    drawing = render(draw, width=FULL, height=height)
     note += "One mark a trial, the bar is the median"
     note += "." if baseline is None else ", the dashed line the baseline."
-    return Image(title, f"Gap by study. {title}.", note, uri, FULL, height, narrow)
+    return Image(title, f"Gap by study. {title}.", note, drawing)
 
 
 def _baseline(group: Group, column: str, unit: float) -> float | None:

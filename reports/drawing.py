@@ -43,6 +43,12 @@ _CLOCK = (
     *(3_600 * hours for hours in (1, 2, 5, 12, 24, 48, 120, 240)),
 )
 _COORDINATES = re.compile(r'\b(?:d|x|y)="[^"]*"')
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_STYLE = re.compile(r'style="([^"]*)"')
+_LINK = re.compile(r'(href="#|url\(#)([^")]+)')
+_ID = re.compile(r' id="([^"]*)"')
+_BETWEEN = re.compile(r">\s+<")
+_LINE = re.compile(r"\s*\n\s*")
 _DECIMALS = re.compile(r"(\.\d\d)\d+")
 _DPI = 96  # a CSS pixel is 1/96 inch
 STYLE: Any = {
@@ -82,6 +88,22 @@ STYLE: Any = {
 }
 
 
+class Drawing(NamedTuple):
+    """A drawn figure.
+
+    Attributes:
+        uri: The SVG as a data: address.
+        width: In CSS pixels.
+        height: In CSS pixels.
+        narrow: The same drawn `NARROW` wide, for a phone, or "".
+    """
+
+    uri: str
+    width: int
+    height: int
+    narrow: str = ""
+
+
 class Image(NamedTuple):
     """One figure of a page.
 
@@ -89,19 +111,13 @@ class Image(NamedTuple):
         title: Its finding, a sentence.
         alt: What it shows to who cannot see it; holds a number.
         note: What must be said below it, or "".
-        uri: The SVG as a data: address.
-        width: In CSS pixels.
-        height: In CSS pixels.
-        narrow: The same drawn `NARROW` wide, for a phone, or "".
+        drawing: What is seen.
     """
 
     title: str
     alt: str
     note: str
-    uri: str
-    width: int
-    height: int
-    narrow: str = ""
+    drawing: Drawing
 
 
 def render(
@@ -111,8 +127,9 @@ def render(
     height: int,
     rows: int = 1,
     columns: int = 1,
-) -> str:
-    """Draw a figure and return it as a data: address.
+    narrow: bool = True,
+) -> Drawing:
+    """Draw a figure, and once more for a phone where it is one panel.
 
     Args:
         draw: Takes the axes, or a flat list of them where there are several.
@@ -120,7 +137,21 @@ def render(
         height: CSS pixels.
         rows: Rows of panels.
         columns: Columns of panels.
+        narrow: False where it would not fit a phone.
     """
+    uri = _svg(draw, width, height, rows, columns)
+    if not narrow or rows * columns > 1:
+        return Drawing(uri, width, height)
+    return Drawing(uri, width, height, _svg(draw, NARROW, height))
+
+
+def _svg(
+    draw: Callable[[Any], object],
+    width: int,
+    height: int,
+    rows: int = 1,
+    columns: int = 1,
+) -> str:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width / _DPI, height / _DPI), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False)
@@ -131,8 +162,24 @@ def render(
             # A box stands for what Matplotlib's font lacks; the page's text has it.
             warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
             figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    svg = _COORDINATES.sub(_shorten, out.getvalue().decode())
+    svg = _compact(out.getvalue().decode())
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def _compact(svg: str) -> str:
+    """Say the same in half the bytes: repeated styles and links have short names."""
+    svg = _COORDINATES.sub(_shorten, _COMMENT.sub("", svg))
+    styles: dict[str, int] = {}
+    svg = _STYLE.sub(
+        lambda style: f'class="s{styles.setdefault(style[1], len(styles))}"', svg
+    )
+    rules = "".join(f".s{number}{{{style}}}" for style, number in styles.items())
+    svg = svg.replace("</style>", f"{rules}</style>", 1)
+    names = sorted({link[2] for link in _LINK.finditer(svg)})
+    ids = {name: f"i{number}" for number, name in enumerate(names)}
+    svg = _LINK.sub(lambda link: link[1] + ids[link[2]], svg)
+    svg = _ID.sub(lambda of: f' id="{ids[of[1]]}"' if of[1] in ids else "", svg)
+    return _LINE.sub(" ", _BETWEEN.sub("><", svg))
 
 
 def _shorten(attribute: re.Match[str]) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports import budget, contrasts, figures, knob_figures, titles, views, wording
 from reports.differences import MARGIN
-from reports.drawing import NARROW, Image, render
+from reports.drawing import Image, render
 from reports.frames import Study
 from reports.importance import Importance
 from reports.ranking import Ranking
@@ -67,7 +67,7 @@ def differences(study: Study, found: tuple[contrasts.Contrast, ...]) -> Image:
     frame = contrasts.frame(study, found)
     width, height = HALF, 56 + 24 * max(len(frame), 2)
     margin = 100 * MARGIN
-    uri = render(
+    drawing = render(
         lambda ax: figures.differences(frame, ax, margin), width=width, height=height
     )
     first = frame.iloc[0]
@@ -78,13 +78,13 @@ def differences(study: Study, found: tuple[contrasts.Contrast, ...]) -> Image:
     )
     note = f"In the grey band a difference is too small to matter, {margin:g} points. "
     note += titles.beyond(frame)
-    return Image(contrasts.title(study, found), alt, note, uri, width, height)
+    return Image(contrasts.title(study, found), alt, note, drawing)
 
 
 def _leaders(study: Study, ranking: Ranking, axis: str) -> Image:
     view = views.leaders(study, ranking)
     width, height = HALF, 64 + 22 * max(len(view.frame), 2)
-    uri = render(
+    drawing = render(
         lambda ax: figures.leaders(view.frame, ax, axis), width=width, height=height
     )
     title = titles.leaders(study, ranking)
@@ -96,18 +96,17 @@ def _leaders(study: Study, ranking: Ranking, axis: str) -> Image:
     ]
     alt = f"Dot plot of {axis.lower()}. {wording.listing(top)}."
     note = titles.showing(len(view.frame), view.total)
-    return Image(title, alt, note, uri, width, height)
+    return Image(title, alt, note, drawing)
 
 
 def _dumbbell(view: views.View, ranking: Ranking) -> Image:
-    width, height = FULL, 84 + 23 * max(len(view.frame), 2)
+    height = 84 + 23 * max(len(view.frame), 2)
 
     def draw(ax: Any) -> None:
         figures.dumbbell(view.frame, ax)
 
-    uri, narrow = render(draw, width=width, height=height), ""
-    if view.frame["label"].str.len().max() <= _ROOM:
-        narrow = render(draw, width=NARROW, height=height)
+    fits = view.frame["label"].str.len().max() <= _ROOM
+    drawing = render(draw, width=FULL, height=height, narrow=bool(fits))
     first = view.frame.iloc[0]
     alt = (
         f"Train, validation and test accuracy of {len(view.frame)} trials. "
@@ -126,10 +125,7 @@ def _dumbbell(view: views.View, ranking: Ranking) -> Image:
         titles.dumbbell(view),
         alt,
         note + titles.showing(len(view.frame), view.total),
-        uri,
-        width,
-        height,
-        narrow,
+        drawing,
     )
 
 
@@ -143,12 +139,12 @@ def _gaps(study: Study, ranking: Ranking, axis: str) -> Image:
         else:
             figures.gap_by_score(view.frame, ax, axis)
 
-    uri = render(draw, width=HALF, height=320)
+    drawing = render(draw, width=HALF, height=320)
     what = "parameters" if against == "params" else axis.lower()
     alt = f"Gap against {what} of {wording.several(view.total, 'trial')}."
     note = "" if against == "params" else "All these networks have one size. "
     note += titles.darker(view.total)
-    return Image(titles.gaps(study, view), alt, note, uri, HALF, 320)
+    return Image(titles.gaps(study, view), alt, note, drawing)
 
 
 def _curves(study: Study, ranking: Ranking, view: views.View) -> Image:
@@ -163,7 +159,7 @@ def _curves(study: Study, ranking: Ranking, view: views.View) -> Image:
         flat = axes if isinstance(axes, list) else [axes]
         figures.learning_curves(view.frame, flat, band)
 
-    uri = render(draw, width=width, height=height, rows=rows, columns=columns)
+    drawing = render(draw, width=width, height=height, rows=rows, columns=columns)
     alt = f"Learning curves of {wording.several(n, 'trial')}: accuracy by epoch."
     note = (
         "Train is what fit shows: a running mean while the weights move, dropout on. "
@@ -173,9 +169,7 @@ def _curves(study: Study, ranking: Ranking, view: views.View) -> Image:
         titles.curves(ranking, view),
         alt,
         note + titles.showing(n, view.total),
-        uri,
-        width,
-        height,
+        drawing,
     )
 
 
@@ -196,7 +190,7 @@ def _knobs(ranking: Ranking, view: views.Knobs, axis: str) -> Image:
         flat = axes if isinstance(axes, list) else [axes]
         knob_figures.knob_panels(view.panels, flat, view.knobs, axis)
 
-    uri = render(draw, width=width, height=height, rows=rows, columns=columns)
+    drawing = render(draw, width=width, height=height, rows=rows, columns=columns)
     names = wording.listing([knob.name for knob in view.knobs])
     alt = f"{axis} against {wording.several(n, 'hyperparameter')}: {names}."
     note = "A bar is a median, the ring the leader. " if ranking.by_validation else ""
@@ -206,13 +200,11 @@ def _knobs(ranking: Ranking, view: views.Knobs, axis: str) -> Image:
     note += "All other knobs vary too, within the ranges searched. "
     if n < view.total:
         note += f"Showing {n} of {view.total} knobs; all are in the table. "
-    return Image(
-        titles.knobs(view), alt, note + titles.clipped(view.clipped), uri, width, height
-    )
+    return Image(titles.knobs(view), alt, note + titles.clipped(view.clipped), drawing)
 
 
 def _expected_best(study: Study, frame: pd.DataFrame, axis: str) -> Image:
-    uri = render(
+    drawing = render(
         lambda ax: figures.expected_best(frame, ax, axis), width=HALF, height=330
     )
     last = frame.iloc[-1]
@@ -226,13 +218,15 @@ def _expected_best(study: Study, frame: pd.DataFrame, axis: str) -> Image:
         "are n. The band holds 80 % of bootstrap samples. Never beyond the trials "
         "that there are. "
     )
-    return Image(titles.expected_best(study, frame), alt, note, uri, HALF, 330)
+    return Image(titles.expected_best(study, frame), alt, note, drawing)
 
 
 def _importance(found: Importance) -> Image:
     frame = found.frame.head(views.PANELS)
     height = 78 + 22 * max(len(frame), 2)
-    uri = render(lambda ax: figures.importance(frame, ax), width=HALF, height=height)
+    drawing = render(
+        lambda ax: figures.importance(frame, ax), width=HALF, height=height
+    )
     first = frame.iloc[0]
     alt = (
         f"Importance of {wording.several(len(frame), 'hyperparameter')}. First, "
@@ -243,21 +237,23 @@ def _importance(found: Importance) -> Image:
         "hyperparameter is shuffled, within the ranges searched. It explains "
         f"{found.r2:.0%} of {found.trials} trials' scores. "
     )
-    return Image(titles.importance(found), alt, note, uri, HALF, height)
+    return Image(titles.importance(found), alt, note, drawing)
 
 
 def _progress(study: Study, ranking: Ranking, view: views.View, axis: str) -> Image:
-    uri = render(
+    drawing = render(
         lambda ax: figures.progress(view.frame, ax, axis), width=HALF, height=330
     )
     alt = f"{axis} of {wording.several(view.total, 'trial')} in the order they ended."
     note = titles.darker(int((view.frame["kind"] == "ranked").sum()))
     note += titles.clipped(view.clipped)
-    return Image(titles.progress(study, ranking, view), alt, note, uri, HALF, 330)
+    return Image(titles.progress(study, ranking, view), alt, note, drawing)
 
 
 def _cost(study: Study, ranking: Ranking, view: views.View, axis: str) -> Image:
-    uri = render(lambda ax: figures.cost(view.frame, ax, axis), width=HALF, height=330)
+    drawing = render(
+        lambda ax: figures.cost(view.frame, ax, axis), width=HALF, height=330
+    )
     front = int(view.frame["on_front"].sum())
     alt = (
         f"{axis} against seconds of {wording.several(view.total, 'trial')}; "
@@ -269,7 +265,5 @@ def _cost(study: Study, ranking: Ranking, view: views.View, axis: str) -> Image:
         titles.cost(study, ranking, view),
         alt,
         note + titles.clipped(view.clipped),
-        uri,
-        HALF,
-        330,
+        drawing,
     )

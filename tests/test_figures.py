@@ -330,7 +330,7 @@ def test_every_figure_has_a_finding_and_a_number(tmp_path, n):
     for name, image in study_images(*load(tmp_path, n)).items():
         assert re.search(r"\d", image.alt), name
         assert len(image.title) > 10, name
-        assert image.uri.startswith("data:image/svg+xml;base64,")
+        assert image.drawing.uri.startswith("data:image/svg+xml;base64,")
 
 
 def test_svgs_are_the_same_bytes_every_time(tmp_path):
@@ -339,7 +339,7 @@ def test_svgs_are_the_same_bytes_every_time(tmp_path):
 
     first, second = (study_images(study, ranking) for _ in range(2))
     assert first == second
-    svg = base64.b64decode(first["dumbbell"].uri.partition(",")[2]).decode()
+    svg = base64.b64decode(first["dumbbell"].drawing.uri.partition(",")[2]).decode()
     assert "<dc:date>" not in svg
     assert "font-family" not in svg  # text is drawn, so no machine lacks a font
 
