@@ -299,26 +299,22 @@ def _executions_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
 
 
 def _epochs_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
-    parts = [
-        pd.DataFrame(
-            {
-                "trial": trial.trial,
-                "execution": execution.execution,
-                "epoch": np.arange(1, execution.epochs + 1),
-                **{
-                    name: np.asarray(values, dtype="float64")
-                    for name, values in execution.history.items()
-                },
-            }
-        )
-        for trial in trials
-        for execution in trial.executions
-        if execution.history
-    ]
-    columns = ["trial", "execution", "epoch", *HISTORY]
-    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-    rest = [name for name in frame.columns if name not in columns]
-    return frame.reindex(columns=[*columns, *rest])
+    runs = [(t.trial, e) for t in trials for e in t.executions if e.history]
+    lengths = [execution.epochs for _, execution in runs]
+    others = {n for _, execution in runs for n in execution.history} - set(HISTORY)
+
+    def curve(name: str) -> list[float]:
+        parts = (e.history.get(name, [np.nan] * e.epochs) for _, e in runs)
+        return [value for part in parts for value in part]
+
+    return pd.DataFrame(
+        {
+            "trial": np.repeat([trial for trial, _ in runs], lengths).astype("int64"),
+            "execution": np.repeat([e.execution for _, e in runs], lengths),
+            "epoch": [epoch for n in lengths for epoch in range(1, n + 1)],
+            **{n: np.array(curve(n), "float64") for n in (*HISTORY, *sorted(others))},
+        }
+    )
 
 
 def _event(trial: TrialRecord) -> float:
