@@ -7,6 +7,7 @@ import importlib
 import inspect
 import random
 import runpy
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -128,6 +129,7 @@ def load_space(name: str, base: CnnConfig = BASELINE) -> Space | OwnSpace:
         code = path.read_text(encoding="utf-8")
         if brings_a_model(code):
             return own_space(path, code, base)
+        import_from_beside(path)
         sample = runpy.run_path(str(path)).get("sample")
     except Exception as error:
         raise SpaceError(blame(path, "the file", error)) from error
@@ -141,6 +143,13 @@ def load_space(name: str, base: CnnConfig = BASELINE) -> Space | OwnSpace:
     draw = sample if takes_base else lambda hp, _: sample(hp)
     source = hashlib.sha256(path.read_bytes()).hexdigest()
     return Space(path.stem, draw, base, source, path, takes_base=takes_base)
+
+
+def import_from_beside(path: Path) -> None:
+    """Let a user's file import what lies beside it, as Python does for a script."""
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
 
 
 def check_name(name: str) -> None:

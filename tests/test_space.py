@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,6 +125,20 @@ def test_a_users_file_is_a_space(tmp_path):
     assert {h.name for h in space.declare().space} == {"deep", "width"}
     assert space.config({"deep": True, "width": 9}).filters == (9, 9, 9)
     assert space.source is not None
+
+
+def test_a_users_file_may_import_what_lies_beside_it(tmp_path, monkeypatch):
+    """As a script may."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "widths_beside.py").write_text("WIDTHS = [4, 8]\n")
+    path = tmp_path / "space.py"
+    path.write_text(
+        "from dataclasses import replace\n"
+        "from widths_beside import WIDTHS\n"
+        "def sample(hp, base):\n"
+        "    return replace(base, filters=(hp.Choice('width', WIDTHS),))\n"
+    )
+    assert load_space(str(path)).config({"width": 8}).filters == (8,)
 
 
 def test_what_hides_behind_two_ifs_is_found(tmp_path):

@@ -17,7 +17,7 @@ import keras_tuner as kt
 import numpy as np
 
 from search_spaces.own import OwnModel
-from search_spaces.space import SpaceError, blame
+from search_spaces.space import SpaceError, blame, import_from_beside
 from tuner.datasets import Dataset
 from tuner.machine import memory_bytes
 from tuner.networks import (
@@ -242,9 +242,7 @@ def _hypermodel(path: str, code: str) -> tuple[str, kt.HyperModel]:
     module = ModuleType(_MODULE)
     module.__file__ = path
     sys.modules[_MODULE] = module
-    folder = str(Path(path).resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)  # as Python does for a script
+    import_from_beside(Path(path))
     try:
         exec(compile(code, path, "exec"), module.__dict__)  # noqa: S102  the user's own
         return _find(path, vars(module))
