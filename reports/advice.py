@@ -12,6 +12,7 @@ from reports.findings import capital, failures, overlapping, who
 from reports.frames import Study
 from reports.knobs import Knob
 from reports.ranking import Ranking
+from tuner.files import CONFIRM
 
 
 class Step(NamedTuple):
@@ -48,7 +49,7 @@ def _many_failures(study: Study) -> list[Step]:
 
 def _overlap(study: Study, ranking: Ranking) -> list[Step]:
     near = overlapping(ranking)
-    is_confirmed = (study.folder / "confirm").exists()
+    is_confirmed = any((study.folder / name).exists() for name in CONFIRM)
     if not len(near) or is_confirmed or ranking.ranked["executions"].max() > 2:
         return []
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +34,7 @@ from reports.drawing import Image
 from reports.frames import Study, read_study
 from reports.importance import importance
 from reports.ranking import Ranking, rank
-from tuner.files import atomic_file
+from tuner.files import CONFIRM, atomic_file
 from tuner.records import RecordError
 
 _PODIUM = 8
@@ -127,11 +128,11 @@ def _compared(study: Study) -> Compared | None:
 
 def _confirmation(study: Study) -> Study | None:
     """Read what `tune confirm` trained of a study, if it did."""
-    folder = study.folder / "confirm"
-    try:
-        return read_study(folder) if (folder / "study.json").exists() else None
-    except RecordError:
-        return None
+    for folder in (study.folder / name for name in CONFIRM):
+        with suppress(RecordError):
+            if (folder / "study.json").exists():
+                return read_study(folder)
+    return None
 
 
 def _verdict(
@@ -145,7 +146,8 @@ def _verdict(
     if confirmed is None or not contrasts.contrasts(confirmed, rank(confirmed)):
         return found
     said = arms.verdict(confirmed)
-    again = f"Trained again on fresh seeds: {said.lead}"
+    images = " and all images" if confirmed.folder.name == CONFIRM[1] else ""
+    again = f"Trained again on fresh seeds{images}: {said.lead}"
     return findings.Verdict(found.lead, (again, *found.support))
 
 

@@ -28,6 +28,12 @@ def _settings(arms, kind="try"):
     return settings_for(kind, arms, StudySettings("combined"), {})
 
 
+def test_a_time_that_a_search_was_planned_for_does_not_bind_what_follows():
+    """`--in 15m` was for the search; its finalists are trained to the end."""
+    searched = StudySettings("combined", in_s=900.0)
+    assert settings_for("confirm", [FIRST], searched, {}).in_s is None
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

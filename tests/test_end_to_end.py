@@ -526,6 +526,19 @@ def test_a_search_is_confirmed_and_changes_are_tried(folder):
     assert names == ["noise-digits", "space-digits", "tried-digits"]
 
 
+def test_finalists_of_a_part_of_the_images_are_trained_on_all(folder):
+    """The search took 300 of them; the verdict is on the search's page."""
+    tune(folder, *SEARCH, "--limit", "300", "-n", "1", "--no-report")
+    last = ["--all-images", "--top", "1", "--seeds", "2", "--workers", "2"]
+    done = tune(folder, "confirm", "space-digits", *last)
+    again = folder / "runs/space-digits/confirm-all-images"
+    study = json.loads((again / "study.json").read_text(encoding="utf-8"))
+    assert study["data"]["train"] > 1000
+    assert "confirm-all-images/report.html" in done.stdout
+    page = (folder / "runs/space-digits/report.html").read_text(encoding="utf-8")
+    assert "Trained again on fresh seeds and all images:" in page
+
+
 def test_what_cannot_be_confirmed_or_tried_says_so(folder):
     """Before anything is trained, with what to do."""
     assert "Did you mean filters?" in tune(folder, "try", "filtres=4", check=2).stderr

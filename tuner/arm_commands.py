@@ -23,6 +23,7 @@ from tuner.console import (
     width,
     with_seeds,
 )
+from tuner.files import CONFIRM
 from tuner.options import data_options, how_options, seeds_option
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 Options = dict[str, Any]
 
 _SPACE = "combined"  # it has a name for every hyperparameter of a config
-_RESERVED = ("confirm", "noise", "oracle", "tried", "trials")
+_RESERVED = (*CONFIRM, "noise", "oracle", "tried", "trials")
 _OF_A_RESULT = (
     "dataset",
     "limit",
@@ -65,9 +66,20 @@ _HOW = (
 )
 @seeds_option()
 @click.option("--data", type=click.Path(exists=True), help="Where the data lie now.")
+@click.option(
+    "--all-images",
+    is_flag=True,
+    help="Train on every training image, where the search took a part.",
+)
 @how_options
 def confirm(
-    *, study: str, trials: tuple[int, ...], top: int, seeds: int | None, **options: Any
+    *,
+    study: str,
+    trials: tuple[int, ...],
+    top: int,
+    seeds: int | None,
+    all_images: bool,
+    **options: Any,
 ) -> None:
     """Train a study's best trials and its trial 0 again, on fresh seeds.
 
@@ -80,7 +92,9 @@ def confirm(
         source = _searched(options["directory"], study)
         asked = finalists(source, trials, top)
         like = _like(source, options)
-        folder = source.folder / "confirm"
+        folder = source.folder / CONFIRM[0]
+        if all_images and like.limit:
+            like, folder = replace(like, limit=None), source.folder / CONFIRM[1]
         _look(folder, asked, seeds, kind="confirm", like=like, options=options)
 
 
@@ -257,7 +271,7 @@ def _next(folder: Path, outcome: Outcome) -> str:
     if outcome.seeds_to_settle and outcome.seeds_to_settle <= _MOST_SEEDS:
         return with_seeds(command_line(), outcome.seeds_to_settle)
     arms = Study.open(folder)
-    if folder.name != "confirm":
+    if folder.name not in CONFIRM:
         if outcome.better is None:
             return arms.command("show")
         return arms.command("export", outcome.better, "--script")

@@ -28,6 +28,7 @@ from tuner.console import (
     width,
 )
 from tuner.export_command import export
+from tuner.files import CONFIRM
 from tuner.options import (
     SearchByDefault,
     directory_option,
@@ -220,7 +221,8 @@ class _Given(NamedTuple):
 def _given_configs(folder: Path) -> _Given:
     from tuner.comparing import known_arms
 
-    for where, name in ((folder, "arms"), (folder / "confirm", "confirmed")):
+    inner = [(folder / name, "confirmed") for name in CONFIRM]
+    for where, name in ((folder, "arms"), *inner):
         if known_arms(where):
             from reports.arms import outcome
 

@@ -137,6 +137,7 @@ def settings_for(
         enqueue=(),
         base=None,
         base_study=None,
+        in_s=None,
         max_params=None,
         **how,
     )

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import IO, Any
 
 DIRECTORY = Path("runs")  # where studies lie unless --directory says otherwise
+# Within a study: its finalists on fresh seeds, on its images or on all there are.
+CONFIRM = ("confirm", "confirm-all-images")
 
 
 @contextmanager
