@@ -41,6 +41,7 @@ bench:
 	@$(MAKE) --no-print-directory install EXTRAS=test,bench
 	$(BIN)/python tests/benchmarks/steps.py
 	$(BIN)/python tests/benchmarks/yardstick.py
+	$(BIN)/python tests/benchmarks/growth.py
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
