@@ -157,29 +157,6 @@ def _in_mid_trial(folder, trial):
 LONGER = [*SEARCH[:-4], "--epochs", "12", "-n", "3", "--no-report"]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kill -9")
-@pytest.mark.parametrize("algorithm", ["random", "hyperband"])
-def test_a_killed_search_goes_on_with_every_trial_once(folder, algorithm):
-    """Kill -9 in mid-trial, then the same command: the uninterrupted study's trials."""
-    command = [*LONGER, "--algorithm", algorithm]
-    whole = folder / "whole"
-    whole.mkdir()
-    (whole / "space.py").write_text(SMALL_SPACE, encoding="utf-8")
-    tune(whole, *command)
-
-    for trial in (0, 2):
-        process = _start(folder, *command)
-        _wait_for(lambda n=trial: _in_mid_trial(folder, n), process)
-        process.kill()
-        process.communicate()
-        listed = json.loads(tune(folder, "list", "--json").stdout)
-        assert listed["studies"][0]["status"] == "interrupted"
-    tune(folder, *command)
-
-    assert _facts(_records(folder)) == _facts(_records(whole))
-    assert all(r["status"] == "completed" for r in _records(folder))
-
-
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(folder):
     """Exit 130, whole pages, and a resume command that works."""

@@ -65,6 +65,13 @@ def finish(folder, algorithm):
     assert process.returncode == 0, said[-2000:]
 
 
+def states(folder):
+    """Give what `tune list` says of every study here."""
+    command = [sys.executable, "-m", "tuner", "list", "--json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=True)
+    return [study["status"] for study in json.loads(done.stdout)["studies"]]
+
+
 def results(folder):
     """Every record's results; without times, and without how often it was cut off."""
     found = {}
@@ -111,6 +118,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(tmp_path, algorithm)
             process.kill()
             process.communicate()
             kills += 1
+            assert "running" not in states(folder)
             for number, record in results(folder).items():
                 if record["status"] == "completed" and len(record["rungs"]) == len(
                     whole[number]["rungs"]
