@@ -19,13 +19,16 @@ class Speed:
             included.
         training: Share of the workers' time in training epochs, 0 to 1.
         evaluation: Share in evaluation and in building networks.
-        waiting: The rest: loading the backend and the images, idle workers, pages.
+        starting: Share before a first training could start: loading the backend
+            and the images. None where the records do not say.
+        waiting: The rest: idle workers, pages; `starting` too where that is None.
         workers: Trainings side by side.
     """
 
     images: float
     training: float
     evaluation: float
+    starting: float | None
     waiting: float
     workers: int
 
@@ -44,11 +47,14 @@ def speed(study: Study) -> Speed | None:
     if not (trained > 0 and isinstance(images, int) and np.isfinite(whole)):
         return None
     whole = max(whole, busy)  # other machines took part, or a clock was set
+    start = study.record.start_seconds
+    start = None if start is None else min(start * workers, whole - busy) / whole
     return Speed(
         images=epochs * images / trained,
         training=trained / whole,
         evaluation=max(0.0, busy - trained) / whole,
-        waiting=1 - busy / whole,
+        starting=start,
+        waiting=1 - busy / whole - (start or 0.0),
         workers=workers,
     )
 
@@ -56,9 +62,12 @@ def speed(study: Study) -> Speed | None:
 def words(found: Speed) -> str:
     """Say it in a line."""
     each = f", each of {found.workers} workers" if found.workers > 1 else ""
+    rest = f"{100 * found.waiting:.0f} % starting and waiting"
+    if found.starting is not None:
+        rest = f"{100 * found.starting:.0f} % starting, "
+        rest += f"{100 * found.waiting:.0f} % waiting"
     return (
         f"{wording.count(round(found.images))} images a second in training{each}; "
         f"{100 * found.training:.0f} % of the time training, "
-        f"{100 * found.evaluation:.0f} % evaluating and building networks, "
-        f"{100 * found.waiting:.0f} % loading and waiting"
+        f"{100 * found.evaluation:.0f} % evaluating and building networks, {rest}"
     )

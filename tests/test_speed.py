@@ -9,11 +9,13 @@ from studies import write_study
 
 from reports.facts import about
 from reports.frames import read_study
-from reports.speed import speed
+from reports.speed import speed, words
 from tuner import record_files
 
 
-def _study(folder, *, workers=2, seconds=400.0, change=lambda execution: execution):
+def _study(
+    folder, *, workers=2, seconds=400.0, start=None, change=lambda execution: execution
+):
     """Four trials of 2 epochs, 60 s of training and 20 s of the rest each."""
 
     def timed(trial):
@@ -35,7 +37,10 @@ def _study(folder, *, workers=2, seconds=400.0, change=lambda execution: executi
     record = record_files.read_study(path)
     hardware = {**record.hardware, "workers": workers}
     record_files.write_study(
-        path, dataclasses.replace(record, seconds=seconds, hardware=hardware)
+        path,
+        dataclasses.replace(
+            record, seconds=seconds, start_seconds=start, hardware=hardware
+        ),
     )
     return read_study(path)
 
@@ -51,6 +56,15 @@ def test_shares_are_of_all_workers_time(tmp_path):
     assert found.images == pytest.approx(2 * 45_000 / 60)
     (line,) = (text for name, text in about(study) if name == "Speed")
     assert line.startswith("1,500 images a second in training, each of 2 workers; ")
+
+
+def test_what_passed_before_a_training_could_start_is_told_apart(tmp_path):
+    """10 of 400 s; the workers' idle time is the rest."""
+    found = speed(_study(tmp_path, start=10.0))
+    assert found.starting == pytest.approx(10 / 400)
+    shares = found.training + found.evaluation + found.starting + found.waiting
+    assert shares == pytest.approx(1)
+    assert "2 % starting, " in words(found)
 
 
 def test_epochs_of_another_trials_state_were_not_trained(tmp_path):

@@ -231,6 +231,8 @@ class StudyRecord:
         notes: Sentences that a reader must know: a skipped baseline, a space
             that was exhausted.
         seconds: Wall time of its search, all sessions together.
+        start_seconds: The part of `seconds` before a first training could start;
+            None where an older version did not count it.
     """
 
     study: str
@@ -249,6 +251,7 @@ class StudyRecord:
     rejected: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    start_seconds: float | None = None
 
     def __post_init__(self) -> None:
         _check_member("state", self.state, STUDY_STATES, f"study {self.study}")

@@ -104,6 +104,9 @@ class Search:
         self._queue: deque[TrainingTask] = deque()
         self._ready = time.monotonic()
         self._seconds_before = self.study.record.seconds
+        self._start_before = self.study.record.start_seconds
+        if not self._seconds_before:
+            self._start_before = 0.0
         self._rejected_before = self.study.record.rejected
         self._trials_before = len(self.study.trials)
         self._event = last_event(self.study.trials)  # numbers every exchange
@@ -129,6 +132,9 @@ class Search:
             HopelessError: Too many trials failed in a row.
             StudyError: The records contradict the oracle.
         """
+        if self._start_before is not None:
+            start = self._start_before + time.monotonic() - self.started
+            self.study.update(start_seconds=start)
         try:
             self._go_on()
             while self._hand_out() or self._in_flight:
