@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -89,7 +90,10 @@ def _edges(study: Study, ranking: Ranking) -> list[Step]:
 def _at_end(value: Any, end: float, knob: Knob) -> bool:
     if not isinstance(value, int | float) or knob.low is None or knob.high is None:
         return False
-    return abs(value - end) <= 0.01 * (knob.high - knob.low) and knob.low < knob.high
+    low, high = knob.low, knob.high
+    if knob.log and min(low, value) > 0:
+        low, high, value, end = (math.log(number) for number in (low, high, value, end))
+    return low < high and abs(value - end) <= 0.01 * (high - low)
 
 
 def _no_gain(study: Study, ranking: Ranking) -> list[Step]:
@@ -104,6 +108,6 @@ def _no_gain(study: Study, ranking: Ranking) -> list[Step]:
         Step(
             "Change the space rather than adding trials to this one.",
             f"The last {third} of {len(ranked)} trials, a third, brought nothing "
-            f"above {who(ranked.iloc[0])}.",
+            f"better than {who(ranked.iloc[0])}.",
         )
     ]

@@ -14,6 +14,7 @@ from reports.ranking import rank
 from tuner.tables import table
 
 _SETTLED = ("too small to matter", "better", "worse")
+_COUNTED = ("better", "worse", "too small to matter", "failed", "unfinished")
 
 
 class Result(NamedTuple):
@@ -193,6 +194,9 @@ def verdict(study: Study) -> Verdict:
     if study.kind == "noise":
         return noise.verdict(study)
     found = results(study)
+    if found and found[0].status == "failed":
+        first = sentence(found[0], "")
+        return Verdict(f"{capital(first)} Nothing can be set against it.", ())
     if not found or found[0].accuracy is None:
         return Verdict("Nothing has been trained to the end yet.", ())
     against, others = _against(found[0]), found[1:]
@@ -209,14 +213,16 @@ def _counted(others: Sequence[Result], against: str) -> str:
     """Count the verdicts of changes that were tried."""
     named: dict[str, list[str]] = {}
     for r in others:
-        word = r.difference.word() if r.difference else "without a verdict"
+        word = "failed" if r.status == "failed" else "unfinished"
+        if r.status != "failed" and r.difference:
+            word = _shown(r)
         named.setdefault(word, []).append(r.name)
     parts = [
         f"{len(named[word])} {word} ({wording.listing(named[word][:4])})"
-        for word in ("better", "worse", "too small to matter")
+        for word in _COUNTED
         if word in named
     ]
-    rest = len(others) - sum(len(named.get(w, ())) for w in _SETTLED)
+    rest = len(others) - sum(len(named.get(word, ())) for word in _COUNTED)
     if rest:
         parts.append(f"{rest} not shown")
     tried = wording.several(len(others), "change")

@@ -256,7 +256,11 @@ def _baseline_row(entry: Entry) -> pd.Series[Any]:
 def _baseline_key(study: Study) -> Any:
     config = study.configs.loc[BASELINE].dropna()
     runs = study.executions[study.executions["trial"] == BASELINE]
+    settings, space = study.record.settings, study.record.space
+    own = (space.get("source"), settings.get("pixels")) if "own" in space else None
     return (
+        own,  # code of one's own may build anything of the same values
+        settings.get("patience"),  # it keeps other weights
         tuple(sorted((str(k), repr(v)) for k, v in config.items())),
         # Under Hyperband it gets the last rung's epochs, whatever its config says.
         tuple(sorted(zip(runs["seed"], runs["epochs"], strict=True))),

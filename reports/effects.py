@@ -253,7 +253,7 @@ def _written(study: Study, value: float) -> str:
 
 def note(study: Study, found: Effects) -> str:
     """Say what the table holds and what it cannot tell."""
-    proposed = f"{wording.several(found.trials, 'trial')} that the search proposed"
+    proposed = f"{wording.several(found.trials, 'ranked trial')} that were proposed"
     if not found.found:
         few = "is" if found.trials == 1 else "are"
         return f"The {proposed} {few} too few for the effect of any knob."

@@ -42,14 +42,15 @@ _KINDS = {
 
 def status(study: Study) -> str:
     """Say how far the study came: "interrupted, 23 of 40 trials"."""
-    done = int(study.trials["status"].isin(["completed", "failed"]).sum())
+    ended = study.trials["status"].isin(["completed", "failed"])
+    done = int(ended.sum())
     failed = int((study.trials["status"] == "failed").sum())
     plan = study.record.plan.get("trials")
-    base = int((study.trials["trial"] == 0).any())
+    base = int((ended & (study.trials["trial"] == 0)).any())
     if study.arms:
         given = wording.several(len(study.arms), "config")
-        ended = f"{study.state}, {wording.count(done)} of {given}"
-        return ended + (f", {failed} failed" if failed else "")
+        progress = f"{study.state}, {wording.count(done)} of {given}"
+        return progress + (f", {failed} failed" if failed else "")
     if isinstance(plan, int) and not study.is_hyperband:
         progress = (
             f"{wording.count(max(done - base, 0))} of {wording.several(plan, 'trial')}"

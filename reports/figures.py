@@ -240,8 +240,9 @@ def progress(frame: pd.DataFrame, ax: Axes, axis: str) -> Axes:
             shorter["order"], shorter["score"], s=18, facecolors="none",
             edgecolors="#8c959f", label="fewer epochs",
         )  # fmt: skip
+    drawn = frame["best"].clip(frame["score"].min(), frame["score"].max())
     ax.step(
-        frame["order"], frame["best"], where="post", color=TEST, linewidth=2,
+        frame["order"], drawn, where="post", color=TEST, linewidth=2,
         label="best so far",
     )  # fmt: skip
     failed = frame[frame["kind"] == "failed"]

@@ -6,6 +6,7 @@ which is higher, by how much, and how wide the intervals are.
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -17,6 +18,8 @@ from reports.ranking import Ranking
 from reports.views import BASELINE
 
 _REASON = 240  # characters of an error that a page repeats
+_OUT_OF_MEMORY = "out of memory"
+_NUMBER = re.compile(r"\d+")
 
 
 class Verdict(NamedTuple):
@@ -143,9 +146,9 @@ def peaked_words(study: Study, ranking: Ranking) -> str:
         return ""
     if study.patience:
         return (
-            f"Each training stopped after {wording.several(study.patience, 'epoch')} "
-            "without a lower validation loss, and counts with the epoch where that "
-            "was lowest."
+            f"A training stopped after {wording.several(study.patience, 'epoch')} "
+            "without a lower validation loss, or after its last; it counts with the "
+            "epoch where that loss was lowest."
         )
     if known == 1:
         when = "peaked earlier" if early else "did not peak earlier"
@@ -158,14 +161,17 @@ def peaked_words(study: Study, ranking: Ranking) -> str:
 
 
 def failures(study: Study) -> tuple[Reason, ...]:
-    """Group the failed trials by their error's first line, most frequent first."""
+    """Group the failed trials by their error's first line, most frequent first.
+
+    Lines that differ in their numbers alone are one, shown as the first had it.
+    """
     failed = study.trials[study.trials["status"] == "failed"]
     groups = []
-    for error, rows in failed.groupby(failed["error"].map(_kind), sort=True):
+    for kind, rows in failed.groupby(failed["error"].map(_kind), sort=True):
         numbers = [str(t) for t in rows["trial"].head(8)]
         more = f" and {len(rows) - 8} more" if len(rows) > 8 else ""
         first = str(rows["error"].iloc[0])
-        text = str(error) if len(rows) > 1 else first
+        text = _OUT_OF_MEMORY if kind == _OUT_OF_MEMORY and len(rows) > 1 else first
         text = text if len(text) <= _REASON else f"{text[: _REASON - 1]}…"
         spent = float(rows["seconds"].fillna(0).sum())
         lost_ = wording.duration(spent or None)
@@ -254,7 +260,7 @@ def _seeds_sentence(ranking: Ranking) -> str:
         return "It was trained once." if most == 1 else f"It was trained {most} times."
     if most == 1:
         return (
-            "Each was trained once, so a difference of this size can be noise; "
+            "Each was trained once, so a small difference can be noise; "
             f"and the first of {wording.count(n)} is partly first by luck."
         )
     return (
@@ -326,5 +332,6 @@ def capital(text: str) -> str:
 
 
 def _kind(error: object) -> str:
-    """Take the part of an error that trials share: what stands before a colon."""
-    return " ".join(str(error).split(":")[0].split())[:120]
+    """Take the part of an error that trials share: it has no numbers."""
+    text = " ".join(str(error).split())
+    return _OUT_OF_MEMORY if _OUT_OF_MEMORY in text else _NUMBER.sub("#", text)

@@ -330,11 +330,16 @@ def _check_plain(trial: TrialRecord) -> None:
     if not isinstance(trial.config, Mapping) or not isinstance(trial.values, Mapping):
         raise TypeError("its config must be an object")
     int(trial.trial)
+    for rung in trial.rungs:
+        for number in (rung.proposed, rung.told):
+            if number is not None and not isinstance(number, int | float):
+                raise TypeError(f"a rung's event must be a number, got {number!r}")
     for execution in trial.executions:
         for name in (*METRICS, "params", "seconds", "train_seconds", "epochs"):
             value = getattr(execution, name)
             if value is not None and not isinstance(value, int | float):
                 raise TypeError(f"{name} must be a number, got {value!r}")
+        int(execution.execution)
         _check_history(execution)
 
 

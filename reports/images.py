@@ -259,7 +259,7 @@ def _cost(study: Study, ranking: Ranking, view: views.View, axis: str) -> Image:
         f"{axis} against seconds of {wording.several(view.total, 'trial')}; "
         f"{front} on the front."
     )
-    note = "On the blue line nothing quicker scored as high; numbers are trials. "
+    note = "On the blue line nothing quicker scored as well; numbers are trials. "
     note += titles.darker(view.total)
     return Image(
         titles.cost(study, ranking, view),

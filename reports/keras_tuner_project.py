@@ -70,7 +70,7 @@ def read(folder: Path) -> tuple[StudyRecord, list[TrialRecord], list[str]]:
     settings = {
         "kind": KIND,
         "space": folder.name,
-        "algorithm": "hyperband" if epochs else "random",
+        "algorithm": _algorithm(oracle),
         "epochs": epochs,
         "objective": str(objective),
     }
@@ -87,6 +87,13 @@ def read(folder: Path) -> tuple[StudyRecord, list[TrialRecord], list[str]]:
         notes=(_MISSING, _OPTIMISTIC),
     )
     return record, trials, unread
+
+
+def _algorithm(oracle: Raw) -> str:
+    """Tell the oracle by what its state holds; a grid's is that of a random one."""
+    if oracle.get("max_epochs"):
+        return "hyperband"
+    return "bayesian" if "beta" in oracle else "random or grid"
 
 
 def _parse(path: Path) -> Any:
@@ -155,9 +162,10 @@ def _lineages(raw: Sequence[Raw]) -> Iterator[TrialRecord]:
         for trial in raw
         if f"{_PREFIX}trial_id" in (values := trial["hyperparameters"]["values"])
     }
+    known = {trial["trial_id"] for trial in raw}
     number = 0
     for first in raw:
-        if f"{_PREFIX}trial_id" in first["hyperparameters"]["values"]:
+        if first["hyperparameters"]["values"].get(f"{_PREFIX}trial_id") in known:
             continue
         chain = [first]
         while (after := following.get(chain[-1]["trial_id"])) and after not in chain:

@@ -124,7 +124,7 @@ def write_csv(folder: Path, path: Path) -> int:
     columns = trials_table(study, rank(study))
     with atomic_file(path) as file:
         writer = csv.writer(file)
-        writer.writerow(column.key for column in columns)
+        writer.writerow(_quoted(column.key) for column in columns)
         writer.writerows(
             map(_quoted, row)
             for row in zip(*(column.data for column in columns), strict=True)

@@ -101,13 +101,13 @@ def curves(ranking: Ranking, view: View) -> str:
 
 def knobs(view: Knobs) -> str:
     """Say what all of the five highest share, where anything else was tried."""
-    shared = []
+    shared: list[str] = []
     for knob, panel in zip(view.knobs, view.panels, strict=True):
-        top = _top(panel)
+        top = panel[panel["place"] <= 5]["value"]  # fewer where it is switched off
         if len(panel) >= 10 and len(top) == 5 and len(set(top)) == 1:
             shared.append(f"{knob.name} {wording.value(top.iloc[0])}")
     if shared:
-        return f"The five highest share {wording.listing(shared)}"
+        return f"The first five share {wording.listing(shared)}"
     n = max(len(panel) for panel in view.panels)
     return (
         f"{wording.several(len(view.panels), 'knob')} over "
@@ -212,11 +212,6 @@ def beyond(drawn: pd.DataFrame) -> str:
 
 def _row_name(row: pd.Series[Any]) -> str:
     return "the baseline" if row["label"] == "baseline" else str(row["label"])
-
-
-def _top(panel: pd.DataFrame) -> pd.Series[Any]:
-    """Take the values of the first five; panels keep the ranking's order."""
-    return panel["value"].head(5)
 
 
 def _name(trial: int) -> str:

@@ -171,7 +171,10 @@ def _ninetieth(values: pd.Series[float]) -> float:
 
 
 def knobs(study: Study, ranking: Ranking) -> Knobs:
-    """Take score against value for each knob: value, score, clipped, is_leader."""
+    """Take score against value for each knob.
+
+    Columns of each: value, score, clipped, place, is_leader.
+    """
     ranked = ranking.ranked
     score, clipped = clip(unit_of(study.objective) * ranked["objective"])
     panels, used = [], []
@@ -182,6 +185,7 @@ def knobs(study: Study, ranking: Ranking) -> Knobs:
                 "value": ranked["trial"].map(column).infer_objects(),
                 "score": score,
                 "clipped": clipped,
+                "place": ranked["place"],
                 "is_leader": ranked["place"] == 1,
             }
         ).dropna(subset=["value", "score"])

@@ -247,6 +247,33 @@ def test_the_verdict_is_about_what_was_asked(tmp_path):
     assert "2 changes tried against the baseline: 1 better (units=8) and 1 not" in html
 
 
+def test_too_few_seeds_count_no_winners(tmp_path):
+    """The page's first words keep to what a sentence would say."""
+    changes = (changed(BASELINE, [c], "baseline") for c in ("filters=8", "units=8"))
+    arms: list[Arm] = []
+    for change in changes:
+        arms = look(arms, change, 1)
+    folder = tmp_path / "tried"
+    _session(folder, Arithmetic(), _settings(arms))
+    _predict(folder, {0: 0.5, 1: 0.62, 2: 0.7})
+    lead = results.verdict(read_study(folder)).lead
+    assert "better" not in lead
+    assert "2 not shown" in lead
+
+
+def test_a_first_config_that_failed_is_said(tmp_path):
+    """Nothing can be set against it, whatever the others have."""
+    arms = look([], changed(BASELINE, ["filters=8"], "baseline"), 1)
+    folder = tmp_path / "tried"
+    _session(folder, Arithmetic(), _settings(arms))
+    path = folder / "trials/0000.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record |= {"status": "failed", "error": "out of memory"}
+    path.write_text(json.dumps(record), encoding="utf-8")
+    lead = results.verdict(read_study(folder)).lead
+    assert lead.startswith("Baseline failed: out of memory.")
+
+
 @pytest.mark.parametrize("seeds", [1, 2, 3])
 def test_too_few_seeds_give_no_verdict(tmp_path, seeds):
     """One shows two networks, two nothing; three the first verdict."""

@@ -1,6 +1,7 @@
 import dataclasses
 import re
 
+import pandas as pd
 import pytest
 import studies
 from hypothesis import given
@@ -18,6 +19,7 @@ from reports import (
 )
 from reports.frames import read_study
 from reports.ranking import rank
+from tuner import record_files
 from tuner.records import TrialRecord
 
 
@@ -171,6 +173,65 @@ def test_failures_are_grouped_by_reason(tmp_path):
         (r.trials for r in reasons), reverse=True
     )
     assert reasons[0].error == "out of memory"
+
+
+def test_errors_that_differ_in_more_than_numbers_are_told_apart(tmp_path):
+    """Their kind alone, ValueError, would help nobody."""
+    errors = [
+        "ValueError: a 3 x 3 kernel does not fit 2 x 2",
+        "ValueError: a 5 x 5 kernel does not fit 4 x 4",
+        "ValueError: units must be positive",
+    ]
+
+    def fail(trial):
+        error = errors[trial.trial % 3]
+        return dataclasses.replace(trial, status="failed", error=error)
+
+    study = read_study(studies.write_study(tmp_path, n=3, change=fail))
+    failed = study.trials["status"] == "failed"
+    found = {r.error: r.trials for r in findings.failures(study)}
+    assert set(found) == {errors[0], errors[2]}
+    assert sum(found.values()) == failed.sum()
+
+
+def test_a_baseline_that_has_not_ended_is_not_claimed(tmp_path):
+    """Ctrl-C in trial 0."""
+
+    def cut_off(trial):
+        return dataclasses.replace(trial, status="running")
+
+    folder = studies.write_study(tmp_path, n=1, change=cut_off)
+    assert "and the baseline" not in facts.status(read_study(folder))
+
+
+def test_the_edge_of_a_logarithmic_range_is_near_in_factors(tmp_path):
+    """1.9e-4 is far from 1e-4 where the range is drawn in logarithms."""
+    folder = studies.write_study(tmp_path, n=6, space="hyperparams")
+    knob = next(k for k in read_study(folder).knobs if k.name == "learning_rate")
+    assert advice._at_end(1.01e-4, 1e-4, knob)
+    assert not advice._at_end(1.9e-4, 1e-4, knob)
+
+
+def test_what_the_first_five_do_not_have_is_not_what_they_share(tmp_path):
+    """A knob that is switched off in them has a panel without them."""
+    knob = read_study(studies.write_study(tmp_path, n=6)).knobs[0]
+    panel = pd.DataFrame({"value": 64, "score": 50.0, "place": range(1, 21)})
+    assert "share" in titles.knobs(views.Knobs((knob,), (panel,), 1, 0))
+    later = panel.assign(place=range(6, 26))
+    assert "share" not in titles.knobs(views.Knobs((knob,), (later,), 1, 0))
+
+
+def test_own_code_with_equal_values_shares_no_baseline(tmp_path):
+    """Two files may build two networks of the same hyperparameters."""
+    for name in ("a", "b"):
+        folder = studies.write_study(
+            tmp_path, name, n=3, change=studies.shared_baseline
+        )
+        record = record_files.read_study(folder)
+        space = {**record.space, "own": "function", "source": name}
+        record_files.write_study(folder, dataclasses.replace(record, space=space))
+    group = comparison.group(comparison.read_studies(tmp_path).entries)
+    assert len(group.baselines) == 2
 
 
 def test_a_leader_at_the_edge_suggests_a_wider_range(tmp_path):

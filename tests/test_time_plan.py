@@ -10,7 +10,7 @@ from scipy import stats
 from tasks import digits
 
 from search_spaces.config import BASELINE
-from tuner import time_plan
+from tuner import time_plan, timing
 from tuner.planning import plan_study
 from tuner.screening import Limits
 from tuner.settings import SettingsError, StudySettings
@@ -30,9 +30,9 @@ def _speed(settings):
     """Pretend that every config takes a millisecond an image on two workers."""
     data = digits()
     plan = plan_study(settings).fitted(Limits(), data.input_shape, 10)
-    timing = Timing(train_s=1e-3, evaluate_s=3e-4, start_s=1.0)
+    each = Timing(train_s=1e-3, evaluate_s=3e-4, start_s=1.0)
     ready = Ready("CPU, 1 thread", on_gpu=False, versions={}, workers=2)
-    timed = tuple((replace(BASELINE, epochs=5), timing) for _ in range(3))
+    timed = tuple((replace(BASELINE, epochs=5), each) for _ in range(3))
     return _Whole(plan, Limits(), data, ready, timed, load_s=10.0)
 
 
@@ -110,8 +110,32 @@ def test_the_smallest_difference_has_80_percent_power():
 def test_a_training_is_its_steps_its_evaluations_and_its_start():
     sizes = Sizes(900, 100, 200)
     assert sizes.of(500) == Sizes(450, 50, 200)
-    timing = Timing(train_s=0.01, evaluate_s=0.001, start_s=3.0)
-    assert seconds(timing, sizes, 2) == pytest.approx(3 + 18 + 0.001 * (200 + 400))
+    each = Timing(train_s=0.01, evaluate_s=0.001, start_s=3.0)
+    assert seconds(each, sizes, 2) == pytest.approx(3 + 18 + 0.001 * (200 + 400))
+
+
+def test_what_was_not_timed_follows_by_its_arithmetic():
+    """Times are a line in the multiply-adds, never below nothing."""
+    timed = [(x, Timing(1e-3 + 2e-9 * x, 1e-9 * x, 2.0)) for x in (1e6, 2e6, 9e6)]
+    found = timing._prediction(timed)(4e6)
+    assert found.train_s == pytest.approx(9e-3)
+    assert found.evaluate_s == pytest.approx(4e-3)
+    assert found.start_s == pytest.approx(2.0)
+    alike = timing._prediction([(1.0, Timing(x, x, x)) for x in (1.0, 3.0)])(1.0)
+    assert alike.train_s == pytest.approx(2.0)
+    falling = [(1e6, Timing(2e-3, 1e-3, 1.0)), (2e6, Timing(1e-3, 1e-3, 1.0))]
+    assert timing._prediction(falling)(9e9).train_s >= 0
+
+
+def test_an_estimate_is_of_the_configs_that_will_be_trained():
+    """Random search's are known before it begins; the timed ones are its first."""
+    settings = StudySettings(space="architecture", dataset="digits", max_trials=7)
+    data = digits()
+    plan = plan_study(settings).fitted(Limits(), data.input_shape, 10)
+    first = plan.first_configs(Limits(), data.input_shape, 10, wanted=60)
+    assert len(first) == 7
+    again = plan.first_configs(Limits(), data.input_shape, 10, wanted=3)
+    assert again == first[:3]
 
 
 def test_in_goes_with_neither_a_limit_nor_the_published():

@@ -26,7 +26,7 @@ from search_spaces.space import (
 )
 from tuner import hyperband
 from tuner.arms import Arm
-from tuner.estimate import Workload, sample_configs, workload
+from tuner.estimate import Workload, workload
 from tuner.objective import ALWAYS, Objective
 from tuner.oracles import Bayesian, Hyperband, OracleProposer, RandomSearch
 from tuner.proposals import Audit, Chain, ListProposer, Proposal, Proposer
@@ -211,13 +211,33 @@ class Plan:
             trainings=self.trials * self.settings.executions,
         )
 
-    def sample_configs(
+    def first_configs(
         self, limits: Limits, shape: Shape, classes: int, *, wanted: int
     ) -> list[Config]:
-        """Draw some configs that the limits admit."""
-        return sample_configs(
-            self.space, self.declared, limits, shape, classes, wanted=wanted
-        )
+        """List the configs that the search proposes first, before it has a result.
+
+        Args:
+            limits: What is larger is not proposed.
+            shape: Height, width and channels of one image.
+            classes: How many classes the labels name.
+            wanted: How many at most, trial 0 not counted.
+        """
+        screen = Screen(limits, shape, classes)
+        given = self.given_trials()
+        for proposal in given:
+            screen.add(proposal.config)
+        proposer = self.proposer(screen, given)
+        found: list[Config] = []
+        while len(found) < wanted:
+            proposed = proposer.propose()
+            if not isinstance(proposed, Proposal):
+                break
+            if (
+                proposed.trial
+                and limits.refusal(proposed.config, shape, classes) is None
+            ):
+                found.append(proposed.config)
+        return found
 
     def given_trials(self) -> list[Proposal]:
         """List what no algorithm proposes: trial 0 and enqueued, the nine, arms."""

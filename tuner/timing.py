@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import nnls
 
 from search_spaces.own import Config
 from tuner import session
 from tuner.datasets import Dataset, open_arrays, save_arrays
 from tuner.machine import memory_bytes
+from tuner.proposals import without_epochs
 from tuner.screening import Limits
 from tuner.search import Workers
 from tuner.settings import StudySettings
@@ -27,7 +32,8 @@ if TYPE_CHECKING:
     from tuner.planning import Plan
 
 _BUDGET_S = 20.0  # of all timings together, compilation on top
-_DRAWN = 5
+_TIMED = 5  # besides the baseline
+_EXPECTED = 60
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,22 @@ class Speed:
         """How many trainings run side by side."""
         return max(1, self.ready.workers)
 
+    @cached_property
+    def expected(self) -> list[tuple[Config, Timing]]:
+        """The configs that the search begins with, and what each is expected to take.
+
+        What was not timed follows by its arithmetic from what was.
+        """
+        shape, classes = self.data.input_shape, len(self.data.classes)
+        work = self.plan.workload(self.limits, shape, classes)
+        configs = self.plan.first_configs(self.limits, shape, classes, wanted=_EXPECTED)
+        known = {_network(config): timing for config, timing in self.timed}
+        predict = _prediction([(work.of(c, 1), timing) for c, timing in self.timed])
+        return [
+            (config, known.get(_network(config)) or predict(work.of(config, 1)))
+            for config in configs
+        ] or list(self.timed)
+
     def training_s(self, sizes: Sizes, epochs: int | None = None) -> float:
         """Average what a training takes on one worker, its evaluations included.
 
@@ -89,31 +111,55 @@ class Speed:
             sizes: How many images it meets.
             epochs: Of every training; None for each config's own.
         """
-        several = self.timed[1:] or self.timed  # the baseline is one of very many
         of_each = [
             seconds(timing, sizes, epochs or config.epochs)
-            for config, timing in several
+            for config, timing in self.expected
         ]
         return sum(of_each) / len(of_each)
 
     def study_s(self) -> float | None:
-        """Estimate the wall time of the whole plan, or None if nothing was timed.
-
-        The configs that were timed stand for the others in proportion to arithmetic.
-        """
+        """Estimate the wall time of the whole plan, or None if nothing was timed."""
         if not self.timed:
             return None
-        shape, classes = self.data.input_shape, len(self.data.classes)
-        work = self.plan.workload(self.limits, shape, classes)
-        took = sum(seconds(t, self.sizes, c.epochs) for c, t in self.timed)
-        done = sum(work.of(c, c.epochs) for c, _ in self.timed)
-        settings = self.plan.settings
+        settings, planned = self.plan.settings, self.plan.to_dict()
+        mean = self.training_s(self.sizes)
+        trainings = mean * planned["trials"] * settings.executions
+        if settings.algorithm == "hyperband":  # most are trained further, from a state
+            epochs = sum(c.epochs for c, _ in self.expected) / len(self.expected)
+            trainings = mean * planned["epochs"] / epochs
         base, timing = self.timed[0]
         first = seconds(timing, self.sizes, base.epochs) * settings.executions
-        trainings = work.total * took / done + first * settings.baseline
-        last = took / len(self.timed)  # the others idle through half of it
-        idle = last / 2 * (1 - 1 / self.workers)
-        return self.load_s + trainings / self.workers + idle
+        trainings += first * settings.baseline
+        idle = mean / 2 * (1 - 1 / self.workers)  # the others, through half of the last
+        return float(self.load_s + trainings / self.workers + idle)
+
+
+def _network(config: Config) -> str:
+    """Name what takes the same time an image, however many epochs it trains."""
+    return repr(without_epochs(config.to_dict()))
+
+
+def _prediction(
+    timed: Sequence[tuple[float, Timing]],
+) -> Callable[[float], Timing]:
+    """Fit times that grow with the arithmetic of an image, by least squares.
+
+    Args:
+        timed: Multiply-adds of an image's forward pass, and what was measured.
+
+    Returns:
+        Gives the times of a network of so many multiply-adds.
+    """
+    unit = max(work for work, _ in timed)
+    design = np.array([[1.0, work / unit] for work, _ in timed])
+    measured = [(t.train_s, t.evaluate_s, t.start_s) for _, t in timed]
+    fits = [nnls(design, np.array(values))[0] for values in zip(*measured, strict=True)]
+
+    def predict(work: float) -> Timing:
+        train_s, evaluate_s, start_s = (float(fit @ [1.0, work / unit]) for fit in fits)
+        return Timing(train_s, evaluate_s, start_s)
+
+    return predict
 
 
 def seconds(timing: Timing, sizes: Sizes, epochs: int) -> float:
@@ -152,8 +198,8 @@ def measured(settings: StudySettings, say: Callable[[str], None]) -> Iterator[Sp
         )
         plan = plan.fitted(limits, shape, classes)
         say("Timing a few steps of a few configs...")
-        drawn = plan.sample_configs(limits, shape, classes, wanted=_DRAWN)
-        timed = _time(workers, plan, [plan.first_config, *drawn])
+        first = plan.first_configs(limits, shape, classes, wanted=_TIMED)
+        timed = _time(workers, plan, [plan.first_config, *first])
         yield Speed(plan, limits, data, ready, timed, load_s)
 
 
