@@ -76,6 +76,8 @@ def test_more_time_buys_images_first_then_trials():
 def test_what_a_user_gives_stays():
     fit, _ = _fits(given={"epochs"}, epochs=2)
     assert fit.epochs == 2
+    fit, _ = _fits(base=replace(BASELINE, epochs=7).to_dict())
+    assert fit.epochs == 7
     fit, _ = _fits(given={"max_trials"}, max_trials=30)
     assert fit.trials >= 30
     assert fit.images < _fits()[0].images

@@ -6,7 +6,6 @@ oracle's exchange can be replayed from the records.
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -205,9 +204,11 @@ class Search:
             if t.status == "completed"
         ]
         # What is left of k trainings at a random moment is k / (k + 1) of one at most,
-        # on average; then the page is written.
+        # on average; and a moment meets long ones more often, each in proportion to
+        # its length. Then the page is written.
         together = self._in_flight + 1
-        rest = statistics.mean(took) * together / (together + 1) if took else 0.0
+        met = sum(s * s for s in took) / sum(took) if sum(took) else 0.0
+        rest = met * together / (together + 1)
         whole = self._seconds_before + now - self.started + rest + _LAST_PAGE_S
         return whole >= self.settings.in_s
 

@@ -137,8 +137,10 @@ def _fits(
         given: Names of `CHOSEN` that stay.
         available: Seconds of the search.
     """
-    # Hyperband's last rung is where it is: its first ones are short already.
-    is_open = "epochs" not in given and settings.algorithm != "hyperband"
+    # Hyperband's last rung is where it is: its first ones are short already. And a
+    # base is not itself with other epochs than those it was found with.
+    is_open = "epochs" not in given and settings.base is None
+    is_open = is_open and settings.algorithm != "hyperband"
     epochs = _EPOCHS if is_open else (settings.epochs or 1,)
     wanted = _fewest(settings, given)
     everything = speed.sizes.train + speed.sizes.validation
