@@ -266,6 +266,8 @@ def test_published_runs_in_order_without_a_choice(folder):
     assert result["best"] is None
     assert all(t["val_accuracy"] is None for t in result["trials"])
     assert (folder / "runs/published-digits/report.html").is_file()
+    shown = tune(folder, "show", "published-digits").stdout
+    assert "Without validation images no trial is ranked or chosen." in shown
     named = tune(folder, "export", "published-digits", check=2)
     assert "one of those that this shows: tune show published-digits" in named.stderr
 

@@ -143,7 +143,9 @@ def study_lines(study: Study, width: int | None = None) -> list[str]:
     unranked = len(study.trials) - len(ranked)
     shown = table(rows, width, lines=_ROW_LINES)
     lines = [f"Study {study.name}, {state(study)}", *shown]
-    if unranked:
+    if unranked and not record.data.get("validation"):
+        lines.append("Without validation images no trial is ranked or chosen.")
+    elif unranked:
         lines.append(
             f"{wording.several(unranked, 'trial')} without a rank: failed, unfinished "
             "or cut short."
