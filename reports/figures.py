@@ -28,6 +28,7 @@ from reports.drawing import (
 )
 
 _WIDEST = 0.5  # half an interval that is written, as a fraction
+_ENDED = "Trials in the order they ended"
 _RINGED = {"is_leader": "leader", "is_baseline": "baseline"}
 
 
@@ -224,35 +225,43 @@ def learning_curve(frame: pd.DataFrame, ax: Axes, band: pd.DataFrame) -> Axes:
     return ax
 
 
-def progress(frame: pd.DataFrame, ax: Axes, axis: str) -> Axes:
-    """Draw the trials in the order they ended, and the best so far as a step."""
+def progress(
+    frame: pd.DataFrame, ax: Axes, axis: str, *, by_epochs: bool = False
+) -> Axes:
+    """Draw the trials in the order they ended, and the best so far as a step.
+
+    Hyperband's trials are of unequal cost: with `by_epochs` each stands where the
+    epochs of all trials had come to when it ended.
+    """
+    x = "epochs" if by_epochs else "order"
     ranked = frame[frame["kind"] == "ranked"]
     shorter = frame[frame["kind"] == "shorter"]
     if len(ranked) > MARKS:
-        density(ax, ranked["order"], ranked["score"])
+        density(ax, ranked[x], ranked["score"])
     else:
         ax.scatter(
-            ranked["order"], ranked["score"], s=20, color=VALIDATION, alpha=0.7,
+            ranked[x], ranked["score"], s=20, color=VALIDATION, alpha=0.7,
             linewidths=0, label="trial",
         )  # fmt: skip
     if len(shorter):
         ax.scatter(
-            shorter["order"], shorter["score"], s=18, facecolors="none",
+            shorter[x], shorter["score"], s=18, facecolors="none",
             edgecolors="#8c959f", label="fewer epochs",
         )  # fmt: skip
     drawn = frame["best"].clip(frame["score"].min(), frame["score"].max())
     ax.step(
-        frame["order"], drawn, where="post", color=TEST, linewidth=2,
+        frame[x], drawn, where="post", color=TEST, linewidth=2,
         label="best so far",
     )  # fmt: skip
     failed = frame[frame["kind"] == "failed"]
     if len(failed):
         ax.plot(
-            failed["order"], np.full(len(failed), 0.02), "x", color=TRAIN,
+            failed[x], np.full(len(failed), 0.02), "x", color=TRAIN,
             markersize=6, transform=ax.get_xaxis_transform(), label="failed",
         )  # fmt: skip
     whole_axis(ax.xaxis)
-    ax.set(xlabel="Trials in the order they ended", ylabel=axis)
+    said = "Epochs of all trials that have ended" if by_epochs else _ENDED
+    ax.set(xlabel=said, ylabel=axis)
     ax.margins(y=0.1)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
     return ax

@@ -160,6 +160,38 @@ def peaked_words(study: Study, ranking: Ranking) -> str:
     )
 
 
+def harm(study: Study, ranking: Ranking) -> str:
+    """Say where the validation loss rose while the train loss fell.
+
+    That is overfitting that hurts, which a wide gap alone is not. Nothing where no
+    trial has both losses.
+    """
+    of = study.epochs["trial"].isin(ranking.ranked["trial"])
+    losses = study.epochs[of].dropna(subset=["loss", "val_loss"])
+    if losses.empty:
+        return ""
+    mean = losses.groupby(["trial", "epoch"], as_index=False)[
+        ["loss", "val_loss"]
+    ].mean()
+    by_trial = mean.groupby("trial")
+    lowest = mean.loc[by_trial["val_loss"].idxmin()].set_index("trial")
+    last = by_trial.last()
+    ends = lowest.merge(last, left_index=True, right_index=True, suffixes=("", "_last"))
+    ends["rise"] = ends["val_loss_last"] - ends["val_loss"]
+    hurt = ends[(ends["rise"] > 0) & (ends["loss_last"] < ends["loss"])]
+    of_all = wording.several(len(ends), "ranked trial")
+    said = "Validation loss rose at the end while train loss fell, which hurts, in"
+    if hurt.empty:
+        return f"{said} none of {of_all}."
+    most = hurt.sort_values("rise").reset_index().iloc[-1]
+    name = "the baseline" if most["trial"] == BASELINE else f"trial {most['trial']:.0f}"
+    return (
+        f"{said} {wording.count(len(hurt))} of {of_all}; most in {name}, from "
+        f"{wording.number(most['val_loss'], 2)} after epoch {most['epoch']:.0f} to "
+        f"{wording.number(most['val_loss_last'], 2)}."
+    )
+
+
 def failures(study: Study) -> tuple[Reason, ...]:
     """Group the failed trials by their error's first line, most frequent first.
 

@@ -242,7 +242,9 @@ def _importance(found: Importance) -> Image:
 
 def _progress(study: Study, ranking: Ranking, view: views.View, axis: str) -> Image:
     drawing = render(
-        lambda ax: figures.progress(view.frame, ax, axis), width=HALF, height=330
+        lambda ax: figures.progress(view.frame, ax, axis, by_epochs=study.is_hyperband),
+        width=HALF,
+        height=330,
     )
     alt = f"{axis} of {wording.several(view.total, 'trial')} in the order they ended."
     note = titles.darker(int((view.frame["kind"] == "ranked").sum()))

@@ -155,7 +155,8 @@ def _curve(study: Study, ranking: Ranking, trial: int | None) -> Callable[[Axes]
 
 def _progress(study: Study, ranking: Ranking, _: int | None) -> Callable[[Axes], Any]:
     frame = _some(views.progress(study, ranking).frame)
-    return lambda ax: figures.progress(frame, ax, _axis(study))
+    by_epochs = study.is_hyperband
+    return lambda ax: figures.progress(frame, ax, _axis(study), by_epochs=by_epochs)
 
 
 def _cost(study: Study, ranking: Ranking, _: int | None) -> Callable[[Axes], Any]:

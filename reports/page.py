@@ -93,6 +93,7 @@ def report_html(study: Study) -> str:
         train_images=wording.count(study.images("train")),
         test_images=wording.count(study.images("test")),
         peaked_text="" if study.arms else findings.peaked_words(study, ranking),
+        harm="" if study.arms else findings.harm(study, ranking),
         lost=findings.lost(study),
         table=columns,
         rows=list(zip(*(table.cells(column) for column in columns), strict=True)),

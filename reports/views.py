@@ -201,8 +201,8 @@ def knobs(study: Study, ranking: Ranking) -> Knobs:
 def progress(study: Study, ranking: Ranking) -> View:
     """Order the trials as they ended, with the best score so far.
 
-    Columns: order, trial, kind ("ranked", "shorter" or "failed"), score (missing
-    where it failed), best (of the ranked so far), clipped.
+    Columns: order, epochs (of all trials so far), trial, kind ("ranked", "shorter" or
+    "failed"), score (missing where it failed), best (of the ranked so far), clipped.
     """
     trials = ranking.listed
     ended = trials[trials["status"].isin(["completed", "failed"])]
@@ -218,6 +218,7 @@ def progress(study: Study, ranking: Ranking) -> View:
     view = pd.DataFrame(
         {
             "order": range(1, len(ended) + 1),
+            "epochs": ended["epochs"].fillna(0).cumsum().to_numpy(),
             "trial": ended["trial"].to_numpy(),
             "kind": np.where(ranked, "ranked", kind),
             "score": score.to_numpy(),

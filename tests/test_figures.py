@@ -69,6 +69,17 @@ def test_best_so_far_is_the_running_maximum(tmp_path):
     assert (frame["kind"] == "failed").sum() == (scores["status"] == "failed").sum()
 
 
+def test_hyperband_is_drawn_against_the_epochs_it_took(tmp_path):
+    """The last trial stands at all epochs of the study."""
+    study = read_study(studies.write_hyperband(tmp_path))
+    ranking = rank(study)
+    frame = views.progress(study, ranking).frame
+    assert frame["epochs"].is_monotonic_increasing
+    assert frame["epochs"].iloc[-1] == study.trials["epochs"].sum()
+    ax = figures.progress(frame, Figure().subplots(), "Score", by_epochs=True)
+    assert ax.get_xlabel() == "Epochs of all trials that have ended"
+
+
 def test_shorter_rungs_never_raise_the_best_so_far(tmp_path):
     """A lucky two-epoch score is drawn hollow and below no line."""
     study = read_study(studies.write_hyperband(tmp_path))

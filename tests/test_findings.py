@@ -234,6 +234,29 @@ def test_own_code_with_equal_values_shares_no_baseline(tmp_path):
     assert len(group.baselines) == 2
 
 
+def test_overfitting_that_hurts_is_told_from_a_wide_gap(tmp_path):
+    """Validation loss up and train loss down; not where both fall, or both rise."""
+    curves = {
+        0: ([1.0, 0.8, 0.6], [1.1, 1.0, 0.9]),
+        1: ([1.0, 0.7, 0.4], [1.2, 1.0, 1.3]),
+        2: ([1.0, 1.1, 1.2], [1.0, 1.1, 1.9]),
+    }
+
+    def change(trial):
+        loss, val_loss = curves[trial.trial]
+        history = {"loss": loss, "val_loss": val_loss}
+        history |= {"accuracy": [0.5] * 3, "val_accuracy": [0.5] * 3}
+        (run,) = trial.executions
+        run = dataclasses.replace(run, epochs=3, history=history)
+        return dataclasses.replace(trial, executions=(run,))
+
+    study = read_study(studies.write_study(tmp_path, n=3, change=change))
+    said = findings.harm(study, rank(study))
+    assert said.endswith(
+        "in 1 of 3 ranked trials; most in trial 1, from 1.00 after epoch 2 to 1.30."
+    )
+
+
 def test_a_leader_at_the_edge_suggests_a_wider_range(tmp_path):
     """The rule needs the leader and most of the first five, and says so."""
 
