@@ -10,7 +10,7 @@ from scipy import stats
 from tasks import digits
 
 from search_spaces.config import BASELINE
-from tuner import time_plan, timing
+from tuner import dry_run, time_plan, timing
 from tuner.planning import plan_study
 from tuner.screening import Limits
 from tuner.settings import SettingsError, StudySettings
@@ -145,3 +145,13 @@ def test_in_goes_with_neither_a_limit_nor_the_published():
         StudySettings(space="architecture", in_s=60.0, time_limit_s=60.0)
     with pytest.raises(SettingsError, match="--in"):
         StudySettings(space="published", in_s=60.0)
+
+
+def test_an_estimate_is_never_longer_than_the_time_that_was_asked_for():
+    plan = {"trials": 18, "epochs": 90, "points": 9, "notes": [], "timed": 6}
+    plan |= {"device": "CPU", "workers": 2, "seconds": 2580.0}
+    asked = StudySettings("architecture", in_s=1800.0)
+    *_, estimate, rest = dry_run.lines(plan, asked)
+    assert estimate == "Estimate  about 30m, from steps of 6 configs"
+    assert "all would take 43m" in rest
+    assert "about 43m" in dry_run.lines(plan, StudySettings("architecture"))[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -50,9 +51,15 @@ def lines(plan: dict[str, Any], settings: StudySettings) -> list[str]:
     out.append(f"Device    {plan['device']}, {plan['workers']} at a time")
     if plan["seconds"] is None:
         out.append("Estimate  none: no config of this space could be timed here")
-    else:
+        return out
+    whole, given = plan["seconds"], settings.in_s or math.inf
+    out.append(
+        f"Estimate  about {wording.about(min(whole, given))}, from steps of "
+        f"{plan['timed']} configs"
+    )
+    if whole > given:
         out.append(
-            f"Estimate  about {wording.about(plan['seconds'])}, from steps of "
-            f"{plan['timed']} configs"
+            f"          No more trials start then; all would take "
+            f"{wording.about(whole)}."
         )
     return out

@@ -16,6 +16,7 @@ from search_spaces.errors import ExpectedError
 from search_spaces.own import OwnModel
 from tuner import interrupts
 from tuner.continuing import from_the_start, starting_point
+from tuner.deadline import Deadline, InFlight
 from tuner.executions import after_epoch, after_result, is_done, is_trained
 from tuner.objective import Objective
 from tuner.proposals import Proposal, Proposer, Wait
@@ -38,7 +39,6 @@ from tuner.tasks import (
 )
 
 _MAX_LOSSES = 2  # workers that a trial may take down with it
-_LAST_PAGE_S = 5.0
 
 
 class Workers(Protocol):
@@ -88,6 +88,7 @@ class Search:
         rejected: Counts the proposals turned away, by reason.
         own: The user's code that builds the networks, or None.
         started: When the session began, on the monotonic clock.
+        deadline: When the search should end, or None.
     """
 
     study: Study
@@ -98,6 +99,7 @@ class Search:
     rejected: Mapping[str, int] = field(default_factory=dict)
     own: OwnModel | None = None
     started: float = field(default_factory=time.monotonic)
+    deadline: Deadline | None = None
 
     def __post_init__(self) -> None:
         self._queue: deque[TrainingTask] = deque()
@@ -112,7 +114,7 @@ class Search:
         self._measure = Objective.parse(self.settings.objective).name
         self._replay = Replay(self.study.trials, self.proposer, self._measure)
         self._known = max(self.study.trials, default=-1)
-        self._in_flight = 0
+        self._running: dict[tuple[int, int], InFlight] = {}
         self._failed_in_a_row = 0
         self._hopeless: HopelessError | None = None
         self._without_more_seeds: set[int] = set()
@@ -122,7 +124,7 @@ class Search:
     @property
     def is_finished(self) -> bool:
         """Whether the oracle has nothing left, rather than that time ran out."""
-        return self._exhausted and not self._queue and not self._in_flight
+        return self._exhausted and not self._queue and not self._running
 
     def run(self) -> None:
         """Search until the oracle stops, the time is up, or all seems lost.
@@ -136,7 +138,7 @@ class Search:
             self.study.update(start_seconds=start)
         try:
             self._go_on()
-            while self._hand_out() or self._in_flight:
+            while self._hand_out() or self._running:
                 events = self.workers.wait()
                 with interrupts.held():  # what has arrived is stored
                     for event in events:
@@ -163,54 +165,65 @@ class Search:
                 return False
             task = self._queue.popleft()
             self.workers.submit(task)
-            self._in_flight += 1
+            self._hear(task.trial, task.execution, task.epochs)
             self.listener.trial_started(self.study.trials[task.trial])
         return True
 
     def _propose(self) -> bool:
-        is_late = self._is_late()
-        if is_late and not self._was_late:
-            self._was_late = True
-            self.listener.note("The time is up: no more trials start.")
-        if is_late and self._in_flight:
+        """Queue another training, if there is one and the time allows it."""
+        if self._is_late():
+            if not self._running and self._lacks_seeds() is None:
+                # All is done, or the last proposal waits for another session.
+                self._exhausted = self._exhausted or self._replay.propose() is None
             return False
         few = self._lacks_seeds()
         if few is not None:
-            if not is_late:
+            if self._admits(few.config, few.rungs[-1].epochs, 1):
                 self._add_seed(few)
-            return not is_late
-        proposal = self._replay.propose()
-        if is_late:  # all is done, or the last proposal waits for another session
-            self._exhausted = proposal is None or self.settings.in_s is not None
+                return True
             return False
+        proposal = self._replay.propose()
         if isinstance(proposal, Proposal):
-            self._start(proposal)
-            return True
-        if isinstance(proposal, Wait) and not self._in_flight:
+            if self._admits_proposal(proposal):
+                self._start(proposal)
+                return True
+            self._exhausted = True  # what fits into the time is done
+            return False
+        if isinstance(proposal, Wait) and not self._running:
             raise StudyError("The oracle waits for a result, and nothing is training.")
         self._exhausted = proposal is None
         return False
 
     def _is_late(self) -> bool:
-        """Whether no more trials may start, which the time that it is for decides."""
-        now = time.monotonic()
-        if self.settings.time_limit_s is not None:
-            return now - self._ready >= self.settings.time_limit_s
-        if self.settings.in_s is None:
-            return False
-        took = [
-            sum(e.seconds for e in t.executions)
-            for t in self.study.trials.values()
-            if t.status == "completed"
-        ]
-        # What is left of k trainings at a random moment is k / (k + 1) of one at most,
-        # on average; and a moment meets long ones more often, each in proportion to
-        # its length. Then the page is written.
-        together = self._in_flight + 1
-        met = sum(s * s for s in took) / sum(took) if sum(took) else 0.0
-        rest = met * together / (together + 1)
-        whole = self._seconds_before + now - self.started + rest + _LAST_PAGE_S
-        return whole >= self.settings.in_s
+        """Whether no more trainings may start, whatever they are."""
+        limit = self.settings.time_limit_s
+        if limit is not None and time.monotonic() - self._ready >= limit:
+            self._stop_starting("The time is up: no more trials start.")
+        return self._was_late
+
+    def _admits_proposal(self, proposal: Proposal) -> bool:
+        known = self.study.trials.get(proposal.trial)  # of a promotion
+        so_far = known.executions[0].epochs if known else 0
+        return self._admits(
+            proposal.config.to_dict(),
+            proposal.config.epochs - so_far,
+            self.settings.seeds(proposal.trial),
+        )
+
+    def _admits(self, config: Mapping[str, Any], epochs: int, trainings: int) -> bool:
+        """Whether trainings fit into the time that the search is for."""
+        if self.deadline is None:
+            return True
+        idle = self.workers.idle
+        if self.deadline.admits(config, epochs, trainings, self._running, idle):
+            return True
+        self._stop_starting("Another trial would end too late: no more start.")
+        return False
+
+    def _stop_starting(self, note: str) -> None:
+        if not self._was_late:
+            self.listener.note(note)
+        self._was_late = True
 
     def _lacks_seeds(self) -> TrialRecord | None:
         """Find the trial with the fewest executions under what was asked for."""
@@ -302,8 +315,9 @@ class Search:
         if isinstance(event, Timing | Discovery):  # asked for before a search
             return
         record = self.study.trials[event.trial]
-        if not isinstance(event, EpochEnd):
-            self._in_flight -= 1
+        task = self._running.pop((event.trial, event.execution), None)
+        if task and isinstance(event, EpochEnd):
+            self._hear(event.trial, event.execution, task.epochs)
         if record.status != "running":  # another of its executions has failed
             return
         match event:
@@ -315,6 +329,9 @@ class Search:
                 self._fail(record, event.error)
             case WorkerLoss():
                 self._retry_or_fail(record, event)
+
+    def _hear(self, trial: int, execution: int, epochs: int) -> None:
+        self._running[trial, execution] = InFlight(epochs, time.monotonic())
 
     def _take_epoch(self, event: EpochEnd) -> None:
         execution = self.study.trials[event.trial].executions[event.execution]

@@ -20,6 +20,7 @@ from search_spaces.published import EXPERIMENTS
 from tuner import interrupts, locks
 from tuner.copies import copies
 from tuner.datasets import Dataset, load_dataset, open_arrays, save_arrays
+from tuner.deadline import LAST_PAGE_S, Deadline
 from tuner.machine import memory_bytes
 from tuner.opening import (
     open_or_create,
@@ -319,7 +320,8 @@ def prepare(
     """
     data = study.record.data
     limits = Limits(**study.record.limits)
-    screen = Screen(limits, tuple(data["input_shape"]), len(data["classes"]))
+    shape, classes = tuple(data["input_shape"]), len(data["classes"])
+    screen = Screen(limits, shape, classes)
     screen.counts.update(study.record.rejected)  # what is recorded is not drawn again
     given = []
     for proposal in plan.given_trials():
@@ -333,6 +335,12 @@ def prepare(
             note = f"Trial {proposal.trial}, {proposal.name}, is skipped: {reason}."
             listener.note(note)
             study.update(notes=tuple(dict.fromkeys([*study.record.notes, note])))
+    started = time.monotonic() if started is None else started
+    deadline = None
+    if plan.settings.in_s is not None:
+        left = plan.settings.in_s - study.record.seconds - LAST_PAGE_S
+        work = plan.workload(limits, shape, classes)
+        deadline = Deadline(started + left, study, work)
     return Search(
         study=study,
         settings=plan.settings,
@@ -341,7 +349,8 @@ def prepare(
         listener=listener,
         rejected=screen.counts,
         own=getattr(plan.space, "model", None),
-        started=time.monotonic() if started is None else started,
+        started=started,
+        deadline=deadline,
     )
 
 

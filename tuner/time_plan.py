@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuner import hyperband, wording
+from tuner.deadline import LAST_PAGE_S
 from tuner.settings import SettingsError, StudySettings
 from tuner.study import Study
 from tuner.timing import Sizes, Speed, measured
@@ -19,7 +20,6 @@ _FEWEST_IMAGES = 500
 _ENOUGH_IMAGES = 2000  # below so many, an epoch less is the smaller loss
 _EPOCHS = (5, 3, 2, 1)
 _TRIALS_TO_SPARE = 1.5  # that many more are planned; the clock ends the search
-_LAST_PAGE_S = 5.0
 # Two small networks of equal accuracy disagree on about a quarter of the images; an
 # effect of 2.8 standard errors is detected at 5 % with 80 % power (Cohen 1988).
 _DISAGREEMENT = 0.25
@@ -82,7 +82,7 @@ def chosen(
                 "Leave it out, and see what a trial's error says."
             )
         # The search loads its backend and images as this did.
-        overhead = time.monotonic() - started + speed.load_s + _LAST_PAGE_S
+        overhead = time.monotonic() - started + speed.load_s + LAST_PAGE_S
         available = (settings.in_s or 0.0) - overhead
         fits = list(_fits(speed, settings, given, available))
     fewest = _fewest(settings, given)

@@ -15,12 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from scipy.optimize import nnls
-
 from search_spaces.own import Config
 from tuner import session
 from tuner.datasets import Dataset, open_arrays, save_arrays
+from tuner.fitting import fitted
 from tuner.machine import memory_bytes
 from tuner.proposals import without_epochs
 from tuner.screening import Limits
@@ -142,7 +140,7 @@ def _network(config: Config) -> str:
 def _prediction(
     timed: Sequence[tuple[float, Timing]],
 ) -> Callable[[float], Timing]:
-    """Fit times that grow with the arithmetic of an image, by least squares.
+    """Fit what images take to the arithmetic of one.
 
     Args:
         timed: Multiply-adds of an image's forward pass, and what was measured.
@@ -150,14 +148,13 @@ def _prediction(
     Returns:
         Gives the times of a network of so many multiply-adds.
     """
-    unit = max(work for work, _ in timed)
-    design = np.array([[1.0, work / unit] for work, _ in timed])
-    measured = [(t.train_s, t.evaluate_s, t.start_s) for _, t in timed]
-    fits = [nnls(design, np.array(values))[0] for values in zip(*measured, strict=True)]
+    train, evaluate, start = (
+        fitted([(work, getattr(timing, name)) for work, timing in timed])
+        for name in ("train_s", "evaluate_s", "start_s")
+    )
 
     def predict(work: float) -> Timing:
-        train_s, evaluate_s, start_s = (float(fit @ [1.0, work / unit]) for fit in fits)
-        return Timing(train_s, evaluate_s, start_s)
+        return Timing(train(work), evaluate(work), start(work))
 
     return predict
 

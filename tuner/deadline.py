@@ -1,0 +1,110 @@
+"""Whether another training may start, so that a search ends near its time."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuner.fitting import fitted
+from tuner.records import Execution
+from tuner.study import Study
+
+if TYPE_CHECKING:
+    from tuner.estimate import Workload
+
+LAST_PAGE_S = 5.0  # to write the pages when the last trial has ended
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """A training that a worker has.
+
+    Attributes:
+        epochs: How many it will have in the end.
+        heard: When it began or last reported an epoch, on the monotonic clock.
+    """
+
+    epochs: int
+    heard: float
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A time that a search should end at, neither long before nor long after.
+
+    What a training takes follows from its arithmetic and from what the study's
+    completed ones took.
+
+    Attributes:
+        end: On the monotonic clock.
+        study: Its records say what trainings took.
+        work: Counts the arithmetic of one.
+    """
+
+    end: float
+    study: Study
+    work: Workload
+
+    def admits(
+        self,
+        config: Mapping[str, Any],
+        epochs: int,
+        trainings: int,
+        running: Mapping[tuple[int, int], InFlight],
+        idle: int,
+    ) -> bool:
+        """Whether the search ends nearer its time with more trainings than without.
+
+        Args:
+            config: What they train.
+            epochs: What each of them trains from where it is.
+            trainings: How many.
+            running: By trial and execution, what the other workers have.
+            idle: How many workers have nothing.
+        """
+        now = time.monotonic()
+        left = self.end - now
+        each = self._seconds(config, epochs)
+        if each is None:
+            return left > 0
+        free = [self._rest(key, task, now) for key, task in running.items()]
+        without = max(free, default=0.0)
+        free += [0.0] * idle
+        heapq.heapify(free)
+        for _ in range(trainings):
+            heapq.heapreplace(free, free[0] + each)
+        return abs(max(free) - left) <= abs(without - left)
+
+    def _seconds(self, config: Mapping[str, Any], epochs: int) -> float | None:
+        """Predict what training a config takes, or None before a training has ended."""
+        known = [
+            (self._work(trial.config, _trained(execution)), execution.seconds)
+            for trial in self.study.trials.values()
+            for execution in trial.executions
+            if trial.status == "completed" and _trained(execution)
+        ]
+        return fitted(known)(self._work(config, epochs)) if known else None
+
+    def _rest(self, key: tuple[int, int], task: InFlight, now: float) -> float:
+        """Predict how long a training still takes, by its own epochs if it has any."""
+        trial, execution = key
+        record = self.study.trials[trial]
+        so_far = record.executions[execution]
+        epochs = task.epochs - so_far.epochs
+        if trained := _trained(so_far):
+            rest = epochs * so_far.seconds / trained
+        else:
+            rest = self._seconds(record.config, epochs) or 0.0
+        return max(0.0, rest - (now - task.heard))
+
+    def _work(self, config: Mapping[str, Any], epochs: int) -> float:
+        return self.work.of(self.work.space.read(config), epochs)
+
+
+def _trained(execution: Execution) -> int:
+    """Count the epochs that an execution's seconds were spent on."""
+    is_its_own = execution.continued_trial is None
+    return execution.epochs - (0 if is_its_own else execution.continued_from)
