@@ -53,7 +53,7 @@ class Network:
         return images, labels
 
     def tensors(self, images: Any, labels: Any) -> tuple[Any, Any]:
-        """Give the same as TensorFlow's tensors, inside a `tf.data` pipeline."""
+        """Give the same of the backend's tensors, inside a pipeline or a step."""
         return images, labels
 
     def assess(

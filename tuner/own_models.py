@@ -109,15 +109,13 @@ class OwnNetwork(Network):
         return f"keras.utils.to_categorical(y, {self._classes})"
 
     def tensors(self, images: Any, labels: Any) -> tuple[Any, Any]:
-        """Give the same as TensorFlow's tensors, inside a `tf.data` pipeline."""
-        import tensorflow as tf
-
-        pixels = tf.cast(images, tf.float32) / self._divisor
+        """Give the same of the backend's tensors, inside a pipeline or a step."""
+        pixels = keras.ops.cast(images, "float32") / self._divisor
         if self._is_sparse:
             return pixels, labels
         if self._is_binary:
-            return pixels, tf.cast(labels, tf.float32)[:, None]
-        return pixels, tf.one_hot(labels, self._classes)
+            return pixels, keras.ops.cast(labels, "float32")[:, None]
+        return pixels, keras.ops.one_hot(labels, self._classes, dtype="float32")
 
     def assess(
         self, images: np.ndarray, labels: np.ndarray, which: np.ndarray

@@ -6,11 +6,10 @@ nor on whether the epochs were trained in one session or in several.
 
 from __future__ import annotations
 
-import ctypes
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -19,7 +18,8 @@ import numpy as np
 from search_spaces.config import CnnConfig
 from tuner import own_models
 from tuner.datasets import Dataset, resplit
-from tuner.networks import Batches, Network, cnn, fresh, numbers
+from tuner.feeding import ShuffledImages
+from tuner.networks import Network, cnn, fresh, numbers
 from tuner.seeds import derive_seed
 from tuner.tasks import (
     Assessment,
@@ -32,7 +32,6 @@ from tuner.tasks import (
 )
 
 _EVALUATION_BATCH = 500
-_ALIGNMENT = 64  # bytes, of TensorFlow's tensors
 
 
 class DivergedError(ArithmeticError):
@@ -58,7 +57,7 @@ def train(task: TrainingTask, data: Dataset) -> Iterator[EpochEnd | TrainingResu
     network = build(task, data, task.seed, jit_compile=task.jit_compile)
     model = network.model
     first = restore(model, task.state) if task.state else 0
-    images = _ShuffledImages(data, network, task.seed)
+    images = ShuffledImages(data, network, task.seed)
     best = _Best(network, data, first) if task.patience else None
 
     checkpoint_at = time.monotonic() + task.checkpoint_seconds
@@ -191,14 +190,14 @@ def time_steps(task: TimingTask, data: Dataset) -> Timing:
     network = build(task, data, 1)
     model = network.model
     some = data.train[: min(2 * network.batch_size, len(data.train))]
-    images = _ShuffledImages(replace(data, train=some), network, seed=1)
+    images = ShuffledImages(replace(data, train=some), network, seed=1)
     model.fit(images.epoch(1), epochs=1, shuffle=False, verbose=0)
     network.assess(data.x_train, data.y_train, some)
     start_s = clock.lap()
     model.fit(images.epoch(2), epochs=1, shuffle=False, verbose=0)
     epochs = max(1, round(task.seconds / 2 / clock.lap()))
     many = np.resize(data.train, min(epochs, 50) * len(some))
-    images = _ShuffledImages(replace(data, train=many), network, seed=1)
+    images = ShuffledImages(replace(data, train=many), network, seed=1)
     clock.lap()
     model.fit(images.epoch(3), epochs=1, shuffle=False, verbose=0)
     train_s = clock.lap() / len(many)
@@ -286,58 +285,3 @@ class Clock:
         now = time.perf_counter()
         seconds, self._since = now - self._since, now
         return seconds
-
-
-@dataclass(frozen=True)
-class _ShuffledImages:
-    """The training images, in an order drawn from (seed, epoch) alone."""
-
-    data: Dataset
-    network: Network
-    seed: int
-    _tensors: dict[str, Any] = field(default_factory=dict)
-
-    def epoch(self, epoch: int) -> Any:
-        """Give `fit` the batches of epoch 1, 2, ..."""
-        rng = np.random.default_rng((self.seed, epoch))
-        order = rng.permutation(self.data.train)
-        if keras.backend.backend() == "tensorflow":
-            return self._tensorflow_batches(order)
-        data, network = self.data, self.network
-        return Batches(network, data.x_train, data.y_train, order, network.batch_size)
-
-    def _tensorflow_batches(self, order: np.ndarray) -> Any:
-        import tensorflow as tf
-
-        if not self._tensors:
-            self._tensors["x"] = _shared_tensor(self.data.x_train)
-            self._tensors["y"] = tf.convert_to_tensor(self.data.y_train)
-        x, y = self._tensors["x"], self._tensors["y"]
-        batches = (
-            tf.data.Dataset.from_tensor_slices(order)
-            .batch(self.network.batch_size)
-            .map(lambda i: self.network.tensors(tf.gather(x, i), tf.gather(y, i)))
-            .prefetch(2)
-        )
-        options = tf.data.Options()
-        # Its autotuner can hold up the end of an epoch by seconds.
-        options.autotune.enabled = False
-        # Its optimizer writes the graph out and reads it again, images and all.
-        options.experimental_optimization.apply_default_optimizations = False
-        return batches.with_options(options)
-
-
-def _shared_tensor(images: np.ndarray) -> Any:
-    """Make a TensorFlow tensor of mapped images without a copy.
-
-    They stay one copy for all processes that map them. Other arrays are copied
-    where they do not lie as TensorFlow's own do.
-    """
-    import tensorflow as tf
-
-    if images.ctypes.data % _ALIGNMENT or not images.flags.c_contiguous:
-        return tf.convert_to_tensor(images)
-    # DLPack hands out what may be written to; TensorFlow writes into no input.
-    memory = (ctypes.c_uint8 * images.nbytes).from_address(images.ctypes.data)
-    writable = np.ctypeslib.as_array(memory).view(images.dtype).reshape(images.shape)
-    return tf.experimental.dlpack.from_dlpack(writable.__dlpack__())
