@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -62,3 +64,21 @@ def test_commands_are_commands(line):
     known = {opt for p in command.params for opt in (*p.opts, *p.secondary_opts)}
     for word in rest:
         assert not word.startswith("-") or word in known, (name, word)
+
+
+def test_the_chain_of_searches_is_what_its_records_give():
+    """No figure in the tables is typed in by hand."""
+    root = Path(__file__).parent.parent
+    named = ["architecture-30m", "hyperparams-30m", "combined-30m"]
+    named += ["hyperparams-30m/confirm-all-images", "deep-cifar10"]
+    done = subprocess.run(
+        [
+            *[sys.executable, root / "tests/benchmarks/chain.py"],
+            *(root / "reports/studies" / name for name in named),
+        ],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() in (root / "README.md").read_text(encoding="utf-8")
