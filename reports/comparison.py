@@ -35,6 +35,13 @@ class Entry(NamedTuple):
         return self.ranking.ranked.iloc[0]
 
     @property
+    def baseline(self) -> pd.Series[Any] | None:
+        """Its baseline's trial, or None where none was ranked."""
+        ranked = self.ranking.ranked
+        rows = ranked[ranked["trial"] == BASELINE]
+        return rows.iloc[0] if len(rows) else None
+
+    @property
     def searched(self) -> pd.DataFrame:
         """Its ranked trials without the baseline, which no search chose."""
         return self.ranking.ranked[self.ranking.ranked["trial"] != BASELINE]
@@ -231,11 +238,11 @@ def baseline_label(group_: Group, baseline: Baseline) -> str:
 def _baselines(entries: list[Entry]) -> tuple[Baseline, ...]:
     found: dict[Any, list[Entry]] = {}
     for entry in entries:
-        if (entry.ranking.ranked["trial"] == BASELINE).any():
+        if entry.baseline is not None:
             found.setdefault(_baseline_key(entry.study), []).append(entry)
     baselines = []
     for sharing in found.values():
-        rows = [_baseline_row(entry) for entry in sharing]
+        rows = [row for entry in sharing if (row := entry.baseline) is not None]
         scores = [float(row["objective"]) for row in rows]
         oldest = min(range(len(sharing)), key=lambda i: _created(sharing[i]))
         baselines.append(
@@ -246,11 +253,6 @@ def _baselines(entries: list[Entry]) -> tuple[Baseline, ...]:
             )
         )
     return tuple(baselines)
-
-
-def _baseline_row(entry: Entry) -> pd.Series[Any]:
-    ranked = entry.ranking.ranked
-    return ranked[ranked["trial"] == BASELINE].iloc[0]
 
 
 def _baseline_key(study: Study) -> Any:

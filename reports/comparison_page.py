@@ -39,7 +39,7 @@ class Page(NamedTuple):
     spreads: list[tuple[str, ...]]
     spread_text: str
     given: tuple[tuple[str, str, str], ...]
-    apart: tuple[Apart, ...]
+    apart: tuple[tuple[str, ...], ...]
     unread: tuple[str, ...]
 
 
@@ -57,7 +57,7 @@ def page(found: Studies) -> Page:
         spreads=spread.rows(spreads),
         spread_text=spread.sentence(spreads),
         given=_given(found),
-        apart=group.apart,
+        apart=tuple(_apart(item) for item in group.apart),
         unread=found.unread,
     )
 
@@ -201,6 +201,19 @@ def _overview(entry: Entry) -> tuple[str, ...]:
         wording.duration(float(trials["seconds"].fillna(0).sum())),
         wording.duration(float(trials["seconds"].median())),
     )
+
+
+def _apart(item: Apart) -> tuple[str, ...]:
+    """Write one row: name, link, why not, and what it found beside its own baseline."""
+    entry, study = item.entry, item.entry.study
+    row = [study.name, f"{study.folder.name}/report.html", item.reason, study.state]
+    row.append(wording.count(len(study.trials)))
+    if not len(entry.ranking.ranked):
+        return (*row, *[wording.MISSING] * 4)
+    first, baseline = entry.leader, entry.baseline
+    known = None if baseline is None else float(baseline["objective"])
+    row += [wording.score(study.objective, v) for v in (first["objective"], known)]
+    return (*row, wording.percent(first["test_accuracy"]), wording.gap(first["gap"]))
 
 
 def _epochs(entry: Entry) -> str:

@@ -408,6 +408,19 @@ def test_another_split_is_not_overlaid_and_it_says_why(tmp_path, change, reason)
     assert group.apart[0].reason.startswith(reason)
 
 
+def test_a_study_apart_stands_beside_its_own_baseline(tmp_path):
+    """Scores of other images: what it found, and what trial 0 had on the same."""
+    two_studies(tmp_path, data={**studies.DATA, "split": "other"})
+    found = comparison.read_studies(tmp_path)
+    (apart,) = comparison.group(found.entries).apart
+    trials = apart.entry.study.trials.set_index("trial")["val_accuracy"]
+
+    ((name, *_, first, baseline, _, _),) = comparison_page.page(found).apart
+    assert name == apart.entry.name
+    assert first == wording.percent(trials.max())
+    assert baseline == wording.percent(trials[0])
+
+
 def test_only_knobs_that_differ_are_listed(tmp_path):
     """A range stands beside the value at which the other study held the knob."""
     group = two_studies(tmp_path)
@@ -446,7 +459,10 @@ def test_unreadable_neighbours_are_named(tmp_path):
     page = comparison_page.page(found)
 
     assert [entry.name for entry in page.studies] == ["good"]
-    assert [a.reason for a in page.apart] == ["No trial has started."]
+    (empty,) = page.apart
+    assert empty[0] == "empty"
+    assert empty[2] == "No trial has started."
+    assert set(empty[5:]) == {wording.MISSING}
     assert page.unread[0].startswith("broken was left out: ")
     assert page.unread[1] == "No study: holiday (no study.json there)."
 
