@@ -25,6 +25,8 @@ pytestmark = [
 
 # 0 where it was done; the last is Python's own, where Ctrl-C comes as it starts.
 ENDS = (0, 130, -signal.SIGKILL, -signal.SIGINT)
+# oneDNN's kernels may fail for want of memory without a word about it.
+WITHOUT_MEMORY = ("out of memory", "AbortedError: Operation received an exception")
 FAULTS = int(os.environ.get("FAULTS", "3"))
 
 SPACE = """
@@ -242,7 +244,7 @@ def test_a_worker_without_memory_costs_its_trial_alone(tmp_path):
     assert sorted(found) == list(range(7))
     failed = [r["error"] for r in found.values() if r["status"] == "failed"]
     assert len(failed) <= 1
-    assert all(error.startswith("out of memory") for error in failed)
+    assert all(error.startswith(WITHOUT_MEMORY) for error in failed), failed
     assert failed or "trying it again" in said
     assert not Path(f"/proc/{starved}").exists()
 

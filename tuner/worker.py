@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import traceback
 from collections.abc import Iterator
 
 from tuner.datasets import Dataset
 from tuner.tasks import DiscoveryTask, Event, Ready, Task, TimingTask, TrainingFailure
+
+_OUT_OF_MEMORY = (
+    *("ResourceExhausted", "OutOfMemory", "RESOURCE_EXHAUSTED"),  # a backend each
+    "received an exception:Status: 1,",  # oneDNN's kernels in TensorFlow
+)
+# What TensorFlow says before what went wrong, and about where.
+_PREAMBLE = re.compile(
+    r"Graph execution error:|Detected at node .*|File \".*|<stack traces unavailable>"
+    r"|\d+ root error\(s\) found\.|"
+)
+_PLACE = re.compile(r"^\{\{function_node [^}]*\}\} ")
 
 
 def load_backend(device: str, threads: int | None, gpu: str | None = None) -> Ready:
@@ -52,10 +64,10 @@ def run(task: Task, data: Dataset) -> Iterator[Event]:
 
 def first_line(error: Exception) -> str:
     """Say what went wrong in one line, in words where the cause is known."""
-    text = str(error).strip().splitlines()
-    line = text[0][:300] if text else ""
+    lines = [_PLACE.sub("", line.strip()) for line in str(error).splitlines()]
+    line = next((text for text in lines if not _PREAMBLE.fullmatch(text)), "")[:300]
     name = type(error).__name__
-    signs = ("ResourceExhausted", "OutOfMemory", "RESOURCE_EXHAUSTED")  # a backend each
-    if isinstance(error, MemoryError) or any(s in f"{name} {line}" for s in signs):
+    signs = (sign in f"{name} {line}" for sign in _OUT_OF_MEMORY)
+    if isinstance(error, MemoryError) or any(signs):
         return "out of memory" + (f": {line}" if line else "")
     return f"{name}: {line}" if line else name
