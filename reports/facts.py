@@ -41,24 +41,31 @@ _KINDS = {
 
 
 def status(study: Study) -> str:
-    """Say how far the study came: "interrupted, 23 of 40 trials"."""
+    """Say how far the study came: "interrupted, 23 of 40 trials".
+
+    Of a search that was planned for a time, which its clock ends, no number of trials
+    was asked for: "completed, 15 trials and the baseline, planned for 30m00s".
+    """
     ended = study.trials["status"].isin(["completed", "failed"])
     done = int(ended.sum())
     failed = int((study.trials["status"] == "failed").sum())
     plan = study.record.plan.get("trials")
     base = int((ended & (study.trials["trial"] == 0)).any())
+    time = study.record.settings.get("in_s")
     if study.arms:
         given = wording.several(len(study.arms), "config")
-        progress = f"{study.state}, {wording.count(done)} of {given}"
-        return progress + (f", {failed} failed" if failed else "")
-    if isinstance(plan, int) and not study.is_hyperband:
-        progress = (
-            f"{wording.count(max(done - base, 0))} of {wording.several(plan, 'trial')}"
-        )
+        progress = f"{wording.count(done)} of {given}"
+    elif isinstance(plan, int) and not study.is_hyperband:
+        own = max(done - base, 0)
+        progress = wording.several(own if time else plan, "trial")
+        progress = progress if time else f"{wording.count(own)} of {progress}"
         progress += " and the baseline" if base else ""
     else:
         progress = wording.several(done, "trial")
-    return f"{study.state}, {progress}" + (f", {failed} failed" if failed else "")
+    said = [study.state, progress, *([f"{failed} failed"] if failed else [])]
+    if time:
+        said.append(f"planned for {wording.duration(time)}")
+    return ", ".join(said)
 
 
 def about(study: Study) -> tuple[tuple[str, str], ...]:
@@ -179,6 +186,8 @@ def _data(data: Mapping[str, Any]) -> str:
 
 def _epochs(settings: Mapping[str, Any], planned: object) -> str:
     text = str(settings.get("epochs", wording.MISSING))
+    if settings.get("in_s"):  # the clock ends it, before what is planned to spare
+        return f"{text} (baseline)"
     if isinstance(planned, int):
         text += f" (baseline), up to {wording.count(planned)} in all"
     return text

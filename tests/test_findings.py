@@ -204,6 +204,29 @@ def test_a_baseline_that_has_not_ended_is_not_claimed(tmp_path):
     assert "and the baseline" not in facts.status(read_study(folder))
 
 
+@pytest.mark.parametrize(
+    ("planned", "state", "n", "said"),
+    [
+        (1800.0, "completed", 16, "completed, 15 trials and the baseline, planned for"),
+        (1800.0, "completed", 19, "completed, 18 trials and the baseline, planned for"),
+        (1800.0, "running", 2, "interrupted, 1 trial and the baseline, planned for"),
+        (None, "completed", 16, "completed, 15 of 18 trials and the baseline"),
+    ],
+)
+def test_a_search_for_a_time_counts_what_it_did(tmp_path, planned, state, n, said):
+    """More trials are planned than fit, so that the clock ends it: nobody asked."""
+    settings = {**studies.study_record("x").settings, "max_trials": 18, "in_s": planned}
+    plan = {"trials": 18, "epochs": 90}
+    folder = studies.write_study(
+        tmp_path, n=n, state=state, settings=settings, plan=plan
+    )
+    study = read_study(folder)
+
+    assert facts.status(study) == (f"{said} 30m00s" if planned else said)
+    epochs = dict(facts.about(study))["Epochs"]
+    assert epochs == ("5 (baseline)" if planned else "5 (baseline), up to 90 in all")
+
+
 def test_the_edge_of_a_logarithmic_range_is_near_in_factors(tmp_path):
     """1.9e-4 is far from 1e-4 where the range is drawn in logarithms."""
     folder = studies.write_study(tmp_path, n=6, space="hyperparams")
