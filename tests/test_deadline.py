@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +11,9 @@ import pytest
 from studies import DATA, study_record
 
 from search_spaces.layers import count_multiply_adds
+from tuner.deadline import Deadline, InFlight
 from tuner.planning import plan_study
+from tuner.records import Execution
 from tuner.screening import Limits
 from tuner.session import prepare
 from tuner.settings import StudySettings
@@ -20,6 +22,7 @@ from tuner.tasks import Assessment, EpochEnd, TrainingResult
 
 SHAPE, CLASSES = (32, 32, 3), 10
 LIMITS = Limits(max_multiply_adds=220_000_000)
+ENOUGH = "Another training would end too late: no more start. A longer --in goes on."
 EVALUATION = Assessment(0.5, 1.0, np.zeros(3, np.uint16))
 
 
@@ -123,8 +126,56 @@ def test_a_search_ends_within_half_of_its_longest_training(
         asked = (6000.0 + 2000 * seed) / count
         search, said = _search(folder, monkeypatch, workers, in_s=asked, seed=seed)
         assert search.is_finished
-        assert said == ["Another trial would end too late: no more start."]
+        assert said == [ENOUGH]
         error = workers.now + 5 - asked
         assert abs(error) < 0.6 * max(workers.took)
         errors.append(abs(error) / asked)
     assert np.median(errors) < 0.1
+
+
+def test_hyperband_that_the_clock_cuts_off_is_not_complete(tmp_path, monkeypatch):
+    """Its plan is open, so a longer time goes on with it; a whole plan is complete."""
+    hyperband = {"algorithm": "hyperband", "max_trials": 8, "epochs": 9}
+    for name, in_s, whole in (("short", 600.0, False), ("long", 1e6, True)):
+        folder, workers = tmp_path / name, Clocked(2, 0)
+        search, said = _search(folder, monkeypatch, workers, in_s=in_s, **hyperband)
+        assert search.is_finished is whole
+        assert (ENOUGH in said) is not whole
+
+
+def test_a_seed_that_the_clock_refuses_is_still_wanted(tmp_path, monkeypatch):
+    """A study whose trials lack seeds that were asked for is not complete."""
+    asked = {"max_trials": 3, "seed": 1}
+    first, _ = _search(tmp_path / "one", monkeypatch, Clocked(1, 0), in_s=1e6, **asked)
+    assert first.is_finished
+
+    more = replace(first.settings, executions=2, in_s=1.0)
+    plan = plan_study(more).fitted(LIMITS, SHAPE, CLASSES)
+    again = prepare(first.study, plan, first.workers, notes := Notes())
+    again.run()
+    assert not again.is_finished
+    assert notes.said == [ENOUGH]
+
+
+@pytest.mark.parametrize(
+    ("start", "now"),
+    [
+        (Execution(0, 1), Execution(0, 1, 2, seconds=200.0)),
+        # From another trial's fourth epoch, which took it nothing.
+        (
+            Execution(0, 1, 4, continued_from=4, continued_trial=7),
+            Execution(0, 1, 6, seconds=200.0, continued_from=4, continued_trial=7),
+        ),
+        # Begun anew after a loss: 500 s bought nothing that is still there.
+        (Execution(0, 1, seconds=500.0), Execution(0, 1, 2, seconds=700.0)),
+    ],
+    ids=["from new weights", "from another's state", "begun anew"],
+)
+def test_what_a_training_still_takes_follows_from_its_own_epochs(start, now):
+    """Each took 100 s in this worker, and four are left."""
+    record = SimpleNamespace(config={}, executions=[now])
+    study = SimpleNamespace(trials={3: record})
+    task = InFlight(now.epochs + 4, start, heard=0.0)
+
+    found = Deadline(0.0, study, None)._rest((3, 0), task, now=10.0)
+    assert found == pytest.approx(390.0)

@@ -49,7 +49,12 @@ def starting_point(
 def from_the_start(execution: Execution) -> Execution:
     """Take an execution to before its first epoch."""
     return replace(
-        execution, epochs=0, history={}, continued_trial=None, jit_compile=None
+        execution,
+        epochs=0,
+        history={},
+        continued_from=0,
+        continued_trial=None,
+        jit_compile=None,
     )
 
 
@@ -79,6 +84,7 @@ def _at(
         execution,
         epochs=epoch,
         history={name: values[:epoch] for name, values in source.history.items()},
+        continued_from=epoch,
         continued_trial=trial,
         jit_compile=source.jit_compile,
     )

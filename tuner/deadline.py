@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
 
 from tuner.fitting import fitted
 from tuner.records import Execution
@@ -24,11 +24,23 @@ class InFlight:
 
     Attributes:
         epochs: How many it will have in the end.
+        start: What its record said when the worker got it: what came before is in
+            its seconds and epochs too, and says nothing of this worker's pace.
         heard: When it began or last reported an epoch, on the monotonic clock.
     """
 
     epochs: int
+    start: Execution
     heard: float
+
+    @classmethod
+    def of(cls, start: Execution, epochs: int) -> Self:
+        """Begin one now."""
+        return cls(epochs, start, time.monotonic())
+
+    def heard_now(self) -> Self:
+        """Note that it reports an epoch."""
+        return replace(self, heard=time.monotonic())
 
 
 @dataclass(frozen=True)
@@ -81,10 +93,10 @@ class Deadline:
     def _seconds(self, config: Mapping[str, Any], epochs: int) -> float | None:
         """Predict what training a config takes, or None before a training has ended."""
         known = [
-            (self._work(trial.config, _trained(execution)), execution.seconds)
+            (self._work(trial.config, execution.trained_epochs), execution.seconds)
             for trial in self.study.trials.values()
             for execution in trial.executions
-            if trial.status == "completed" and _trained(execution)
+            if trial.status == "completed" and execution.trained_epochs
         ]
         return fitted(known)(self._work(config, epochs)) if known else None
 
@@ -94,8 +106,8 @@ class Deadline:
         record = self.study.trials[trial]
         so_far = record.executions[execution]
         epochs = task.epochs - so_far.epochs
-        if trained := _trained(so_far):
-            rest = epochs * so_far.seconds / trained
+        if trained := so_far.epochs - task.start.epochs:
+            rest = epochs * (so_far.seconds - task.start.seconds) / trained
         else:
             rest = self._seconds(record.config, epochs) or 0.0
         return max(0.0, rest - (now - task.heard))
@@ -103,8 +115,3 @@ class Deadline:
     def _work(self, config: Mapping[str, Any], epochs: int) -> float:
         return self.work.of(self.work.space.read(config), epochs)
 
-
-def _trained(execution: Execution) -> int:
-    """Count the epochs that an execution's seconds were spent on."""
-    is_its_own = execution.continued_trial is None
-    return execution.epochs - (0 if is_its_own else execution.continued_from)

@@ -48,12 +48,12 @@ class Workload:
         """Estimate what the rest will take, or None before a trial has ended."""
         seconds = done = of_plan = 0.0
         for trial in trials:
-            config = self.space.read(trial.config)
-            work = sum(self.of(config, e.epochs) for e in trial.executions)
-            of_plan += work if trial.trial else 0.0
+            config, runs = self.space.read(trial.config), trial.executions
+            if trial.trial:
+                of_plan += sum(self.of(config, e.epochs) for e in runs)
             if trial.status == "completed":
-                seconds += sum(e.seconds for e in trial.executions)
-                done += work
+                seconds += sum(e.seconds for e in runs)
+                done += sum(self.of(config, e.trained_epochs) for e in runs)
         if not done:
             return None
         return max(0.0, self.total - of_plan) * seconds / done

@@ -16,7 +16,7 @@ def fitted(measured: Sequence[tuple[float, float]]) -> Callable[[float], float]:
     Returns:
         Predicts the seconds of some work.
     """
-    from scipy.optimize import nnls  # half a second, and no worker waits for it
+    from scipy.optimize import nnls  # half a second, not spent by who fits nothing
 
     unit = max(work for work, _ in measured) or 1.0
     design = np.array([[1.0, work / unit] for work, _ in measured])

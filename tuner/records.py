@@ -119,6 +119,11 @@ class Execution:
         return getattr(self, name) if name in MEASURES else value
 
     @property
+    def trained_epochs(self) -> int:
+        """The epochs that its seconds went to: not those of another trial's state."""
+        return self.epochs - (0 if self.continued_trial is None else self.continued_from)
+
+    @property
     def is_final(self) -> bool:
         """Whether it was evaluated after its last epoch."""
         return self.test_accuracy is not None

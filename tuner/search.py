@@ -123,8 +123,24 @@ class Search:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the oracle has nothing left, rather than that time ran out."""
-        return self._exhausted and not self._queue and not self._running
+        """Whether all was done that was asked for, rather than that time ran out.
+
+        A search for a time has done it where nothing more fits into that time, unless
+        it leaves rungs of Hyperband's plan or seeds of its trials undone.
+        """
+        if self._has_nothing_left:
+            return True
+        fills_its_time = self.deadline is not None and self._was_late
+        is_open = self.settings.algorithm == "hyperband" or self._lacks_seeds()
+        return fills_its_time and not is_open and not self._has_work
+
+    @property
+    def _has_nothing_left(self) -> bool:
+        return self._exhausted and not self._has_work
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._queue or self._running)
 
     def run(self) -> None:
         """Search until the oracle stops, the time is up, or all seems lost.
@@ -165,14 +181,18 @@ class Search:
                 return False
             task = self._queue.popleft()
             self.workers.submit(task)
-            self._hear(task.trial, task.execution, task.epochs)
-            self.listener.trial_started(self.study.trials[task.trial])
+            trial = self.study.trials[task.trial]
+            execution = trial.executions[task.execution]
+            self._running[task.trial, task.execution] = InFlight.of(
+                execution, task.epochs
+            )
+            self.listener.trial_started(trial)
         return True
 
     def _propose(self) -> bool:
         """Queue another training, if there is one and the time allows it."""
         if self._is_late():
-            if not self._running and self._lacks_seeds() is None:
+            if not self._running and not self.deadline and not self._lacks_seeds():
                 # All is done, or the last proposal waits for another session.
                 self._exhausted = self._exhausted or self._replay.propose() is None
             return False
@@ -187,7 +207,6 @@ class Search:
             if self._admits_proposal(proposal):
                 self._start(proposal)
                 return True
-            self._exhausted = True  # what fits into the time is done
             return False
         if isinstance(proposal, Wait) and not self._running:
             raise StudyError("The oracle waits for a result, and nothing is training.")
@@ -217,7 +236,9 @@ class Search:
         idle = self.workers.idle
         if self.deadline.admits(config, epochs, trainings, self._running, idle):
             return True
-        self._stop_starting("Another trial would end too late: no more start.")
+        self._stop_starting(
+            "Another training would end too late: no more start. A longer --in goes on."
+        )
         return False
 
     def _stop_starting(self, note: str) -> None:
@@ -317,7 +338,7 @@ class Search:
         record = self.study.trials[event.trial]
         task = self._running.pop((event.trial, event.execution), None)
         if task and isinstance(event, EpochEnd):
-            self._hear(event.trial, event.execution, task.epochs)
+            self._running[event.trial, event.execution] = task.heard_now()
         if record.status != "running":  # another of its executions has failed
             return
         match event:
@@ -329,9 +350,6 @@ class Search:
                 self._fail(record, event.error)
             case WorkerLoss():
                 self._retry_or_fail(record, event)
-
-    def _hear(self, trial: int, execution: int, epochs: int) -> None:
-        self._running[trial, execution] = InFlight(epochs, time.monotonic())
 
     def _take_epoch(self, event: EpochEnd) -> None:
         execution = self.study.trials[event.trial].executions[event.execution]
@@ -431,7 +449,7 @@ class Search:
         keep = {t.trial for t in ranked[: self.settings.keep_models]}
         for number in (self.study.kept_states() - keep) & self.study.trials.keys():
             record = self.study.trials[number]
-            if self.is_finished or not self._may_go_on(record):
+            if self._has_nothing_left or not self._may_go_on(record):
                 self.study.drop_states(number)
 
     def _may_go_on(self, record: TrialRecord) -> bool:
