@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -16,6 +18,15 @@ from tuner.screening import Limits
 from tuner.settings import SettingsError, StudySettings
 from tuner.tasks import Ready, Timing
 from tuner.timing import Sizes, Speed, seconds
+
+EIGHT = """
+from dataclasses import replace
+from search_spaces.config import BASELINE
+
+
+def sample(hp, base=BASELINE):
+    return replace(base, units=(hp.Choice("units", [8, 9, 10, 11, 12, 13, 14, 15]),))
+"""
 
 
 class _Whole(Speed):
@@ -84,22 +95,55 @@ def test_what_a_user_gives_stays():
     assert _fits(available=20.0)[0] is None
 
 
-def test_a_time_that_holds_nothing_is_refused(monkeypatch):
-    settings = StudySettings(space="architecture", dataset="digits", in_s=1.0)
+@pytest.fixture
+def chosen(monkeypatch):
+    """Choose on a machine whose speed is known; what was said comes too."""
 
-    class Measured:
-        def __init__(self, *_): ...
+    def choose(given=(), space="architecture", **options):
+        settings = StudySettings(space=space, dataset="digits", **options)
+        monkeypatch.setattr(
+            time_plan, "measured", lambda *_: nullcontext(_speed(settings))
+        )
+        said = []
+        now = time.monotonic()
+        return time_plan.chosen(settings, given, now, said.append), *said
 
-        def __enter__(self):
-            return _speed(settings)
+    return choose
 
-        def __exit__(self, *_): ...
 
-    monkeypatch.setattr(time_plan, "measured", Measured)
+def test_a_time_that_holds_nothing_is_refused(chosen):
     with pytest.raises(
         SettingsError, match=r"--in must hold 12 trials, and 1 s holds 0 of .* here"
     ):
-        time_plan.chosen(settings, set(), 0.0, print)
+        chosen(in_s=1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "trials"),
+    [
+        ({"max_trials": 14}, 14),
+        ({"max_trials": 30, "algorithm": "hyperband"}, 22),  # its whole plan
+        ({"max_trials": 100, "space": "eight"}, 7),  # and the baseline
+    ],
+)
+def test_a_plan_says_no_more_trials_than_there_can_be(
+    chosen, tmp_path, options, trials
+):
+    """What was given, Hyperband's plan and a small space each bound it."""
+    if options.get("space"):
+        path = tmp_path / "eight.py"
+        path.write_text(EIGHT, encoding="utf-8")
+        options |= {"space": str(path)}
+    settings, said = chosen({"max_trials"}, in_s=1e6, **options)
+    assert f"about {trials} trials" in said
+    assert settings.max_trials == options["max_trials"]
+    assert settings.limit is None  # all images, as without --in
+
+
+def test_a_space_of_few_points_needs_no_more_trials_than_that(chosen, tmp_path):
+    (tmp_path / "eight.py").write_text(EIGHT, encoding="utf-8")
+    _, said = chosen(space=str(tmp_path / "eight.py"), in_s=900.0)
+    assert "about 7 trials" in said
 
 
 def test_the_smallest_difference_has_80_percent_power():

@@ -114,4 +114,3 @@ class Deadline:
 
     def _work(self, config: Mapping[str, Any], epochs: int) -> float:
         return self.work.of(self.work.space.read(config), epochs)
-

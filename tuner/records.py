@@ -121,7 +121,9 @@ class Execution:
     @property
     def trained_epochs(self) -> int:
         """The epochs that its seconds went to: not those of another trial's state."""
-        return self.epochs - (0 if self.continued_trial is None else self.continued_from)
+        return self.epochs - (
+            0 if self.continued_trial is None else self.continued_from
+        )
 
     @property
     def is_final(self) -> bool:

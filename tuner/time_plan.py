@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
@@ -85,22 +86,24 @@ def chosen(
         overhead = time.monotonic() - started + speed.load_s + LAST_PAGE_S
         available = (settings.in_s or 0.0) - overhead
         fits = list(_fits(speed, settings, given, available))
-    fewest = _fewest(settings, given)
+    fewest = _fewest(speed, settings, given)
     fit = next((f for f in fits if f.trials >= fewest), None)
     if fit is None:
-        least = fits[-1] if fits else Fit(_FEWEST_IMAGES, 1, 0)
+        least = fits[-1]
         raise SettingsError(
-            f"--in must hold {fewest} trials, and {settings.in_s:g} s "
-            f"holds {least.trials} of {least.images:,} images and "
+            f"--in must hold {wording.several(fewest, 'trial')}, and "
+            f"{settings.in_s:g} s holds {least.trials} of {least.images:,} images and "
             f"{wording.several(least.epochs, 'epoch')} here. Give more time, fewer "
             "trials with -n, or smaller networks with --max-params."
         )
+    fit = replace(fit, trials=min(fit.trials, _most(speed, settings, given)))
     say(words(fit, speed))
     trials = settings.max_trials
     if "max_trials" not in given:
         spare = 1.0 if settings.algorithm == "hyperband" else _TRIALS_TO_SPARE
         trials = math.ceil(fit.trials * spare)
-    return replace(settings, limit=fit.images, epochs=fit.epochs, max_trials=trials)
+    limit = settings.limit if fit.images == speed.sizes.images else fit.images
+    return replace(settings, limit=limit, epochs=fit.epochs, max_trials=trials)
 
 
 def words(fit: Fit, speed: Speed) -> str:
@@ -108,7 +111,7 @@ def words(fit: Fit, speed: Speed) -> str:
     test = len(speed.data.test)
     smallest = wording.points(smallest_difference(test))
     return (
-        f"Plan  {fit.images:,} of {speed.sizes.train + speed.sizes.validation:,} "
+        f"Plan  {fit.images:,} of {speed.sizes.images:,} "
         f"training images, {wording.several(fit.epochs, 'epoch')}, about "
         f"{fit.trials} trials. Of two trials, {test:,} test images can show a "
         f"difference of {smallest} points or more; another seed adds to that."
@@ -142,8 +145,8 @@ def _fits(
     is_open = "epochs" not in given and settings.base is None
     is_open = is_open and settings.algorithm != "hyperband"
     epochs = _EPOCHS if is_open else (settings.epochs or 1,)
-    wanted = _fewest(settings, given)
-    everything = speed.sizes.train + speed.sizes.validation
+    wanted = _fewest(speed, settings, given)
+    everything = speed.sizes.images
     smaller = []
     for number in epochs:
         images = everything
@@ -158,21 +161,24 @@ def _fits(
     yield from sorted(smaller, key=lambda fit: -fit.images)
 
 
-def _fewest(settings: StudySettings, given: Collection[str]) -> int:
+def _fewest(speed: Speed, settings: StudySettings, given: Collection[str]) -> int:
     """Say how many trials a plan must hold."""
-    if "max_trials" in given and settings.max_trials:
-        return settings.max_trials
-    if settings.algorithm != "hyperband":
-        return _FEWEST_TRIALS
-    whole = hyperband.plan(settings.epochs or 1, settings.min_epochs)
-    return min(_FEWEST_TRIALS, whole.configs)
+    wanted = settings.max_trials if "max_trials" in given else None
+    return min(wanted or _FEWEST_TRIALS, _most(speed, settings, given))
+
+
+def _most(speed: Speed, settings: StudySettings, given: Collection[str]) -> int:
+    """Say how many trials there can be: by what was given, the space, or Hyperband."""
+    planned: int = speed.plan.to_dict()["trials"]
+    is_default = "max_trials" not in given and planned == settings.max_trials
+    return (speed.plan.points or sys.maxsize) if is_default else planned
 
 
 def _images(
     speed: Speed, settings: StudySettings, epochs: int, trials: int, available: float
 ) -> int:
     """Give the most images, to two digits, that leave time for so many trials."""
-    low, high = 0, speed.sizes.train + speed.sizes.validation
+    low, high = 0, speed.sizes.images
     if _fit(speed, settings, high, epochs, available).trials >= trials:
         return high
     while high - low > 1:

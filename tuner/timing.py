@@ -48,9 +48,14 @@ class Sizes:
     validation: int
     test: int
 
+    @property
+    def images(self) -> int:
+        """All training images, validation included."""
+        return self.train + self.validation
+
     def of(self, images: int) -> Sizes:
         """Give the sizes where only so many training images are used."""
-        share = images / (self.train + self.validation)
+        share = images / self.images
         validation = round(self.validation * share)
         return Sizes(images - validation, validation, self.test)
 
