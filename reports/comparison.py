@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports import views, wording
+from reports import grounds, views, wording
 from reports.frames import Study, read_study
 from reports.ranking import Ranking, rank
 from reports.views import BASELINE
@@ -143,7 +143,12 @@ def group(entries: tuple[Entry, ...]) -> Group:
     sign = -1 if together[0].study.objective.higher_is_better else 1
     together.sort(key=lambda e: (sign * e.leader["objective"], e.name))
     apart = [
-        Apart(e, _why_apart(e, together[0]) if e in rankable else _why_unranked(e))
+        Apart(
+            e,
+            grounds.difference(e.study, together[0].study)
+            if e in rankable
+            else _why_unranked(e),
+        )
         for e in entries
         if all(e is not other for other in together)
     ]
@@ -286,33 +291,6 @@ def _why_unranked(entry: Entry) -> str:
     if (study.trials["status"] == "failed").all():
         return f"All of its {wording.several(len(study.trials), 'trial')} failed."
     return "No trial has finished with a validation score."
-
-
-def _why_apart(entry: Entry, main: Entry) -> str:
-    ours, theirs = entry.study.record, main.study.record
-    if entry.study.objective.name != main.study.objective.name:
-        return (
-            f"It was ranked by {wording.metric(entry.study.objective.name)}, not "
-            f"{wording.metric(main.study.objective.name)}."
-        )
-    if ours.data.get("name") != theirs.data.get("name"):
-        return f"Its data are {ours.data.get('name')}, not {theirs.data.get('name')}."
-    limits = [r.settings.get("limit") for r in (ours, theirs)]
-    if limits[0] != limits[1]:
-        said = ["all" if limit is None else wording.count(limit) for limit in limits]
-        return f"It used {said[0]} training images, not {said[1]} (--limit)."
-    for split in ("train", "validation", "test"):
-        mine, other = ours.data.get(split), theirs.data.get(split)
-        if mine != other:
-            return (
-                f"It has {wording.count(mine or 0)} {split} images, not "
-                f"{wording.count(other or 0)}."
-            )
-    return (
-        f"Its {ours.data.get('name')} images are split otherwise: seed "
-        f"{ours.settings.get('seed')}, not {theirs.settings.get('seed')}, or other "
-        "image files."
-    )
 
 
 def _range(study: Study, name: str) -> str:

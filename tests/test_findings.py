@@ -414,21 +414,40 @@ def test_the_baseline_is_no_part_of_a_search(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "asked", "reason"),
     [
-        ({"name": "mnist"}, "Its data are mnist, not cifar10."),
-        ({"train": 9_000}, "It has 9,000 train images, not 45,000."),
-        ({}, "Its cifar10 images are split otherwise"),
+        ({"name": "mnist"}, {}, "Its data are mnist, not cifar10."),
+        (
+            {"input_shape": [64, 64, 3], "fingerprint": "64"},
+            {"image_size": 64},
+            "Its images are 64 x 64 x 3, not 32 x 32 x 3.",
+        ),
+        (
+            {"train": 9_000, "validation": 1_000},
+            {"limit": 10_000},
+            "It used 10,000 training images, not 50,000.",
+        ),
+        (
+            {"train": 40_000, "validation": 10_000},
+            {"limit": 50_000},  # which are all
+            "It has 40,000 train images, not 45,000.",
+        ),
+        ({"test": 500}, {}, "It has 500 test images, not 10,000."),
+        ({"fingerprint": "else"}, {"seed": 1}, "Its image files are others."),
+        ({}, {"seed": 1}, "Its images are split by seed 1, not 0."),
+        ({}, {"limit": 50_000}, "Its images are split otherwise."),
+        ({"train": None, "fingerprint": None}, {}, "Its images are split otherwise."),
     ],
 )
-def test_another_split_is_not_overlaid_and_it_says_why(tmp_path, change, reason):
-    """Studies are comparable only on equal images."""
+def test_another_split_is_not_overlaid_and_it_says_why(tmp_path, change, asked, reason):
+    """Studies are comparable only on equal images; the reason is true of both."""
     data = {**studies.DATA, "split": "other", **change}
+    settings = {**studies.study_record("x").settings, **asked}
     studies.write_study(tmp_path, "third", 4)
-    group = two_studies(tmp_path, data=data)
+    group = two_studies(tmp_path, data=data, settings=settings)
 
     assert [apart.entry.name for apart in group.apart] == ["hyperparams-cifar10"]
-    assert group.apart[0].reason.startswith(reason)
+    assert group.apart[0].reason == reason
 
 
 def test_a_study_apart_stands_beside_its_own_baseline(tmp_path):
