@@ -99,6 +99,14 @@ class Group(NamedTuple):
         """What all of them were ranked by."""
         return self.entries[0].study.objective
 
+    @property
+    def shared(self) -> Baseline | None:
+        """The one baseline that every one of the studies has, or None."""
+        for baseline in self.baselines:
+            if len(baseline.studies) == len(self.entries):
+                return baseline
+        return None
+
 
 def read_studies(runs: Path) -> Studies:
     """Read every study of a folder; what cannot be read is named, not raised.
@@ -228,7 +236,7 @@ def baseline_label(group_: Group, baseline: Baseline) -> str:
     """Name a baseline: shared by all, by some, or one study's own."""
     if len(group_.entries) == 1:
         return "baseline"
-    if len(baseline.studies) == len(group_.entries):
+    if baseline is group_.shared:
         return "shared baseline"
     return (
         f"baseline of {wording.listing([_short(n) for n in baseline.studies[:2]])}"

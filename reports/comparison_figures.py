@@ -21,8 +21,13 @@ _POINTS = 400  # marks a study in a strip
 _NAME = 26  # characters of a study's name
 
 
-def best_of_each(frame: pd.DataFrame, ax: Axes, axis: str, *, accuracy: bool) -> Axes:
-    """Draw each study's first trial and the baseline, with intervals and test."""
+def best_of_each(
+    frame: pd.DataFrame, ax: Axes, axis: str, baseline: float | None, *, accuracy: bool
+) -> Axes:
+    """Draw each study's first trial and the baselines, with intervals and test.
+
+    A dashed line goes through the baseline that all of them share, if they do.
+    """
     y = np.arange(len(frame))
     for i, low, high in zip(y, frame["low"], frame["high"], strict=True):
         ax.plot([low, high], [i, i], color=VALIDATION, linewidth=1.6, zorder=2)
@@ -37,9 +42,8 @@ def best_of_each(frame: pd.DataFrame, ax: Axes, axis: str, *, accuracy: bool) ->
         handles.append(
             Line2D([], [], marker="o", color=TEST, linestyle="", label="test")
         )
-    baseline = frame.loc[frame["is_baseline"], "score"]
-    if len(baseline) == 1:
-        ax.axvline(baseline.iloc[0], color=GREY, linestyle=(0, (4, 3)),
+    if baseline is not None:
+        ax.axvline(baseline, color=GREY, linestyle=(0, (4, 3)),
                    linewidth=1, zorder=1)  # fmt: skip
     ax.set_yticks(y, list(frame["label"]))
     ax.set_ylim(len(frame) - 0.4, -0.6)

@@ -103,7 +103,8 @@ def lead(group: Group, found: Studies) -> str:
     text = f"{first.name} holds the {superlative} {metric}, {value}"
     second = group.entries[1]
     margin = abs(float(first.leader["objective"] - second.leader["objective"]))
-    if _one_baseline_leads(group):
+    no_trial_leads = all(int(e.leader["trial"]) == BASELINE for e in group.entries)
+    if no_trial_leads and group.shared:
         return f"In no study does a trial come before the baseline: {metric} {value}."
     if margin == 0:
         text = (
@@ -118,6 +119,8 @@ def lead(group: Group, found: Studies) -> str:
         )
         score = wording.score(objective, float(second.leader["objective"]))
         text += f", {unit} {side} the next study's first, {second.name} with {score}"
+    if no_trial_leads:
+        text += "; in no study does a trial come before its own baseline"
     return text + _baseline_words(group) + "."
 
 
@@ -158,21 +161,17 @@ def support(group: Group, found: Studies) -> tuple[str, ...]:
 
 
 def _baseline_words(group: Group) -> str:
-    if len(group.baselines) != 1:
+    if group.shared is None:
         return ""
-    score = float(group.baselines[0].row["objective"])
-    shared = "shared " if len(group.baselines[0].studies) > 1 else ""
-    return f"; the {shared}baseline has {wording.score(group.objective, score)}"
-
-
-def _one_baseline_leads(group: Group) -> bool:
-    return all(int(entry.leader["trial"]) == BASELINE for entry in group.entries)
+    score = wording.score(group.objective, float(group.shared.row["objective"]))
+    return f"; the {comparison.baseline_label(group, group.shared)} has {score}"
 
 
 def _value(group: Group, entry: Entry) -> str:
     row = entry.leader
     trial = int(row["trial"])
-    who = "the baseline" if trial == BASELINE else f"trial {trial}"
+    baseline = "the baseline" if group.shared else "its baseline"
+    who = baseline if trial == BASELINE else f"trial {trial}"
     text = wording.score(group.objective, float(row["objective"]))
     if pd.isna(row["objective_low"]):
         return f"{text} ({who})"
@@ -246,9 +245,10 @@ def _best(group: Group, axis: str) -> Image:
     frame = everything.head(20)
     height = 84 + 26 * max(len(frame), 2)
     accuracy = group.objective.is_accuracy
+    baseline = _baseline(group, "objective", views.unit_of(group.objective))
 
     def draw(ax: Any) -> None:
-        comparison_figures.best_of_each(frame, ax, axis, accuracy=accuracy)
+        comparison_figures.best_of_each(frame, ax, axis, baseline, accuracy=accuracy)
 
     fits = frame["label"].str.len().max() <= _ROOM
     drawing = render(draw, width=FULL, height=height, narrow=bool(fits))
@@ -328,7 +328,7 @@ def _gap(group: Group, frame: pd.DataFrame, names: list[str], note: str) -> Imag
 
 
 def _baseline(group: Group, column: str, unit: float) -> float | None:
-    if len(group.baselines) != 1:
+    if group.shared is None:
         return None
-    value = unit * float(group.baselines[0].row[column])
+    value = unit * float(group.shared.row[column])
     return None if np.isnan(value) else value

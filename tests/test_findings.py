@@ -387,22 +387,69 @@ def test_two_studies_share_one_baseline(tmp_path):
     assert best["score"].is_monotonic_decreasing
 
 
+def weak(baseline):
+    """Make a change that gives every trial but trial 0 a low score, and trial 0 one."""
+
+    def change(trial):
+        (run,) = studies.shared_baseline(trial).executions
+        score = 0.1 if trial.trial else baseline
+        run = dataclasses.replace(run, val_accuracy=score)
+        return dataclasses.replace(studies.shared_baseline(trial), executions=(run,))
+
+    return change
+
+
+def chain(runs):
+    """Write two searches of one split, the second upon the first's best."""
+    studies.write_study(runs, "first", n=4, change=weak(0.6))
+
+    def other(trial):
+        config = {**trial.config, "dropout": 0.2}
+        return dataclasses.replace(weak(0.7)(trial), config=config)
+
+    studies.write_study(runs, "second", n=4, change=other)
+    return comparison.read_studies(runs)
+
+
 def test_a_baseline_that_leads_its_study_is_shown_once(tmp_path):
     """Where no trial comes before it, it is not listed as a leader as well."""
+    studies.write_study(tmp_path, "a", n=4, change=weak(0.6))
+    studies.write_study(tmp_path, "b", n=4, change=weak(0.6), seed=5)
+    found = comparison.read_studies(tmp_path)
+    best = comparison.best_of_each(comparison.group(found.entries))
+    assert list(best["label"]) == ["shared baseline"]
+    assert comparison_page.page(found).lead == (
+        "In no study does a trial come before the baseline: validation accuracy "
+        f"60.0 % (the baseline, interval 58.6{wording.DASH}61.3)."
+    )
 
-    def weak(trial):
-        if not trial.trial:
-            return studies.shared_baseline(trial)
-        (execution,) = trial.executions
-        execution = dataclasses.replace(execution, val_accuracy=0.1)
-        return dataclasses.replace(trial, executions=(execution,))
 
-    studies.write_study(tmp_path, "a", n=4, change=weak)
-    studies.write_study(tmp_path, "b", n=4, change=studies.shared_baseline, seed=5)
+def test_several_baselines_that_lead_are_each_their_own(tmp_path):
+    """A chain of searches, each upon the last one's best: one study is ahead."""
+    lead = comparison_page.page(chain(tmp_path)).lead
+
+    assert lead.startswith("second holds the highest validation accuracy, 70.0 % (its")
+    assert lead.endswith(
+        ", 10.0 points above the next study's first, first with 60.0 %; in no study "
+        "does a trial come before its own baseline."
+    )
+
+
+def test_only_a_baseline_of_all_is_everybodys(tmp_path):
+    """One that a study lacks, or has another of, is neither named nor drawn through."""
+    studies.write_study(tmp_path, "a", n=6)
+    no_baseline = studies.write_study(tmp_path, "b", n=6, seed=3)
     group = comparison.group(comparison.read_studies(tmp_path).entries)
-    best = comparison.best_of_each(group)
-    assert not any(label.startswith("a: ") for label in best["label"])
-    assert best["is_baseline"].sum() == 1
+    assert group.shared
+    assert comparison_page._baseline(group, "objective", 1.0) is not None
+
+    record_files.trial_path(no_baseline, 0).unlink()
+    found = comparison.read_studies(tmp_path)
+    group = comparison.group(found.entries)
+    assert [b.studies for b in group.baselines] == [("a",)]
+    assert group.shared is None
+    assert comparison_page._baseline(group, "objective", 1.0) is None
+    assert "baseline" not in comparison_page.page(found).lead
 
 
 def test_the_baseline_is_no_part_of_a_search(tmp_path):
