@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import re
+from types import SimpleNamespace
 
 import pyte
 import pytest
@@ -148,6 +149,21 @@ def test_every_running_trial_has_a_line_below_the_finished(folder):
 
     terminal.finish()
     assert not [line for line in _display(seen.getvalue()) if line.startswith(" > ")]
+
+
+def test_what_is_left_of_a_given_time_is_the_clocks(folder, monkeypatch):
+    """It falls while a training runs, whatever the records say."""
+    clock = SimpleNamespace(monotonic=lambda: 1000.0)
+    monkeypatch.setattr("tuner.progress.time", clock)
+    study = Study.open(folder)
+    seen = Screen(is_terminal=True)
+    terminal = Terminal(0, None, seen)
+    terminal.study_opened(study, READY, WORK, resumed=False, ends=1600.0)
+    for now, left in ((1000.0, "10m"), (1300.0, "5m"), (1700.0, None)):
+        clock.monotonic = lambda now=now: now
+        terminal.trial_started(study.trials[1])
+        line = _display(seen.getvalue())[-1]
+        assert f"about {left} left" in line if left else "left" not in line
 
 
 def test_more_trials_than_lines_are_counted(folder):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
@@ -51,6 +52,7 @@ class Terminal:
         self._data_line = ""
         self._study: Study | None = None
         self._work: Workload | None = None
+        self._ends: float | None = None  # on the monotonic clock
 
     def data_loaded(self, data: Dataset) -> None:
         """Keep what the second line says."""
@@ -62,10 +64,17 @@ class Terminal:
             self._put(" > loading the backend")
 
     def study_opened(
-        self, study: Study, ready: Ready, work: Workload, *, resumed: bool
+        self,
+        study: Study,
+        ready: Ready,
+        work: Workload,
+        *,
+        resumed: bool,
+        ends: float | None = None,
     ) -> None:
         """Say what will happen, on what, and how to stop it."""
         self._study, self._work, self._workers = study, work, ready.workers
+        self._ends = ends
         self._say(f"Study {study.name}   {_plan(study)}")
         self._say(f"{self._data_line}   Device  {ready.device}")
         if ready.note:
@@ -204,7 +213,7 @@ class Terminal:
 
     def _say_what_the_rest_takes(self) -> None:
         left = self._seconds_left()
-        if not left or self._opened().record.settings.get("in_s"):
+        if not left or self._ends is not None:
             return
         self._say(f"  The rest will take about {wording.about(left)}.")
         if left > _QUARTER_OF_AN_HOUR:
@@ -212,12 +221,10 @@ class Terminal:
             self._say("  smaller study of that time.")
 
     def _seconds_left(self) -> float | None:
-        """Estimate what the rest takes, shared by the workers."""
-        study = self._opened()
-        whole = study.record.settings.get("in_s")
-        if whole:
-            return max(0.0, float(whole) - study.record.seconds)
-        left = self._work and self._work.seconds_left(study.trials.values())
+        """Estimate what the rest takes, shared by the workers, or until its end."""
+        if self._ends is not None:
+            return max(0.0, self._ends - time.monotonic())
+        left = self._work and self._work.seconds_left(self._opened().trials.values())
         return left / self._workers if left else None
 
     def _opened(self) -> Study:

@@ -57,9 +57,15 @@ class SessionListener(Listener, Protocol):
         """The images are split."""
 
     def study_opened(
-        self, study: Study, ready: Ready, work: Workload, *, resumed: bool
+        self,
+        study: Study,
+        ready: Ready,
+        work: Workload,
+        *,
+        resumed: bool,
+        ends: float | None = None,
     ) -> None:
-        """The plan is known and a worker can train."""
+        """The plan is known and a worker can train; a search for a time has an end."""
 
 
 class SessionWorkers(Workers, Protocol):
@@ -139,7 +145,8 @@ def run_study(
             )
             search = prepare(study, plan, workers, listener, started)
             work = plan.workload(limits, shape, classes)
-            listener.study_opened(study, ready, work, resumed=resumed)
+            ends = search.deadline.end if search.deadline else None
+            listener.study_opened(study, ready, work, resumed=resumed, ends=ends)
             found = (*plan.notes, *copies(data))
             notes = dict.fromkeys([*study.record.notes, *found])
             study.update(notes=tuple(notes))
