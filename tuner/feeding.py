@@ -1,10 +1,9 @@
-"""How `fit` gets the images of an epoch, on each backend."""
+"""How `fit` gets its images, on each backend."""
 
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -15,54 +14,73 @@ from tuner.networks import Batches, Network
 _ALIGNMENT = 64  # bytes, of TensorFlow's tensors
 
 
-@dataclass(frozen=True)
-class ShuffledImages:
-    """The training images, in an order drawn from (seed, epoch) alone.
+class Feeder(Protocol):
+    """Gives `fit` of one network the images of one study."""
 
-    Attributes:
-        data: The images and their split.
-        network: What will be trained.
-        seed: Of the order, any integer from 0.
+    def batches(self, order: np.ndarray) -> Any:
+        """Give what `fit` takes for an epoch.
+
+        Args:
+            order: Indices of training images, shape (m,).
+        """
+
+
+def feeder(network: Network, data: Dataset) -> Feeder:
+    """Choose what is fastest for a network on this backend and device.
+
+    A network has one for as long as it trains: some hold its compiled steps.
     """
-
-    data: Dataset
-    network: Network
-    seed: int
-    _tensors: dict[str, Any] = field(default_factory=dict)
-
-    def epoch(self, epoch: int) -> Any:
-        """Give `fit` the batches of epoch 1, 2, ..."""
-        rng = np.random.default_rng((self.seed, epoch))
-        order = rng.permutation(self.data.train)
-        data, network = self.data, self.network
-        backend = keras.backend.backend()
-        if backend == "tensorflow":
-            return self._tensorflow_batches(order)
-        if backend == "jax" and (resident := self._resident()):
-            return resident.rows(order)
-        return Batches(network, data.x_train, data.y_train, order, network.batch_size)
-
-    def _resident(self) -> Any:
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return _Pipeline(network, data)
+    if backend == "jax":
         from tuner import resident
 
-        images = self.data.x_train
-        if "resident" not in self._tensors and resident.fits(self.network, images):
-            self._tensors["resident"] = resident.Resident(
-                self.network, images, self.data.y_train
-            )
-        return self._tensors.get("resident")
+        if resident.fits(network, data):
+            return resident.Resident(network, data)
+    return _Arrays(network, data)
 
-    def _tensorflow_batches(self, order: np.ndarray) -> Any:
+
+def shuffled(train: np.ndarray, seed: int, epoch: int) -> np.ndarray:
+    """Order the training images by (seed, epoch) alone.
+
+    Args:
+        train: Their indices, shape (n,).
+        seed: Of the training, any integer from 0.
+        epoch: 1, 2, ...
+    """
+    return np.random.default_rng((seed, epoch)).permutation(train)
+
+
+class _Arrays:
+    """Batches that are cut in Python."""
+
+    def __init__(self, network: Network, data: Dataset) -> None:
+        self._network, self._data = network, data
+
+    def batches(self, order: np.ndarray) -> Batches:
+        network, data = self._network, self._data
+        return Batches(network, data.x_train, data.y_train, order, network.batch_size)
+
+
+class _Pipeline:
+    """A `tf.data` pipeline over all images, which lie in memory once."""
+
+    def __init__(self, network: Network, data: Dataset) -> None:
         import tensorflow as tf
 
-        if not self._tensors:
-            self._tensors["x"] = _shared_tensor(self.data.x_train)
-            self._tensors["y"] = tf.convert_to_tensor(self.data.y_train)
-        x, y = self._tensors["x"], self._tensors["y"]
+        self._network = network
+        self._images = _shared_tensor(data.x_train)
+        self._labels = tf.convert_to_tensor(data.y_train)
+
+    def batches(self, order: np.ndarray) -> Any:
+        import tensorflow as tf
+
+        network, x, y = self._network, self._images, self._labels
         batches = (
             tf.data.Dataset.from_tensor_slices(order)
-            .batch(self.network.batch_size)
-            .map(lambda i: self.network.tensors(tf.gather(x, i), tf.gather(y, i)))
+            .batch(network.batch_size)
+            .map(lambda i: network.tensors(tf.gather(x, i), tf.gather(y, i)))
             .prefetch(2)
         )
         options = tf.data.Options()

@@ -16,16 +16,17 @@ import keras
 import numpy as np
 from jax import numpy as jnp
 
+from tuner.datasets import Dataset
 from tuner.networks import Network
 
 _STEPS_A_CALL = 256  # at most: a call takes as many as there are
-_SHARE = 4  # of a GPU's memory, the images may take one in so many
+_SHARE = 16  # of a GPU's memory, the images may take one in so many; workers share it
 _NO_STEP = -1
 
 State = tuple[list[Any], ...]
 
 
-def fits(network: Network, images: np.ndarray) -> bool:
+def fits(network: Network, data: Dataset) -> bool:
     """Whether a loop over a network's steps can be compiled, and would be faster.
 
     On a CPU it is two to five times slower than a call a step.
@@ -34,37 +35,40 @@ def fits(network: Network, images: np.ndarray) -> bool:
     if device.platform == "cpu" or model.run_eagerly or not model.jit_compile:
         return False
     memory = device.memory_stats()
-    return bool(memory) and _SHARE * images.nbytes <= memory["bytes_limit"]
+    bytes_ = len(data.train) * data.x_train[0].nbytes
+    return bool(memory) and _SHARE * bytes_ <= memory["bytes_limit"]
 
 
 class Resident:
     """A network that is trained on the images of one study.
 
     Args:
-        network: Its model's `fit` takes batches of `rows`, and nothing else, from now.
-        images: uint8, shape (n, height, width, channels).
-        labels: Class ids, shape (n,).
+        network: Its model's `fit` takes what `batches` gives, and nothing else,
+            from now.
+        data: Its training images go to the device.
     """
 
-    def __init__(
-        self, network: Network, images: np.ndarray, labels: np.ndarray
-    ) -> None:
+    def __init__(self, network: Network, data: Dataset) -> None:
         self._network = network
-        self._images, self._labels = jnp.asarray(images), jnp.asarray(labels)
+        self._images = jnp.asarray(data.x_train[data.train])
+        self._labels = jnp.asarray(data.y_train[data.train])
+        self._train = data.train
         model = network.model
         # `fit` builds the metrics from its first batch, which is no batch of images.
         one = network.tensors(self._images[:1], self._labels[:1])
         model._symbolic_build(data_batch=one)  # noqa: SLF001  as train_on_batch does
+        model.steps_per_execution = 1  # or `fit` gives a call so many items
         self._steps = jax.jit(self._loop, donate_argnums=0)
         model.train_function = self._call
 
-    def rows(self, order: np.ndarray) -> keras.utils.PyDataset:
+    def batches(self, order: np.ndarray) -> keras.utils.PyDataset:
         """Give `fit` an epoch.
 
         Args:
-            order: Indices of the images, shape (m,).
+            order: Indices of training images, shape (m,).
         """
-        return _Rows(order.astype(np.int32), self._network.batch_size)
+        places = np.searchsorted(self._train, order).astype(np.int32)
+        return _Rows(places, self._network.batch_size)
 
     def _call(self, state: State, iterator: Iterator[Any]) -> tuple[Any, State]:
         rows = next(iterator)[0]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import keras
@@ -18,7 +17,7 @@ import numpy as np
 from search_spaces.config import CnnConfig
 from tuner import own_models
 from tuner.datasets import Dataset, resplit
-from tuner.feeding import ShuffledImages
+from tuner.feeding import feeder, shuffled
 from tuner.networks import Network, cnn, fresh, numbers
 from tuner.seeds import derive_seed
 from tuner.tasks import (
@@ -57,7 +56,7 @@ def train(task: TrainingTask, data: Dataset) -> Iterator[EpochEnd | TrainingResu
     network = build(task, data, task.seed, jit_compile=task.jit_compile)
     model = network.model
     first = restore(model, task.state) if task.state else 0
-    images = ShuffledImages(data, network, task.seed)
+    images = feeder(network, data)
     best = _Best(network, data, first) if task.patience else None
 
     checkpoint_at = time.monotonic() + task.checkpoint_seconds
@@ -65,7 +64,8 @@ def train(task: TrainingTask, data: Dataset) -> Iterator[EpochEnd | TrainingResu
     epoch = first
     for epoch in range(first + 1, task.epochs + 1):
         fit_clock = Clock()
-        fitted = model.fit(images.epoch(epoch), epochs=1, shuffle=False, verbose=0)
+        order = shuffled(data.train, task.seed, epoch)
+        fitted = model.fit(images.batches(order), epochs=1, shuffle=False, verbose=0)
         train_seconds = fit_clock.lap()
         metrics = numbers({name: values[0] for name, values in fitted.history.items()})
         if len(data.validation):
@@ -188,19 +188,20 @@ def time_steps(task: TimingTask, data: Dataset) -> Timing:
     """
     clock = Clock()
     network = build(task, data, 1)
-    model = network.model
+    images = feeder(network, data)
+
+    def fit(order: np.ndarray) -> float:
+        batches = images.batches(order)
+        network.model.fit(batches, epochs=1, shuffle=False, verbose=0)
+        return clock.lap()
+
     some = data.train[: min(2 * network.batch_size, len(data.train))]
-    images = ShuffledImages(replace(data, train=some), network, seed=1)
-    model.fit(images.epoch(1), epochs=1, shuffle=False, verbose=0)
+    start_s = fit(some)  # it compiles, as the evaluation does
     network.assess(data.x_train, data.y_train, some)
-    start_s = clock.lap()
-    model.fit(images.epoch(2), epochs=1, shuffle=False, verbose=0)
-    epochs = max(1, round(task.seconds / 2 / clock.lap()))
+    start_s += clock.lap()
+    epochs = max(1, round(task.seconds / 2 / fit(some)))
     many = np.resize(data.train, min(epochs, 50) * len(some))
-    images = ShuffledImages(replace(data, train=many), network, seed=1)
-    clock.lap()
-    model.fit(images.epoch(3), epochs=1, shuffle=False, verbose=0)
-    train_s = clock.lap() / len(many)
+    train_s = fit(many) / len(many)
     evaluated = np.resize(data.train, _EVALUATION_BATCH)
     network.assess(data.x_train, data.y_train, evaluated)
     return Timing(train_s, clock.lap() / _EVALUATION_BATCH, start_s, task.trial)
