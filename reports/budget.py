@@ -11,7 +11,7 @@ from scipy import special
 
 from reports import views
 from reports.frames import Study
-from reports.ranking import Ranking
+from reports.ranking import Ranking, searched
 
 FEWEST = 8
 _RESAMPLES = 400
@@ -69,12 +69,11 @@ def curve(study: Study, ranking: Ranking) -> pd.DataFrame | None:
     settings = study.record.settings
     if settings.get("algorithm") not in ("random", "grid") or study.arms:
         return None
-    given = len(settings.get("enqueue") or ())
-    drawn = ranking.ranked[ranking.ranked["trial"] > given]
+    drawn = searched(study, ranking)
     if len(drawn) < FEWEST:
         return None
     size = study.record.space.get("size")
-    is_whole = isinstance(size, int) and len(drawn) >= size - 1 - given
+    is_whole = isinstance(size, int) and len(drawn) >= size - 1 - study.enqueued
     if settings.get("algorithm") == "grid" and not is_whole:
         return None  # the first points of a grid are no random ones
     sign = 1.0 if study.objective.higher_is_better else -1.0

@@ -10,7 +10,7 @@ import pandas as pd
 
 from reports import grounds, views, wording
 from reports.frames import Study, read_study
-from reports.ranking import Ranking, rank
+from reports.ranking import Ranking, rank, searched
 from reports.views import BASELINE
 from tuner.objective import Objective
 from tuner.records import RecordError
@@ -43,8 +43,8 @@ class Entry(NamedTuple):
 
     @property
     def searched(self) -> pd.DataFrame:
-        """Its ranked trials without the baseline, which no search chose."""
-        return self.ranking.ranked[self.ranking.ranked["trial"] != BASELINE]
+        """Its ranked trials without those that were given to it."""
+        return searched(self.study, self.ranking)
 
 
 class Studies(NamedTuple):

@@ -231,6 +231,7 @@ def _images(group: Group) -> dict[str, Image]:
             "in the table above. "
         )
     frame = comparison.distribution(group)
+    frame = frame[frame["study"].isin(names)]
     images = {"best": _best(group, axis)}
     if len(frame):
         images["distribution"] = _distribution(group, frame, names, axis, note)
@@ -283,7 +284,10 @@ def _distribution(
         height=340,
     )
     alt = f"Distribution of {axis.lower()}. {title}."
-    return Image(title, alt, f"{note}The baseline is left out of the curves.", drawing)
+    given = "The baseline is"
+    if any(entry.study.enqueued for entry in group.entries):
+        given = "The baseline and enqueued configs are"
+    return Image(title, alt, f"{note}{given} left out of the curves.", drawing)
 
 
 def _time(group: Group, names: list[str], axis: str, note: str) -> Image:
@@ -322,7 +326,7 @@ def _gap(group: Group, frame: pd.DataFrame, names: list[str], note: str) -> Imag
         comparison_figures.gap_by_study(frame, ax, names, baseline)
 
     drawing = render(draw, width=FULL, height=height)
-    note += "One mark a trial, the bar is the median"
+    note += "One mark a searched trial, the bar is the median"
     note += "." if baseline is None else ", the dashed line the baseline."
     return Image(title, f"Gap by study. {title}.", note, drawing)
 

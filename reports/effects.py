@@ -17,7 +17,7 @@ from scipy import stats
 from reports import importance, wording
 from reports.frames import Study
 from reports.knobs import Knob
-from reports.ranking import Ranking
+from reports.ranking import Ranking, searched
 
 Floats = npt.NDArray[np.float64]
 
@@ -105,11 +105,10 @@ def effects(study: Study, ranking: Ranking) -> Effects | None:
     The baseline and enqueued configs, which the search did not draw, are left out:
     they hold many knobs at their ends together. Bonferroni's intervals over the knobs.
     """
-    ranked = ranking.ranked
-    if study.arms or not study.knobs or not 0 < len(ranked) < importance.FEWEST:
+    ranked = len(ranking.ranked)
+    if study.arms or not study.knobs or not 0 < ranked < importance.FEWEST:
         return None
-    given = len(study.record.settings.get("enqueue") or ())
-    drawn = ranked[ranked["trial"] > given]
+    drawn = searched(study, ranking)
     panels = {}
     for knob in study.knobs:
         panel = _panel(knob, drawn["trial"].map(study.configs[knob.name]), drawn)

@@ -107,8 +107,8 @@ def about(study: Study) -> tuple[tuple[str, str], ...]:
         rows.insert(-1, ("Speed", speeds.words(speed)))
     if settings.get("base_study"):
         rows.insert(1, ("Baseline", f"the best trial of {settings['base_study']}"))
-    if settings.get("enqueue"):
-        given = wording.several(len(settings["enqueue"]), "config")
+    if study.enqueued:
+        given = wording.several(study.enqueued, "config")
         rows.insert(2, ("Enqueued", f"{given} of the user's own, before the search's"))
     if record.rejected:
         turned = [f"{reason}: {n}" for reason, n in record.rejected.items()]

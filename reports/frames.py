@@ -125,6 +125,11 @@ class Study:
         return self.record.settings.get("arms") or ()
 
     @property
+    def enqueued(self) -> int:
+        """How many configs of the user's own came first: trials 1 to as many."""
+        return len(self.record.settings.get("enqueue") or ())
+
+    @property
     def kind(self) -> str:
         """What made it: "search", "confirm", "try", "noise" or "keras-tuner"."""
         return str(self.record.settings.get("kind") or "search")

@@ -74,6 +74,13 @@ def rank(study: Study) -> Ranking:
     )
 
 
+def searched(study: Study, ranking: Ranking) -> pd.DataFrame:
+    """Take the ranked trials that the search drew: not trial 0, nor enqueued ones."""
+    ranked = ranking.ranked
+    drawn: pd.DataFrame = ranked[ranked["trial"] > study.enqueued]
+    return drawn
+
+
 def _in_order(trials: pd.DataFrame, *, higher_is_better: bool) -> pd.DataFrame:
     return trials.sort_values(
         ["objective", "params", "trial"],

@@ -32,7 +32,7 @@ class Spread(NamedTuple):
 
     Attributes:
         study: Its name.
-        trials: Ranked trials, trial 0 left out.
+        trials: Ranked trials that the search drew.
         accuracy: Standard deviation of test accuracy, a fraction.
         gap: Standard deviation of train - test, a fraction.
         accuracy_by_params: Spearman's rank correlation of test accuracy and

@@ -18,6 +18,7 @@ from reports import (
     wording,
 )
 from reports.frames import read_study
+from reports.page import comparison_html
 from reports.ranking import rank
 from tuner import record_files
 from tuner.records import TrialRecord
@@ -452,12 +453,47 @@ def test_only_a_baseline_of_all_is_everybodys(tmp_path):
     assert "baseline" not in comparison_page.page(found).lead
 
 
-def test_the_baseline_is_no_part_of_a_search(tmp_path):
-    """The distribution holds what each study searched, without trial 0."""
+def test_what_was_given_is_no_part_of_a_search(tmp_path):
+    """Trial 0 and enqueued configs are left out of what a study searched."""
     group = two_studies(tmp_path)
-
     counts = comparison.distribution(group)["study"].value_counts()
     assert set(counts) == {19}
+
+    scores = [0.5, 0.9, 0.9, 0.4, 0.42, 0.44]
+    enqueuing(tmp_path / "runs", "some", scores, 2)
+    found = comparison.read_studies(tmp_path / "runs")
+    group = comparison.group(found.entries)
+    assert comparison.distribution(group)["score"].tolist() == [44, 42, 40]
+    page = comparison_page.page(found)
+    ((*_, first, highest, median, _, _, _, _, _, _),) = page.overview
+    assert (first, highest, median) == ("1", "90.0 %", "42.0 %")
+    assert page.images["distribution"].title.endswith("at or above 42.0 % in some")
+    assert "and enqueued configs are left out" in page.images["distribution"].note
+
+
+def enqueuing(runs, name, scores, enqueued):
+    """Write a study of which so many trials after the baseline were enqueued."""
+    settings = {**studies.study_record(name).settings, "enqueue": [{}] * enqueued}
+    change = scored(scores)
+    studies.write_study(runs, name, n=len(scores), change=change, settings=settings)
+
+
+@pytest.mark.parametrize("beside", [0, 1])
+def test_a_study_of_enqueued_configs_alone_searched_nothing(tmp_path, beside):
+    """It has a leader, a cost and a row, and no share of what was searched."""
+    enqueuing(tmp_path, "given", [0.5, 0.9, 0.8], 2)
+    if beside:
+        enqueuing(tmp_path, "searched", [0.5, 0.6, 0.7, 0.4], 0)
+    found = comparison.read_studies(tmp_path)
+    page = comparison_page.page(found)
+
+    assert page.overview[0][4:7] == ("1", "90.0 %", wording.MISSING)
+    assert ("distribution" in page.images) == bool(beside)
+    assert ("gap" in page.images) == bool(beside)
+    assert [row[0] for row in page.spreads] == []
+    html = comparison_html(found)
+    assert html.rstrip().endswith("</html>")
+    assert "nan" not in page.lead
 
 
 @pytest.mark.parametrize(
