@@ -240,6 +240,32 @@ def test_no_ray_process_outlives_its_driver(folder):
         time.sleep(0.2)
 
 
+@pytest.mark.parametrize(("refusals", "joins"), [(2, True), (99, False)])
+def test_a_cluster_that_is_still_starting_is_tried_again(monkeypatch, refusals, joins):
+    """Its port is open before it takes clients; then the last line says why not."""
+    from tuner import ray_cluster
+    from tuner.workers import WorkerStartError
+
+    tries = []
+
+    def init(**given):
+        tries.append(given["address"])
+        if len(tries) <= refusals:
+            raise ConnectionAbortedError(
+                "Initialization failure from server:\nTraceback:\nToo early."
+            )
+
+    monkeypatch.setattr(ray_cluster.ray, "init", init)
+    monkeypatch.setattr(ray_cluster, "_knock", lambda *_: None)
+    monkeypatch.setattr(ray_cluster, "_PAUSE_S", 0.0)
+    if joins:
+        ray_cluster.connect("ray://far:10001")
+        assert len(tries) == refusals + 1
+    else:
+        with pytest.raises(WorkerStartError, match=r"got ray://far:10001: Too early"):
+            ray_cluster.connect("ray://far:10001")
+
+
 def test_an_address_without_a_cluster_is_an_error(folder):
     """One line that says what to do, and no study."""
     _, stderr = _tune(folder, "--ray", "127.0.0.1:1", check=1)

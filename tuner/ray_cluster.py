@@ -25,6 +25,8 @@ from tuner.workers import WorkerStartError
 
 _KNOCK_S = 20.0
 _PULSE_S = 1.0
+_NOT_YET = "Initialization failure from server"  # as Ray Client says it
+_TRIES, _PAUSE_S = 4, 10.0
 
 
 class ClusterLostError(ExpectedError):
@@ -106,7 +108,7 @@ def connect(address: str) -> None:
     try:
         if (host_port := address.removeprefix("ray://")).rpartition(":")[2].isdigit():
             _knock(*host_port.rsplit(":", 1))  # Ray itself tries for many minutes
-        ray.init(
+        _join(
             address=address,
             runtime_env={"py_modules": packages, "env_vars": chosen},
             log_to_driver=False,
@@ -114,7 +116,9 @@ def connect(address: str) -> None:
             **local,
         )
     except (OSError, RuntimeError, ValueError, RayError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
+        lines = str(error).strip().splitlines()
+        # A server's traceback says at its end what was wrong.
+        reason = lines[-1 if _NOT_YET in lines[0] else 0].strip().rstrip(".")
         if "RAY_AUTH_MODE" not in os.environ:
             reason += " (if it asks for a token, set RAY_AUTH_MODE=token)"
         raise WorkerStartError(
@@ -124,6 +128,19 @@ def connect(address: str) -> None:
         ) from error
     finally:
         signal.signal(signal.SIGTERM, on_term)
+
+
+def _join(**given: Any) -> None:
+    """Call `ray.init`, again where a cluster listens and cannot take clients yet."""
+    for left in reversed(range(_TRIES)):
+        try:
+            ray.init(**given)
+        except ConnectionAbortedError as error:
+            if not left or _NOT_YET not in str(error):
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
 
 
 def _knock(host: str, port: str) -> None:
