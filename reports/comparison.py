@@ -52,10 +52,12 @@ class Studies(NamedTuple):
 
     Attributes:
         entries: Readable studies, by name.
+        arms: Those of given configs, those within others too.
         unread: One sentence for what is no study or cannot be read.
     """
 
     entries: tuple[Entry, ...]
+    arms: tuple[Study, ...]
     unread: tuple[str, ...]
 
 
@@ -114,25 +116,42 @@ def read_studies(runs: Path) -> Studies:
     Raises:
         OSError: The folder itself cannot be listed.
     """
-    entries, unread, foreign = [], [], []
+    unread: list[str] = []
+    foreign = []
+    entries: list[Entry] = []
     for folder in sorted(p for p in runs.iterdir() if p.is_dir()):
         if folder.name.startswith("."):
             continue
-        if not (folder / "study.json").exists():
+        if (folder / "study.json").exists():
+            entries += _readable(folder, folder.name, unread)
+        else:
             foreign.append(folder.name)
-            continue
-        try:
-            study = read_study(folder)
-            entries.append(Entry(study, rank(study)))
-        except (RecordError, OSError, ValueError, TypeError, AttributeError) as error:
-            text = str(error).replace(f"{folder.resolve()}/", "")
-            said = " ".join(text.replace(f"{folder}/", "").split())
-            unread.append(f"{folder.name} was left out: {said[:240]}")
+    within = [
+        entry.study
+        for outer in entries
+        for name in outer.study.inner
+        for entry in _readable(
+            outer.study.folder / name, f"{outer.name}/{name}", unread
+        )
+    ]
+    given = [s for s in [*(e.study for e in entries), *within] if s.arms]
     if foreign:
         names = wording.listing(foreign[:5])
         more = f" and {len(foreign) - 5} more" if len(foreign) > 5 else ""
         unread.append(f"No study: {names}{more} (no study.json there).")
-    return Studies(tuple(entries), tuple(unread))
+    return Studies(tuple(entries), tuple(given), tuple(unread))
+
+
+def _readable(folder: Path, name: str, unread: list[str]) -> list[Entry]:
+    """Read a study, or say in a sentence more why it was left out."""
+    try:
+        study = read_study(folder)
+        return [Entry(study, rank(study))]
+    except (RecordError, OSError, ValueError, TypeError, AttributeError) as error:
+        text = str(error).replace(f"{folder.resolve()}/", "")
+        said = " ".join(text.replace(f"{folder}/", "").split())
+        unread.append(f"{name} was left out: {said[:240]}")
+    return []
 
 
 def group(entries: tuple[Entry, ...]) -> Group:

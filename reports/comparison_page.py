@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,10 +18,8 @@ from reports import (
 )
 from reports.comparison import DRAWN, Apart, Entry, Group, Studies
 from reports.drawing import Image, render
-from reports.frames import Study, read_study
 from reports.images import FULL, HALF
 from reports.views import BASELINE
-from tuner.records import RecordError
 
 _ROOM = 36  # characters of a label beside a narrow figure
 
@@ -56,32 +53,13 @@ def page(found: Studies) -> Page:
         ranges=comparison.ranges(group) if len(group.entries) > 1 else (),
         spreads=spread.rows(spreads),
         spread_text=spread.sentence(spreads),
-        given=_given(found),
+        given=tuple(
+            (study.name, f"{study.name}/report.html", arms.verdict(study).lead)
+            for study in found.arms
+        ),
         apart=tuple(_apart(item) for item in group.apart),
         unread=found.unread,
     )
-
-
-def _given(found: Studies) -> tuple[tuple[str, str, str], ...]:
-    """List the studies of given configs: name, link, and what they show."""
-    return tuple(
-        (s.name, f"{s.name}/report.html", arms.verdict(s).lead) for s in _of_arms(found)
-    )
-
-
-def _of_arms(found: Studies) -> list[Study]:
-    """List the studies of given configs, those within others too."""
-    inner = [e.study.folder / name for e in found.entries for name in e.study.inner]
-    within = [study for path in inner if (study := _readable(path)) is not None]
-    outer = [entry.study for entry in found.entries if entry.study.arms]
-    return [*outer, *(study for study in within if study.arms)]
-
-
-def _readable(folder: Path) -> Study | None:
-    try:
-        return read_study(folder)
-    except (RecordError, OSError):
-        return None
 
 
 def lead(group: Group, found: Studies) -> str:
@@ -138,7 +116,7 @@ def support(group: Group, found: Studies) -> tuple[str, ...]:
     if once:
         said.append("Each config was trained once, so a small difference can be noise.")
     searched = [e.study for e in found.entries if not e.study.arms]
-    studies = [*searched, *_of_arms(found)]
+    studies = [*searched, *found.arms]
     tested = sum(int(s.trials["test_accuracy"].notna().sum()) for s in studies)
     said.append(
         f"Test accuracy was measured for {wording.several(tested, 'trial')} in "

@@ -167,6 +167,7 @@ def read_study(folder: Path) -> Study:
                 f"{folder / 'study.json'} must hold an object under {field!r}, "
                 f"got {getattr(record, field)!r}. Move the folder away."
             )
+    _check_arms(record, folder / "study.json")
     state = record.state
     if state == "running" and not locks.is_held(folder):
         state = "interrupted"
@@ -328,6 +329,20 @@ def _event(trial: TrialRecord) -> float:
         return float("inf")
     last = trial.rungs[-1]
     return float(last.proposed if last.told is None else last.told)
+
+
+def _check_arms(record: StudyRecord, path: Path) -> None:
+    """Refuse given configs that lack what a page asks of each."""
+    arms = record.settings.get("arms") or ()
+    try:
+        for arm in arms:
+            dict(arm["config"]), str(arm["name"])
+            [range(seeds) for seeds in arm["looks"]][-1]
+    except (TypeError, ValueError, LookupError) as error:
+        raise records.RecordError(
+            f"{path} must hold a list under 'arms', each with a name, a config and "
+            f"looks, got {arms!r:.120}. Move the folder away."
+        ) from error
 
 
 def _check_plain(trial: TrialRecord) -> None:

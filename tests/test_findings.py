@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import re
 
 import pandas as pd
@@ -590,6 +591,28 @@ def test_unreadable_neighbours_are_named(tmp_path):
     assert set(empty[5:]) == {wording.MISSING}
     assert page.unread[0].startswith("broken was left out: ")
     assert page.unread[1] == "No study: holiday (no study.json there)."
+
+
+@pytest.mark.parametrize("broken", ["good/confirm", "tried"])
+def test_damaged_given_configs_are_named_and_no_more(tmp_path, broken):
+    """Within a study or beside it: what is whole is shown, the rest has its line."""
+    studies.write_study(tmp_path, "good", 3)
+    names = {"good/confirm", "good/noise", "tried"}
+    for name in names:
+        studies.write_arms(tmp_path / name, studies.TRIED, "try", 3)
+    path = tmp_path / broken / "study.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["settings"]["arms"] = 7
+    path.write_text(json.dumps(record), encoding="utf-8")
+
+    page = comparison_page.page(comparison.read_studies(tmp_path))
+
+    assert {row[0] for row in page.given} == names - {broken}
+    assert page.unread == (
+        f"{broken} was left out: study.json must hold a list under 'arms', each with a "
+        "name, a config and looks, got 7. Move the folder away.",
+    )
+    assert page.lead.startswith("good is the only study to show")
 
 
 def test_the_device_says_how_many_worked_side_by_side(tmp_path):

@@ -97,6 +97,27 @@ def test_a_broken_study_is_an_error_that_names_the_file(tmp_path):
         read_study(folder)
 
 
+@pytest.mark.parametrize(
+    "arms",
+    [
+        7,
+        "none",
+        [7],
+        [{"name": "a", "config": {}}],
+        [{"name": "a", "config": 7, "looks": [3]}],
+        [{"name": "a", "config": {}, "looks": []}],
+        [{"name": "a", "config": {}, "looks": ["3"]}],
+    ],
+)
+def test_given_configs_that_cannot_be_read_are_an_error(tmp_path, arms):
+    """Every page would fail on them later, each with words of its own."""
+    settings = {**studies.study_record("x").settings, "arms": arms}
+    folder = studies.write_study(tmp_path, n=1, settings=settings)
+
+    with pytest.raises(RecordError, match=r"study\.json must hold a list under 'arms'"):
+        read_study(folder)
+
+
 @pytest.mark.parametrize("n", [0, 1])
 def test_few_trials_make_whole_frames(tmp_path, n):
     """No trials give empty frames with the same columns and types."""
