@@ -90,11 +90,14 @@ class Group(NamedTuple):
         entries: The one with the highest leader first.
         apart: The rest.
         baselines: One each config and seeds of trial 0.
+        alone: Ranked studies of which no two can be overlaid, the oldest first; there
+            are no entries then.
     """
 
     entries: tuple[Entry, ...]
     apart: tuple[Apart, ...]
-    baselines: tuple[Baseline, ...]
+    baselines: tuple[Baseline, ...] = ()
+    alone: tuple[Entry, ...] = ()
 
     @property
     def objective(self) -> Objective:
@@ -161,25 +164,23 @@ def group(entries: tuple[Entry, ...]) -> Group:
     """
     entries = tuple(entry for entry in entries if not entry.study.arms)
     rankable = [entry for entry in entries if len(entry.ranking.ranked)]
-    if not rankable:
-        return Group((), tuple(Apart(e, _why_unranked(e)) for e in entries), ())
+    unranked = tuple(
+        Apart(e, _why_unranked(e)) for e in entries if not len(e.ranking.ranked)
+    )
     sizes = Counter(_key(entry) for entry in rankable)
+    if len(rankable) != 1 and max(sizes.values(), default=1) == 1:
+        return Group((), unranked, alone=tuple(sorted(rankable, key=_created)))
     newest = {_key(e): e.study.record.created for e in sorted(rankable, key=_created)}
     main = max(sizes, key=lambda key: (sizes[key], newest[key], key))
     together = [entry for entry in rankable if _key(entry) == main]
     sign = -1 if together[0].study.objective.higher_is_better else 1
     together.sort(key=lambda e: (sign * e.leader["objective"], e.name))
-    apart = [
-        Apart(
-            e,
-            grounds.difference(e.study, together[0].study)
-            if e in rankable
-            else _why_unranked(e),
-        )
-        for e in entries
-        if all(e is not other for other in together)
-    ]
-    return Group(tuple(together), tuple(apart), _baselines(together))
+    others = tuple(
+        Apart(e, grounds.difference(e.study, together[0].study))
+        for e in rankable
+        if _key(e) != main
+    )
+    return Group(tuple(together), others + unranked, _baselines(together))
 
 
 def distribution(group_: Group) -> pd.DataFrame:
@@ -242,12 +243,11 @@ def best_against_time(group_: Group) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).dropna()
 
 
-def ranges(group_: Group) -> tuple[tuple[str, ...], ...]:
+def ranges(entries: tuple[Entry, ...]) -> tuple[tuple[str, ...], ...]:
     """List each knob that differs: its name, then what each study did with it."""
-    names = dict.fromkeys(k.name for e in group_.entries for k in e.study.knobs)
+    names = dict.fromkeys(k.name for e in entries for k in e.study.knobs)
     return tuple(
-        (name, *(_range(entry.study, name) for entry in group_.entries))
-        for name in names
+        (name, *(_range(entry.study, name) for entry in entries)) for name in names
     )
 
 

@@ -11,12 +11,13 @@ from reports import (
     arms,
     comparison,
     comparison_figures,
+    grounds,
     spread,
     titles,
     views,
     wording,
 )
-from reports.comparison import DRAWN, Apart, Entry, Group, Studies
+from reports.comparison import DRAWN, Entry, Group, Studies
 from reports.drawing import Image, render
 from reports.images import FULL, HALF
 from reports.views import BASELINE
@@ -29,7 +30,8 @@ class Page(NamedTuple):
 
     lead: str
     support: tuple[str, ...]
-    studies: tuple[Entry, ...]
+    studies: tuple[str, ...]
+    alone: tuple[tuple[str, ...], ...]
     overview: tuple[tuple[str, ...], ...]
     images: dict[str, Image]
     ranges: tuple[tuple[str, ...], ...]
@@ -43,33 +45,37 @@ class Page(NamedTuple):
 def page(found: Studies) -> Page:
     """Compute the words, tables and figures across studies."""
     group = comparison.group(found.entries)
+    shown = group.entries or group.alone
+    differing = grounds.what_differs([entry.study for entry in group.alone])
     spreads = [s for e in group.entries if (s := spread.spread(e)) is not None]
     return Page(
         lead=lead(group, found),
         support=support(group, found),
-        studies=group.entries,
+        studies=tuple(entry.name for entry in shown),
+        alone=tuple(
+            _beside_its_baseline(entry, words)
+            for entry, words in zip(group.alone, differing, strict=True)
+        ),
         overview=tuple(_overview(entry) for entry in group.entries),
         images=_images(group) if group.entries else {},
-        ranges=comparison.ranges(group) if len(group.entries) > 1 else (),
+        ranges=comparison.ranges(shown) if len(shown) > 1 else (),
         spreads=spread.rows(spreads),
         spread_text=spread.sentence(spreads),
         given=tuple(
             (study.name, f"{study.name}/report.html", arms.verdict(study).lead)
             for study in found.arms
         ),
-        apart=tuple(_apart(item) for item in group.apart),
+        apart=tuple(
+            _beside_its_baseline(item.entry, item.reason) for item in group.apart
+        ),
         unread=found.unread,
     )
 
 
 def lead(group: Group, found: Studies) -> str:
     """Say which study holds the highest validation score, and by which margin."""
-    if not found.entries:
-        return "There is no study here that can be read."
-    if not group.entries and all(e.study.arms for e in found.entries):
-        return "No search is here; what was tried on several seeds is below."
     if not group.entries:
-        return "No study has a finished trial to rank yet."
+        return _none_overlaid(group, found)
     objective = group.objective
     metric = wording.metric(objective.name)
     superlative = "highest" if objective.higher_is_better else "lowest"
@@ -102,9 +108,28 @@ def lead(group: Group, found: Studies) -> str:
     return text + _baseline_words(group) + "."
 
 
+def _none_overlaid(group: Group, found: Studies) -> str:
+    """Say why no study is set against another, and what there is instead."""
+    if not found.entries:
+        return "There is no study here that can be read."
+    if all(e.study.arms for e in found.entries):
+        return "No search is here; what was tried on several seeds is below."
+    if not group.alone:
+        return "No study has a finished trial to rank yet."
+    objectives = {entry.study.objective for entry in group.alone}
+    same = "images and split" if len(objectives) == 1 else "images, split and objective"
+    said = f"No two of these {len(group.alone)} searches had the same {same}"
+    if len(group.alone) == 2:
+        said = f"The two searches here did not have the same {same}"
+    has = all(entry.baseline is not None for entry in group.alone)
+    where = "" if has else " where it has one"
+    return f"{said}; each stands below, beside its own baseline{where}."
+
+
 def support(group: Group, found: Studies) -> tuple[str, ...]:
     """Say what the comparison does not show."""
-    if not group.entries:
+    shown = group.entries or group.alone
+    if not shown:
         return ()
     said = []
     if len(group.entries) > 1:
@@ -112,7 +137,7 @@ def support(group: Group, found: Studies) -> tuple[str, ...]:
             "Each study is shown within the ranges it searched; other ranges would "
             "give other spreads."
         )
-    once = all((e.ranking.ranked["executions"] <= 1).all() for e in group.entries)
+    once = all((e.ranking.ranked["executions"] <= 1).all() for e in shown)
     if once:
         said.append("Each config was trained once, so a small difference can be noise.")
     searched = [e.study for e in found.entries if not e.study.arms]
@@ -180,17 +205,21 @@ def _overview(entry: Entry) -> tuple[str, ...]:
     )
 
 
-def _apart(item: Apart) -> tuple[str, ...]:
-    """Write one row: name, link, why not, and what it found beside its own baseline."""
-    entry, study = item.entry, item.entry.study
-    row = [study.name, f"{study.folder.name}/report.html", item.reason, study.state]
-    row.append(wording.count(len(study.trials)))
-    if not len(entry.ranking.ranked):
-        return (*row, *[wording.MISSING] * 4)
-    first, baseline = entry.leader, entry.baseline
-    known = None if baseline is None else float(baseline["objective"])
-    row += [wording.score(study.objective, v) for v in (first["objective"], known)]
-    return (*row, wording.percent(first["test_accuracy"]), wording.gap(first["gap"]))
+def _beside_its_baseline(entry: Entry, words: str) -> tuple[str, ...]:
+    """Write one row: name, link, some words, and what it found and its baseline had."""
+    study = entry.study
+    row = (study.name, f"{study.folder.name}/report.html", words)
+    scores = (wording.MISSING,) * 4
+    if len(entry.ranking.ranked):
+        first, baseline = entry.leader, entry.baseline
+        known = None if baseline is None else float(baseline["objective"])
+        scores = (
+            wording.score(study.objective, first["objective"]),
+            wording.score(study.objective, known),
+            wording.percent(first["test_accuracy"]),
+            wording.gap(first["gap"]),
+        )
+    return (*row, *scores, wording.count(len(study.trials)), study.state)
 
 
 def _epochs(entry: Entry) -> str:

@@ -15,10 +15,12 @@ class _Ground(NamedTuple):
     Attributes:
         of: Takes it from a study, in words; None where its record does not say.
         difference: A sentence about a study that has another than a second one has.
+        own: What a study has, beside others.
     """
 
     of: Callable[[Study], str | None]
     difference: str
+    own: str
 
 
 def difference(study: Study, other: Study) -> str:
@@ -28,6 +30,17 @@ def difference(study: Study, other: Study) -> str:
         if ours != theirs and None not in (ours, theirs):
             return ground.difference.format(ours, theirs)
     return "Its images are split otherwise."
+
+
+def what_differs(studies: Sequence[Study]) -> list[str]:
+    """Say of each what tells it from the others: as little as tells all apart."""
+    said: list[tuple[str, ...]] = [()] * len(studies)
+    for ground in _GROUNDS:
+        own = [ground.own.format(ground.of(study) or "unknown") for study in studies]
+        more = [(*words, word) for words, word in zip(said, own, strict=True)]
+        if len(set(more)) > len(set(said)):
+            said = more
+    return [", ".join(words) or "its split" for words in said]
 
 
 def _data(
@@ -62,13 +75,30 @@ _GROUNDS = (
     _Ground(
         lambda study: wording.metric(study.objective.name),
         "It was ranked by {}, not {}.",
+        "ranked by {}",
     ),
-    _Ground(_data("name"), "Its data are {}, not {}."),
-    _Ground(_data("input_shape", _by), "Its images are {}, not {}."),
-    _Ground(_taken, "It used {} training images, not {}."),
-    _Ground(_data("train", wording.count), "It has {} train images, not {}."),
-    _Ground(_data("validation", wording.count), "It has {} validation images, not {}."),
-    _Ground(_data("test", wording.count), "It has {} test images, not {}."),
-    _Ground(_data("fingerprint"), "Its image files are others."),
-    _Ground(_seed, "Its images are split by seed {}, not {}."),
+    _Ground(_data("name"), "Its data are {}, not {}.", "{}"),
+    _Ground(_data("input_shape", _by), "Its images are {}, not {}.", "{} pixels"),
+    _Ground(_taken, "It used {} training images, not {}.", "{} training images"),
+    _Ground(
+        _data("train", wording.count),
+        "It has {} train images, not {}.",
+        "{} train images",
+    ),
+    _Ground(
+        _data("validation", wording.count),
+        "It has {} validation images, not {}.",
+        "{} validation images",
+    ),
+    _Ground(
+        _data("test", wording.count),
+        "It has {} test images, not {}.",
+        "{} test images",
+    ),
+    _Ground(
+        _data("fingerprint", lambda whole: str(whole)[:12]),
+        "Its image files are others.",
+        "image files {}",
+    ),
+    _Ground(_seed, "Its images are split by seed {}, not {}.", "seed {}"),
 )

@@ -536,22 +536,92 @@ def test_another_split_is_not_overlaid_and_it_says_why(tmp_path, change, asked, 
 
 def test_a_study_apart_stands_beside_its_own_baseline(tmp_path):
     """Scores of other images: what it found, and what trial 0 had on the same."""
+    studies.write_study(tmp_path, "third", 4)
     two_studies(tmp_path, data={**studies.DATA, "split": "other"})
     found = comparison.read_studies(tmp_path)
     (apart,) = comparison.group(found.entries).apart
     trials = apart.entry.study.trials.set_index("trial")["val_accuracy"]
 
-    ((name, *_, first, baseline, _, _),) = comparison_page.page(found).apart
+    page = comparison_page.page(found)
+    ((name, _, why, first, baseline, *_),) = page.apart
     assert name == apart.entry.name
+    assert why == "Its images are split otherwise."
     assert first == wording.percent(trials.max())
     assert baseline == wording.percent(trials[0])
+    assert not page.alone
+
+
+def limited(runs, name, images, created, **changes):
+    """Write a search of so many training images."""
+    data = {**studies.DATA, "train": images * 9 // 10, "validation": images // 10}
+    data |= {"split": name, **changes}
+    return studies.write_study(runs, name, 4, data=data, created=created)
+
+
+def test_where_no_two_can_be_overlaid_each_stands_for_itself(tmp_path):
+    """No study is singled out: all of them come first, as they were begun."""
+    limited(tmp_path, "c", 41_000, "2025-03-01T09:00:00+00:00")
+    limited(tmp_path, "a", 18_000, "2025-03-02T09:00:00+00:00")
+    no_baseline = limited(tmp_path, "b", 23_000, "2025-03-03T09:00:00+00:00")
+    studies.write_published(tmp_path)
+    found = comparison.read_studies(tmp_path)
+    page = comparison_page.page(found)
+
+    assert page.lead == (
+        "No two of these 3 searches had the same images and split; each stands below, "
+        "beside its own baseline."
+    )
+    assert [(row[0], row[2]) for row in page.alone] == [
+        ("c", "41,000 training images"),
+        ("a", "18,000 training images"),
+        ("b", "23,000 training images"),
+    ]
+    for row in page.alone:
+        study = next(e.study for e in found.entries if e.name == row[0])
+        scores = study.trials.set_index("trial")["val_accuracy"]
+        assert row[3:5] == (
+            wording.percent(scores.max()),
+            wording.percent(scores[0]),
+        )
+    assert [row[0] for row in page.apart] == ["published-cifar10"]
+    assert not page.images
+    assert not page.overview
+    html = comparison_html(found)
+    assert html.index("beside its own baseline?") < html.index("What did each search?")
+    assert "Which studies are not ranked, and why?" in html
+
+    record_files.trial_path(no_baseline, 0).unlink()
+    lead = comparison_page.page(comparison.read_studies(tmp_path)).lead
+    assert lead.endswith("each stands below, beside its own baseline where it has one.")
+
+
+def test_as_little_is_said_as_tells_all_apart(tmp_path):
+    """What is alike in all, or follows from what was said, is left out."""
+    for name in ("a", "b"):
+        limited(tmp_path, name, 1_000, "2025-03-01T09:00:00+00:00")
+    page = comparison_page.page(comparison.read_studies(tmp_path))
+    assert page.lead.startswith("The two searches here did not have the same images")
+    assert [row[2] for row in page.alone] == ["its split", "its split"]
+
+    settings = {**studies.study_record("b").settings, "objective": "val_loss"}
+    record = record_files.read_study(tmp_path / "b")
+    record = dataclasses.replace(record, settings=settings)
+    record_files.write_study(tmp_path / "b", record)
+    limited(tmp_path, "c", 2_000, "2025-03-02T09:00:00+00:00")
+    page = comparison_page.page(comparison.read_studies(tmp_path))
+    assert page.lead.startswith("No two of these 3 searches had the same images, split")
+    assert [row[2] for row in page.alone] == [
+        "ranked by validation accuracy, 1,000 training images",
+        "ranked by validation loss, 1,000 training images",
+        "ranked by validation accuracy, 2,000 training images",
+    ]
 
 
 def test_only_knobs_that_differ_are_listed(tmp_path):
     """A range stands beside the value at which the other study held the knob."""
     group = two_studies(tmp_path)
     rows = {row[0]: dict(zip([e.name for e in group.entries], row[1:], strict=True))
-            for row in comparison.ranges(group)}  # fmt: skip
+            for row in comparison.ranges(group.entries)}  # fmt: skip
 
     rate = rows["learning_rate"]
     assert rate["architecture-cifar10"] == "fixed at 0.001"
@@ -584,11 +654,11 @@ def test_unreadable_neighbours_are_named(tmp_path):
     found = comparison.read_studies(tmp_path)
     page = comparison_page.page(found)
 
-    assert [entry.name for entry in page.studies] == ["good"]
+    assert page.studies == ("good",)
     (empty,) = page.apart
     assert empty[0] == "empty"
     assert empty[2] == "No trial has started."
-    assert set(empty[5:]) == {wording.MISSING}
+    assert empty[3:] == (*[wording.MISSING] * 4, "0", "completed")
     assert page.unread[0].startswith("broken was left out: ")
     assert page.unread[1] == "No study: holiday (no study.json there)."
 
