@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from reports import (
     advice,
     comparison,
+    comparison_images,
     comparison_page,
     facts,
     findings,
@@ -443,14 +444,14 @@ def test_only_a_baseline_of_all_is_everybodys(tmp_path):
     no_baseline = studies.write_study(tmp_path, "b", n=6, seed=3)
     group = comparison.group(comparison.read_studies(tmp_path).entries)
     assert group.shared
-    assert comparison_page._baseline(group, "objective", 1.0) is not None
+    assert comparison_images._baseline(group, "objective", 1.0) is not None
 
     record_files.trial_path(no_baseline, 0).unlink()
     found = comparison.read_studies(tmp_path)
     group = comparison.group(found.entries)
     assert [b.studies for b in group.baselines] == [("a",)]
     assert group.shared is None
-    assert comparison_page._baseline(group, "objective", 1.0) is None
+    assert comparison_images._baseline(group, "objective", 1.0) is None
     assert "baseline" not in comparison_page.page(found).lead
 
 

@@ -1,0 +1,133 @@
+"""The figures across studies with their titles, ready for a template."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports import comparison, comparison_figures, titles, views, wording
+from reports.comparison import DRAWN, Group
+from reports.drawing import Image, render
+from reports.images import FULL, HALF
+
+_ROOM = 36  # characters of a label beside a narrow figure
+
+
+def images(group: Group) -> dict[str, Image]:
+    """Draw every figure that the studies have something for, by its name."""
+    axis = views.axis_of(group.objective)
+    names = [entry.name for entry in group.entries[:DRAWN]]
+    note = ""
+    if len(names) < len(group.entries):
+        note = (
+            f"Showing the first {len(names)} of {len(group.entries)} studies; all are "
+            "in the table above. "
+        )
+    frame = comparison.distribution(group)
+    frame = frame[frame["study"].isin(names)]
+    made = {"best": _best(group, axis)}
+    if len(frame):
+        made["distribution"] = _distribution(group, frame, names, axis, note)
+    made["time"] = _time(group, names, axis, note)
+    if frame["gap"].notna().any():
+        made["gap"] = _gap(group, frame, names, note)
+    return made
+
+
+def _best(group: Group, axis: str) -> Image:
+    everything = comparison.best_of_each(group)
+    frame = everything.head(20)
+    height = 84 + 26 * max(len(frame), 2)
+    accuracy = group.objective.is_accuracy
+    baseline = _baseline(group, "objective", views.unit_of(group.objective))
+
+    def draw(ax: Any) -> None:
+        comparison_figures.best_of_each(frame, ax, axis, baseline, accuracy=accuracy)
+
+    fits = frame["label"].str.len().max() <= _ROOM
+    drawing = render(draw, width=FULL, height=height, narrow=bool(fits))
+    digits = 1 if accuracy else 3
+    percent = " %" if accuracy else ""
+    said = [
+        f"{wording.number(score, digits)}{percent} in {label.replace(': ', ' ')}"
+        for label, score in zip(frame["label"], frame["score"], strict=True)
+    ]
+    title = f"By {wording.metric(group.objective.name)}: {wording.listing(said[:4])}"
+    note = titles.showing(len(frame), len(everything))
+    return Image(title, f"Dot plot. {title}.", note, drawing)
+
+
+def _distribution(
+    group: Group, frame: pd.DataFrame, names: list[str], axis: str, note: str
+) -> Image:
+    median = frame.groupby("study")["score"].median()
+    digits, percent = (1, " %") if group.objective.is_accuracy else (3, "")
+    said = [
+        f"{wording.number(median[n], digits)}{percent} in {n}"
+        for n in names
+        if n in median
+    ][:3]
+    title = f"Half of the searched trials lie at or above {wording.listing(said)}"
+    if not group.objective.higher_is_better:
+        title = f"Half of the searched trials lie at or below {wording.listing(said)}"
+    baseline = _baseline(group, "objective", views.unit_of(group.objective))
+    drawing = render(
+        lambda ax: comparison_figures.distribution(frame, ax, axis, names, baseline),
+        width=HALF,
+        height=340,
+    )
+    alt = f"Distribution of {axis.lower()}. {title}."
+    given = "The baseline is"
+    if any(entry.study.enqueued for entry in group.entries):
+        given = "The baseline and enqueued configs are"
+    return Image(title, alt, f"{note}{given} left out of the curves.", drawing)
+
+
+def _time(group: Group, names: list[str], axis: str, note: str) -> Image:
+    frame = comparison.best_against_time(group)
+    drawing = render(
+        lambda ax: comparison_figures.best_against_time(frame, ax, axis, names),
+        width=HALF,
+        height=340,
+    )
+    drawn = frame[frame["study"].isin(names)]
+    common = float(drawn.groupby("study")["hours"].max().min())
+    said = []
+    for name in names[:3]:
+        until = drawn[(drawn["study"] == name) & (drawn["hours"] <= common + 1e-12)]
+        best = until["best"].iloc[-1] if len(until) else np.nan
+        text = wording.number(best, 1 if group.objective.is_accuracy else 3)
+        unit = " %" if group.objective.is_accuracy else ""
+        said.append(
+            f"{text}{unit} in {name}" if len(until) else f"nothing yet in {name}"
+        )
+    title = (
+        f"After {wording.duration(3600 * common)} of training: {wording.listing(said)}"
+    )
+    note += "Time in training, all trials added up, failed ones too."
+    return Image(title, f"Best so far against time. {title}.", note, drawing)
+
+
+def _gap(group: Group, frame: pd.DataFrame, names: list[str], note: str) -> Image:
+    median = frame.groupby("study")["gap"].median()
+    said = [f"{wording.gap(median[n] / 100)} in {n}" for n in names if n in median]
+    title = f"Median {wording.GAP}, in points: {wording.listing(said[:3])}"
+    height = 70 + 62 * max(len(names), 2)
+    baseline = _baseline(group, "gap", 100)
+
+    def draw(ax: Any) -> None:
+        comparison_figures.gap_by_study(frame, ax, names, baseline)
+
+    drawing = render(draw, width=FULL, height=height)
+    note += "One mark a searched trial, the bar is the median"
+    note += "." if baseline is None else ", the dashed line the baseline."
+    return Image(title, f"Gap by study. {title}.", note, drawing)
+
+
+def _baseline(group: Group, column: str, unit: float) -> float | None:
+    if group.shared is None:
+        return None
+    value = unit * float(group.shared.row[column])
+    return None if np.isnan(value) else value
