@@ -11,6 +11,7 @@ from reports.differences import MIN_TRAININGS, Difference
 from reports.findings import Verdict, capital
 from reports.frames import Study, read_study
 from reports.ranking import rank
+from tuner.files import CONFIRM
 from tuner.tables import table
 
 _SETTLED = ("too small to matter", "better", "worse")
@@ -187,6 +188,12 @@ def sentence(result: Result, against: str) -> str:
     _, _, then = contrasts.verdict(contrast).partition("; ")
     then = then or "a verdict needs 3 seeds"
     return f"Not shown that {result.name} differs from {against}: {evidence}; {then}."
+
+
+def trained_again(folder: Path) -> str:
+    """Say how `tune confirm` trained what lies in one of its folders."""
+    images = " and all images" if folder.name == CONFIRM[1] else ""
+    return f"Trained again on fresh seeds{images}"
 
 
 def verdict(study: Study) -> Verdict:

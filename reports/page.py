@@ -65,7 +65,7 @@ def write_comparison(runs: Path) -> Path:
 def report_html(study: Study) -> str:
     """Build a study's page."""
     ranking = rank(study)
-    confirmed = _confirmation(study)
+    confirmed = _confirmations(study)
     # It takes seconds, and the page of a search that runs is made every few.
     weights = importance(study, ranking) if study.state != "running" else None
     columns = table.trials_table(study, ranking) if len(ranking.listed) else []
@@ -77,7 +77,11 @@ def report_html(study: Study) -> str:
         status=facts.status(study),
         outer=study.name.count("/") == 1,
         verdict=_verdict(study, ranking, confirmed),
-        confirmed=_compared(confirmed) if confirmed else None,
+        confirmed=[
+            (arms.trained_again(again.folder), compared)
+            for again in confirmed
+            if (compared := _compared(again))
+        ],
         **_noise(study),
         **_replication(study),
         notes=findings.notes(study, ranking),
@@ -127,29 +131,30 @@ def _compared(study: Study) -> Compared | None:
     )
 
 
-def _confirmation(study: Study) -> Study | None:
-    """Read what `tune confirm` trained of a study, if it did."""
-    for folder in (study.folder / name for name in CONFIRM):
+def _confirmations(study: Study) -> list[Study]:
+    """Read what `tune confirm` trained of a study; on all images is more, and first."""
+    found = []
+    for folder in (study.folder / name for name in reversed(CONFIRM)):
         with suppress(RecordError):
             if (folder / "study.json").exists():
-                return read_study(folder)
-    return None
+                found.append(read_study(folder))
+    return found
 
 
 def _verdict(
-    study: Study, ranking: Ranking, confirmed: Study | None
+    study: Study, ranking: Ranking, confirmed: list[Study]
 ) -> findings.Verdict:
     if study.arms:
         return arms.verdict(study)
     found = findings.verdict(study, ranking)
     luck = findings.luck(optimism.of_study(study, ranking), len(ranking.ranked))
     found = findings.Verdict(found.lead, (*found.support, *([luck] if luck else [])))
-    if confirmed is None or not contrasts.contrasts(confirmed, rank(confirmed)):
-        return found
-    said = arms.verdict(confirmed)
-    images = " and all images" if confirmed.folder.name == CONFIRM[1] else ""
-    again = f"Trained again on fresh seeds{images}: {said.lead}"
-    return findings.Verdict(found.lead, (again, *found.support))
+    again = [
+        f"{arms.trained_again(s.folder)}: {arms.verdict(s).lead}"
+        for s in confirmed
+        if contrasts.contrasts(s, rank(s))
+    ]
+    return findings.Verdict(found.lead, (*again, *found.support))
 
 
 def _effects(study: Study, ranking: Ranking) -> dict[str, Any]:

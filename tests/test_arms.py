@@ -6,6 +6,8 @@ import json
 
 import numpy as np
 import pytest
+import studies
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from test_search import Arithmetic, Interrupt, _facts, _session
@@ -17,6 +19,7 @@ from reports.page import report_html
 from search_spaces.config import BASELINE, CnnConfig
 from search_spaces.errors import UsageError
 from tuner.arms import AUTO, Arm, look
+from tuner.cli import cli
 from tuner.comparing import changed, known_arms, settings_for
 from tuner.settings import SettingsError, StudySettings
 from tuner.study import Study
@@ -191,6 +194,34 @@ def test_a_page_and_a_terminal_say_the_same_verdict(tmp_path):
     assert outcome.facts["arms"][1]["verdict"] == "better"
     assert outcome.facts["arms"][1]["level"] == pytest.approx(0.975)
     assert known_arms(folder)[1].name == name
+
+
+def test_both_confirmations_are_shown_the_one_on_all_images_first(tmp_path):
+    """What is confirmed on a part of the images alone is the weaker evidence."""
+    folder = studies.write_study(tmp_path, "searched", n=6)
+    studies.write_arms(folder / "confirm", studies.TRIED, "confirm", 3)
+    again = {**studies.TRIED, "filters=48": (CnnConfig(filters=(48,)), 0.7)}
+    studies.write_arms(folder / "confirm-all-images", again, "confirm", 3)
+
+    show = ["show", "searched", "--directory", str(tmp_path)]
+    printed = CliRunner().invoke(cli, show).stdout
+    html = report_html(read_study(folder))
+    found = results.outcome(folder / "confirm-all-images")
+
+    headings = [
+        "Trained again on fresh seeds and all images",
+        "Trained again on fresh seeds",
+    ]
+    support = html.partition('class="support">')[2].partition("</p>")[0]
+    section = html.partition('id="confirmed"')[2].partition("</section>")[0]
+    for text, ending in ((printed, ":\n"), (support, ": "), (section, "</h3>")):
+        first, second = (text.index(f"{heading}{ending}") for heading in headings)
+        assert first < second
+        assert ending == "</h3>" or found.lines[0][:30] in text[first:second]
+    assert section.count("<table") == 2
+    facts = json.loads(CliRunner().invoke(cli, [*show, "--json"]).stdout)
+    assert facts["confirmed_all_images"] == found.facts
+    assert facts["confirmed"] == results.outcome(folder / "confirm").facts
 
 
 def _predict(folder, accuracies):

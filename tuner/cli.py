@@ -221,15 +221,21 @@ class _Given(NamedTuple):
 def _given_configs(folder: Path) -> _Given:
     from tuner.comparing import known_arms
 
-    inner = [(folder / name, "confirmed") for name in CONFIRM]
-    for where, name in ((folder, "arms"), *inner):
-        if known_arms(where):
-            from reports.arms import outcome
+    if known_arms(folder):
+        from reports.arms import outcome
 
-            found = outcome(where, width=width())
-            facts = found.facts["arms"] if name == "arms" else found.facts
-            return _Given({name: facts}, ["", *found.lines])
-    return _Given({}, [])
+        found = outcome(folder, width=width())
+        return _Given({"arms": found.facts["arms"]}, ["", *found.lines])
+    given = _Given({}, [])
+    names = zip(CONFIRM, ("confirmed", "confirmed_all_images"), strict=True)
+    for name, key in reversed(list(names)):  # on all images is more, and first
+        if known_arms(folder / name):
+            from reports.arms import outcome, trained_again
+
+            found = outcome(folder / name, width=width())
+            given.facts[key] = found.facts
+            given.lines.extend(["", f"{trained_again(folder / name)}:", *found.lines])
+    return given
 
 
 def _settings(options: dict[str, Any], folder: Path, *, overwrite: bool) -> Any:
