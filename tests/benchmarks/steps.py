@@ -23,12 +23,14 @@ import argparse
 import os
 import platform
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from data import data_file
 
 IMAGES = 1024
 SIDES = ("arrays", "bytes", "kernels", "fused", "steps")
@@ -73,9 +75,9 @@ def images(path: Path | None) -> tuple[np.ndarray, np.ndarray]:
     """Load what the sides train on."""
     from tuner.datasets import load_dataset
 
-    data = load_dataset(
-        None if path else "digits", path, limit=IMAGES, validation_split=0.0, seed=0
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = data_file(path, Path(folder))
+        data = load_dataset(None, path, limit=IMAGES, validation_split=0.0, seed=0)
     return data.x_train[data.train], data.y_train[data.train]
 
 

@@ -21,6 +21,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from data import data_file
+
 HERE = Path(__file__).parent
 
 
@@ -36,11 +38,12 @@ def main() -> None:
     asked = parser.parse_args()
     rounds = []
     with tempfile.TemporaryDirectory() as name:
+        asked.data = data_file(asked.data, Path(name))
         for number in range(asked.rounds):
             order = asked.workers[:: -1 if number % 2 else 1]
             rounds.append({n: seconds(asked, n, Path(name)) for n in order})
             print(rounds[-1], flush=True)
-    print(f"{platform.machine()}, {os.cpu_count()} cores, {asked.data or 'digits'},")
+    print(f"{platform.machine()}, {os.cpu_count()} cores, {asked.data.name},")
     print(
         f"{asked.limit} images, {asked.epochs} epochs, 8 configs, {len(rounds)} rounds"
     )
@@ -55,9 +58,8 @@ def main() -> None:
 
 def seconds(asked: argparse.Namespace, workers: int, folder: Path) -> float:
     """Give the seconds of one search."""
-    data = ["--data", asked.data] if asked.data else ["--dataset", "digits"]
     command = ["-m", "tuner", "--space", HERE / "space.py", "-n", 8, "--no-baseline"]
-    command += [*data, "--limit", asked.limit, "--epochs", asked.epochs]
+    command += ["--data", asked.data, "--limit", asked.limit, "--epochs", asked.epochs]
     command += ["--directory", folder, "--name", "bench", "--overwrite"]
     command += ["--workers", workers, "--no-report", "--json", *asked.rest]
     done = subprocess.run(

@@ -7,7 +7,7 @@ A peer is a script from KerasTuner's guide, and one from Optuna's example. All s
 train the same configs for the same epochs on the same images and give train,
 validation and test accuracy for each. They run in turn, as whole processes; the
 ratio is trials an hour, ours over theirs, round by round. Without `--data` the
-images are scikit-learn's digits, which are too small to say much.
+images are scikit-learn's digits, enlarged.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from data import data_file
 
 from tuner.datasets import load_dataset
 
@@ -42,6 +43,7 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        asked.data = data_file(asked.data, folder)
         source = write_split(asked, folder)
         rounds = [measure(asked, source, folder / str(i)) for i in range(asked.rounds)]
     report(asked, rounds)
@@ -50,7 +52,7 @@ def main() -> None:
 def write_split(asked: argparse.Namespace, folder: Path) -> Path:
     """Give the plain script the images and the split that `tune` uses."""
     data = load_dataset(
-        None if asked.data else "digits",
+        None,
         asked.data,
         limit=asked.limit,
         validation_split=0.1,
@@ -94,9 +96,9 @@ def run_peer(asked: argparse.Namespace, peer: str, split: Path, folder: Path) ->
 
 def run_tune(asked: argparse.Namespace, folder: Path) -> dict:
     """Time ours, its study and pages included."""
-    data = ["--data", asked.data] if asked.data else ["--dataset", "digits"]
     space = ["-m", "tuner", "--space", HERE / "space.py", "--no-baseline"]
     space += ["--algorithm", "grid"]  # in the order that the others take
+    data = ["--data", asked.data]
     size = ["--limit", asked.limit, "--epochs", asked.epochs]
     seconds = timed([*space, *data, *size, "--directory", folder])
     (study,) = folder.glob("*/study.json")
@@ -123,7 +125,7 @@ def timed(command: list) -> float:
 
 def report(asked: argparse.Namespace, rounds: list[dict[str, dict]]) -> None:
     """Print the ratios, and all sides' accuracies beside each other."""
-    print(f"{platform.machine()}, {os.cpu_count()} cores, {asked.data or 'digits'},")
+    print(f"{platform.machine()}, {os.cpu_count()} cores, {asked.data.name},")
     print(f"{asked.limit} images, {asked.epochs} epochs, {len(rounds)} rounds in turn")
     print(f"{'':>10}  {'seconds':>22}  {'trials an hour, ours over theirs':>33}")
     for side in rounds[0]:
