@@ -24,7 +24,7 @@ ARGS = [
 ]  # fmt: skip
 KINDS = (
     *("5", "50", "500", "hostile", "published", "failed"),
-    *("tried", "noise", "confirmed", "comparison"),
+    *("tried", "noise", "confirmed", "comparison", "alone"),
 )
 
 
@@ -65,13 +65,19 @@ def paths(tmp_path_factory):
         ),
         "confirmed": studies.write_study(runs, "confirmed", 12),
     }
-    studies.write_arms(runs / "confirmed" / "confirm", studies.TRIED, "confirm", 3)
+    for name in ("confirm", "confirm-all-images"):
+        studies.write_arms(runs / "confirmed" / name, studies.TRIED, "confirm", 3)
     written = {kind: pages.write_report(folder) for kind, folder in folders.items()}
     shutil.rmtree(folders["5000"] / "trials")  # only its page is asked for
     studies.write_study(
         runs, "hyperparams", 30, space="hyperparams", change=studies.shared_baseline
     )
-    return {**written, "comparison": pages.write_comparison(runs)}
+    written["comparison"] = pages.write_comparison(runs)
+    others = tmp_path_factory.mktemp("others")
+    for name in ("of-some-images", "of-other-images", "of-yet-other-images"):
+        data = {**studies.DATA, "split": name}
+        studies.write_study(others, name, 8, data=data)
+    return {**written, "alone": pages.write_comparison(others)}
 
 
 @pytest.fixture
@@ -126,7 +132,7 @@ def test_images_load_and_have_words(visit, paths, kind):
         "img", "all => all.map(i => [i.complete && i.naturalWidth > 0, i.alt])"
     )
     assert all(loaded and re.search(r"\d", alt) for loaded, alt in images)
-    assert images or kind == "failed"
+    assert images or kind in {"failed", "alone"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
