@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports import grounds, views, wording
+from reports import grounds, knobs, views, wording
 from reports.frames import Study, read_study
 from reports.ranking import Ranking, rank, searched
 from reports.views import BASELINE
@@ -246,9 +246,7 @@ def best_against_time(group_: Group) -> pd.DataFrame:
 def ranges(entries: tuple[Entry, ...]) -> tuple[tuple[str, ...], ...]:
     """List each knob that differs: its name, then what each study did with it."""
     names = dict.fromkeys(k.name for e in entries for k in e.study.knobs)
-    return tuple(
-        (name, *(_range(entry.study, name) for entry in entries)) for name in names
-    )
+    return tuple((name, *(_range(entry, name) for entry in entries)) for name in names)
 
 
 def baseline_label(group_: Group, baseline: Baseline) -> str:
@@ -320,23 +318,21 @@ def _why_unranked(entry: Entry) -> str:
     return "No trial has finished with a validation score."
 
 
-def _range(study: Study, name: str) -> str:
+def _range(entry: Entry, name: str) -> str:
     """Say what a study did with a knob: its range, its choices, or one value."""
-    knob = next((k for k in study.knobs if k.name == name), None)
-    if knob is None:
-        if name not in study.configs:
-            return "not in any config"
-        values = study.configs[name].dropna().unique()
-        if len(values) == 1:
-            return f"fixed at {wording.value(values[0])}"
-        return wording.MISSING
-    if knob.choices:
+    study = entry.study
+    knob = knobs.declared(study.record).get(name) if len(entry.searched) else None
+    if knob and len(knob.choices) > 1:
         return ", ".join(wording.value(value) for value in knob.choices)
-    if knob.low is None or knob.high is None:
-        values = study.configs[name].dropna().unique()
-        return f"{len(values)} values"
-    log = ", log" if knob.log else ""
-    return f"{wording.value(knob.low)} to {wording.value(knob.high)}{log}"
+    if knob and knob.low is not None and knob.high is not None:
+        log = ", log" if knob.log else ""
+        return f"{wording.value(knob.low)} to {wording.value(knob.high)}{log}"
+    if name not in study.configs:
+        return "not in any config"
+    values = study.configs[name].dropna().unique()
+    if len(values) == 1:
+        return f"fixed at {wording.value(values[0])}"
+    return f"{len(values)} values" if len(values) else wording.MISSING
 
 
 def _short(name: str) -> str:

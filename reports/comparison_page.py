@@ -131,6 +131,13 @@ def support(group: Group, found: Studies) -> tuple[str, ...]:
             "Each study is shown within the ranges it searched; other ranges would "
             "give other spreads."
         )
+    others = sum(bool(len(item.entry.ranking.ranked)) for item in group.apart)
+    if group.entries and others:
+        them = "it stands" if others == 1 else "they stand"
+        said.append(
+            f"Not set against them: {wording.several(others, 'study', 'studies')} of "
+            f"other images, split or objective; {them} apart, below."
+        )
     once = all((e.ranking.ranked["executions"] <= 1).all() for e in shown)
     if once:
         said.append("Each config was trained once, so a small difference can be noise.")

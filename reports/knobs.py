@@ -38,9 +38,9 @@ def configs_frame(record: StudyRecord, trials: Sequence[TrialRecord]) -> pd.Data
         proposed = dict(trial.values)
         only = {k: v for k, v in proposed.items() if k not in known}
         rows.append({**only, **trial.config})
-    declared = [h.get("name") for h in _declared(record)]
+    order = list(declared(record))
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    columns.sort(key=lambda k: declared.index(k) if k in declared else len(declared))
+    columns.sort(key=lambda k: order.index(k) if k in order else len(order))
     index = pd.Index([t.trial for t in trials], name="trial", dtype="int64")
     # As objects, so that a depth of 2 does not turn into 2.0 beside a gap.
     return pd.DataFrame(rows, index=index, columns=columns, dtype="object")
@@ -48,24 +48,29 @@ def configs_frame(record: StudyRecord, trials: Sequence[TrialRecord]) -> pd.Data
 
 def varying(record: StudyRecord, configs: pd.DataFrame) -> tuple[Knob, ...]:
     """Find the declared hyperparameters that vary; of a space without any, all."""
-    declared = {str(h.get("name")): h for h in _declared(record)}
-    names = list(declared) or list(configs.columns)
+    known = declared(record)
+    names = list(known) or list(configs.columns)
     used = [name for name in names if name in configs and _varies(configs[name])]
-    return tuple(_knob(name, declared.get(name, {})) for name in used)
+    return tuple(known.get(name, Knob(name)) for name in used)
+
+
+def declared(record: StudyRecord) -> dict[str, Knob]:
+    """Take what a space declares by name, whether or not a trial varied it."""
+    return {str(h.get("name")): _knob(h) for h in _declared(record)}
 
 
 def _varies(column: pd.Series[Any]) -> bool:
     return len({repr(value) for value in column.dropna()}) > 1
 
 
-def _knob(name: str, declared: Mapping[str, Any]) -> Knob:
-    low, high = declared.get("min"), declared.get("max")
+def _knob(hyperparameter: Mapping[str, Any]) -> Knob:
+    low, high = hyperparameter.get("min"), hyperparameter.get("max")
     return Knob(
-        name=name,
+        name=str(hyperparameter.get("name")),
         low=None if low is None else float(low),
         high=None if high is None else float(high),
-        log=declared.get("sampling") == "log",
-        choices=tuple(declared.get("values") or ()),
+        log=hyperparameter.get("sampling") == "log",
+        choices=tuple(hyperparameter.get("values") or ()),
     )
 
 

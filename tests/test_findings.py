@@ -532,6 +532,10 @@ def test_another_split_is_not_overlaid_and_it_says_why(tmp_path, change, asked, 
     group = two_studies(tmp_path, data=data, settings=settings)
 
     assert [apart.entry.name for apart in group.apart] == ["hyperparams-cifar10"]
+    said = comparison_page.page(comparison.read_studies(tmp_path)).support
+    assert any(
+        text.startswith("Not set against them: 1 study of other") for text in said
+    )
     assert group.apart[0].reason == reason
 
 
@@ -628,6 +632,19 @@ def test_only_knobs_that_differ_are_listed(tmp_path):
     assert rate["architecture-cifar10"] == "fixed at 0.001"
     assert rate["hyperparams-cifar10"] == "1e-4 to 0.01, log"
     assert "padding" not in rows
+
+
+def test_a_range_is_what_was_searched_not_what_came_up(tmp_path):
+    """A declared knob that chance held at one value had its range all the same."""
+
+    def few(e):
+        return dataclasses.replace(e, config={**e.config, "kernel_size": 5})
+
+    studies.write_study(tmp_path, "first", 3, change=few)
+    studies.write_study(tmp_path, "second", 20)
+    group = comparison.group(comparison.read_studies(tmp_path).entries)
+    row = next(r for r in comparison.ranges(group.entries) if r[0] == "kernel_size")
+    assert row[1:] == ("3, 5", "3, 5")
 
 
 def test_best_against_time_never_falls(tmp_path):
