@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import json
+import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,7 +35,8 @@ from reports.drawing import Image
 from reports.frames import Study, read_study
 from reports.importance import importance
 from reports.ranking import Ranking, rank
-from tuner.files import CONFIRM, atomic_file
+from search_spaces.errors import ExpectedError
+from tuner.files import CONFIRM, DIRECTORY, atomic_file
 from tuner.records import RecordError
 
 _PODIUM = 8
@@ -60,6 +62,26 @@ def write_comparison(runs: Path) -> Path:
     """
     found = comparison.read_studies(runs)
     return _write(runs / "comparison.html", comparison_html(found))
+
+
+def write_pages(folder: Path) -> str | None:
+    """Write every page that shows a study: its own, its search's, that of all.
+
+    Returns:
+        None, or why they could not be written.
+    """
+    outer = folder.parent
+    try:
+        write_report(folder)
+        if (outer / "study.json").exists():
+            write_report(outer)
+            outer = outer.parent
+        write_comparison(outer)
+    except (ExpectedError, OSError) as error:
+        where = "" if outer == DIRECTORY else f" --directory {shlex.quote(str(outer))}"
+        again = f"tune report{where}"
+        return f"The pages could not be written: {error}. Try again with: {again}"
+    return None
 
 
 def report_html(study: Study) -> str:

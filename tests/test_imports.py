@@ -57,7 +57,12 @@ LAYERS = [
     {"tuner.cli"},
     {"tuner.__main__"},
 ]
-COMMANDS = {"tuner.cli", "tuner.running", "tuner.arm_commands", "tuner.export_command"}
+COMMANDS = {
+    "tuner.cli",
+    "tuner.live_page",
+    "tuner.arm_commands",
+    "tuner.export_command",
+}
 # `reports` reads records: this much of `tuner`, and never a framework.
 SHARED = {
     "tuner.records",

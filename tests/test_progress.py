@@ -33,11 +33,11 @@ class Screen(io.StringIO):
         return self.is_terminal
 
 
-def _watch(folder, *, is_terminal, verbosity=0, ended=None):
+def _watch(folder, *, is_terminal, verbosity=0, refresh=None):
     """Show a stored study as if it ran now."""
     study = Study.open(folder)
     screen = Screen(is_terminal=is_terminal)
-    terminal = Terminal(verbosity, ended, screen)
+    terminal = Terminal(verbosity, refresh, screen)
     terminal.study_opened(study, READY, WORK, resumed=True)
     for trial in study.trials.values():
         terminal.trial_started(trial)
@@ -66,16 +66,38 @@ def test_a_terminal_line_is_at_most_80_columns(folder):
 
 def test_a_log_has_one_timestamped_line_a_trial(folder):
     """No carriage return, no colour."""
-    ends = []
-    text = _watch(folder, is_terminal=False, ended=lambda: ends.append(1))
+    text = _watch(folder, is_terminal=False, refresh=lambda: True)
     assert "\r" not in text
     assert "\x1b" not in text
     assert all(
         re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  ", t) for t in text.splitlines()
     )
     trials = Study.open(folder).trials
-    assert len(re.findall(r"gap|failed:", text)) == len(trials) == len(ends)
+    assert len(re.findall(r"gap|failed:", text)) == len(trials)
     assert "Watch" in text
+
+
+def test_the_page_hears_of_a_trial_once_another_trains(folder):
+    """Asked until it will show the news; not at the end, where it is drawn anyway."""
+    study, answers, asked = Study.open(folder), [False, True], []
+
+    def refresh():
+        asked.append(len(asked))
+        return answers.pop(0)
+
+    terminal = Terminal(0, refresh, Screen(is_terminal=False))
+    terminal.study_opened(study, READY, WORK, resumed=False)
+    one, other, *_ = study.trials.values()
+    epoch = EpochEnd(other.trial, 0, 1, {"accuracy": 0.5}, 1.0, 1.0)
+    terminal.trial_started(one)
+    terminal.trial_started(other)
+    assert asked == []
+    terminal.trial_ended(one)
+    for count in (1, 2, 2):
+        terminal.epoch_ended(other, epoch)
+        assert len(asked) == count
+    terminal.trial_ended(other)
+    assert len(asked) == 2
 
 
 def test_quiet_says_nothing_and_verbose_says_every_epoch(folder):

@@ -224,6 +224,7 @@ def _look(
     from reports import arms as results
     from tuner import running
     from tuner.comparing import known_arms, settings_for
+    from tuner.live_page import Pages
 
     how = {name: options[name] for name in _HOW}
     how |= {f"{name}_s": options[name] for name in ("time_limit", "trial_timeout")}
@@ -231,23 +232,24 @@ def _look(
     known = [] if overwrite else known_arms(folder)
     numbers = [seeds] if seeds else [n for n in AUTO if n >= _fewest(known, asked)]
     deadline = time.monotonic() + (options["time_limit"] or math.inf)
-    for number in numbers or [AUTO[-1]]:
-        known = look(known, asked, number)
-        if options["time_limit"]:  # of all looks together
-            how["time_limit_s"] = max(1.0, deadline - time.monotonic())
-        running.search(
-            settings_for(kind, known, like, how),
-            folder,
-            overwrite=overwrite,
-            pages=options["report"],
-            verbosity=-1 if options["quiet"] else int(options["verbose"]),
-        )
-        overwrite = False
-        configs = [dict(arm.config) for arm in asked]
-        outcome = results.outcome(folder, configs, width())
-        if outcome.state != "completed" or outcome.is_settled:
-            break
-    problem = running.write_pages(folder) if options["report"] else None
+    with Pages(folder, wanted=options["report"]) as pages:
+        for number in numbers or [AUTO[-1]]:
+            known = look(known, asked, number)
+            if options["time_limit"]:  # of all looks together
+                how["time_limit_s"] = max(1.0, deadline - time.monotonic())
+            running.search(
+                settings_for(kind, known, like, how),
+                folder,
+                overwrite=overwrite,
+                pages=pages,
+                verbosity=-1 if options["quiet"] else int(options["verbose"]),
+            )
+            overwrite = False
+            configs = [dict(arm.config) for arm in asked]
+            outcome = results.outcome(folder, configs, width())
+            if outcome.state != "completed" or outcome.is_settled:
+                break
+        problem = pages.write()
     if options["as_json"]:
         print_json(outcome.facts)
     else:

@@ -87,6 +87,7 @@ def search(
         given = {name for name, value in options.items() if value is not None}
         settings = _settings(options, folder, overwrite=overwrite)
         from tuner import running
+        from tuner.live_page import Pages
 
         if settings.in_s:
             from tuner import time_plan
@@ -96,15 +97,16 @@ def search(
         if dry_run:
             _dry_run(settings, folder, overwrite=overwrite, as_json=as_json)
             return
-        running.search(
-            settings,
-            folder,
-            overwrite=overwrite,
-            pages=report,
-            verbosity=-1 if quiet else int(verbose),
-            started=started,
-        )
-        _finish(folder, pages=report, as_json=as_json, open_page=open_page)
+        with Pages(folder, wanted=report) as pages:
+            running.search(
+                settings,
+                folder,
+                overwrite=overwrite,
+                pages=pages,
+                verbosity=-1 if quiet else int(verbose),
+                started=started,
+            )
+            _finish(folder, pages, as_json=as_json, open_page=open_page)
 
 
 @cli.command()
@@ -269,24 +271,24 @@ def _default_name(options: dict[str, Any]) -> str:
     return f"{Path(options['space']).stem}-{source}{base}"
 
 
-def _finish(folder: Path, *, pages: bool, as_json: bool, open_page: bool) -> None:
+def _finish(folder: Path, pages: Any, *, as_json: bool, open_page: bool) -> None:
     """Say what came of a search, on stdout."""
     from tuner import running, summary
     from tuner.study import Study
 
     study = Study.open(folder)
-    problem = running.write_pages(folder) if pages else None
+    problem = pages.write()
     if as_json:
         print_json(summary.study_object(study))
     else:
         print_lines(summary.ending(study))
         if summary.may_confirm(study):
             click.echo(f"Next     {study.command('confirm')}")
-        if pages and not problem:
+        if pages.wanted and not problem:
             running.say_where(folder)
     if problem:
         fail(FAILED, problem)
-    if pages and open_page:
+    if pages.wanted and open_page:
         click.launch(str(folder / "report.html"))
     if not study.trials and not study.record.rejected:
         fail(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 80
 _LIVE_LINES = 8
+_SOON_S = 20.0  # drawing takes training a few seconds
 _QUARTER_OF_AN_HOUR = 900.0
 
 
@@ -32,20 +33,22 @@ class Terminal:
 
     Args:
         verbosity: 0 for a line a trial, -1 for nothing, 1 for every epoch too.
-        on_trial_end: Called after each trial, for the page; None without one.
+        refresh: Called while something trains once a trial has ended, until it says
+            that the page will show it; None without a page.
         stream: Where to write.
     """
 
     def __init__(
         self,
         verbosity: int = 0,
-        on_trial_end: Callable[[], None] | None = None,
+        refresh: Callable[[], bool] | None = None,
         stream: TextIO | None = None,
     ) -> None:
         self._stream = stream or sys.stderr
         self._live = self._stream.isatty() and verbosity >= 0
         self._verbosity = verbosity
-        self._on_trial_end = on_trial_end
+        self._refresh = refresh
+        self._has_news = False  # for the page
         self._running: dict[int, str] = {}  # the live lines, by trial
         self._drawn = 0  # live lines on the screen, the cursor in the last
         self._workers = 1
@@ -102,13 +105,14 @@ class Terminal:
                 "its trial runs again."
             )
         self._say("Ctrl-C stops safely; the same command resumes.")
-        if self._on_trial_end:
+        if self._refresh:
             self._say(f"Watch {study.folder / 'report.html'}")
         self._say("")
 
     def trial_started(self, trial: TrialRecord) -> None:
         """Show the trial's live line."""
         self._show_live(trial, "starts")
+        self._tell_the_page()
 
     def epoch_ended(self, trial: TrialRecord, event: EpochEnd) -> None:
         """Change the live line."""
@@ -121,6 +125,7 @@ class Terminal:
         if self._verbosity > 0:
             self._say_line(f"   {self._label(trial)} {text}   {self._outlook()}")
         self._show_live(trial, text)
+        self._tell_the_page()
 
     def trial_ended(self, trial: TrialRecord) -> None:
         """Write the trial's permanent line, once it has all its seeds."""
@@ -137,8 +142,15 @@ class Terminal:
             self._say_line(f"  {self._label(trial)} {self._result(trial)}", mark)
         if trial.trial == 0 and not self._gets_more_seeds(trial):
             self._say_what_the_rest_takes()
-        if self._on_trial_end:
-            self._on_trial_end()
+        self._has_news = self._refresh is not None
+
+    def _tell_the_page(self) -> None:
+        """Have it drawn again, not near the end: then it is drawn whole."""
+        if not self._has_news or not self._refresh:
+            return
+        left = self._seconds_left()
+        if left is None or left > _SOON_S:
+            self._has_news = not self._refresh()
 
     @property
     def has_study(self) -> bool:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import click
 
-from search_spaces.errors import ExpectedError
 from tuner.console import command_line, say
-from tuner.files import DIRECTORY
-from tuner.live_page import LivePage
+from tuner.live_page import Pages
 from tuner.progress import Terminal
 from tuner.session import run_study
 from tuner.settings import StudySettings
@@ -21,7 +18,7 @@ def search(
     folder: Path,
     *,
     overwrite: bool,
-    pages: bool,
+    pages: Pages,
     verbosity: int,
     started: float | None = None,
 ) -> None:
@@ -31,12 +28,11 @@ def search(
         settings: What to search.
         folder: The study's.
         overwrite: Move an older study of that name aside first.
-        pages: Whether to write them, while it runs and at its end.
+        pages: They are written while it runs, and whole if it is cut off.
         verbosity: As `Terminal` takes it.
         started: When the command began, on the monotonic clock; None for now.
     """
-    page = LivePage(folder)
-    terminal = Terminal(verbosity, on_trial_end=page.refresh if pages else None)
+    terminal = Terminal(verbosity, pages.refresh if pages.wanted else None)
     try:
         run_study(
             settings,
@@ -48,30 +44,11 @@ def search(
         )
     except BaseException:
         terminal.finish()
-        if pages and terminal.has_study and (problem := write_pages(folder)):
+        if terminal.has_study and (problem := pages.write()):
             say(problem)
         raise
     finally:
         terminal.finish()
-        page.stop()
-
-
-def write_pages(folder: Path) -> str | None:
-    """Write a study's page and those that show it too, or say why not."""
-    from reports.page import write_comparison, write_report
-
-    outer = folder.parent
-    try:
-        write_report(folder)
-        if (outer / "study.json").exists():
-            write_report(outer)
-            outer = outer.parent
-        write_comparison(outer)
-    except (ExpectedError, OSError) as error:
-        where = "" if outer == DIRECTORY else f" --directory {shlex.quote(str(outer))}"
-        again = f"tune report{where}"
-        return f"The pages could not be written: {error}. Try again with: {again}"
-    return None
 
 
 def say_where(folder: Path) -> None:
