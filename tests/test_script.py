@@ -56,6 +56,7 @@ def _modules(text):
         {"dataset": "cifar10", "data": None},
         {"dataset": "digits", "data": None},
         {"dataset": None, "data": "it's mine.npz"},
+        {"dataset": None, "data": "mine.npz", "limit": 3000},
         {"dataset": None, "data": "a folder"},
         {"dataset": None, "data": "a folder", "test_split": 0.2},
     ],
@@ -68,6 +69,8 @@ def test_a_script_is_python_that_needs_nothing_of_ours(tmp_path, settings):
     text = script(study, study.trials[0])
     assert set(_modules(text)) <= {"keras", "numpy", "sklearn"}
     compile(text, "train.py", "exec")
+    assert "5,000 for validation" in text
+    assert ("and all beyond" in text) == bool(settings.get("limit"))
     assert max(map(len, text.splitlines())) <= 100
 
 
@@ -112,7 +115,18 @@ def test_a_script_of_a_users_own_code_runs(tmp_path):
     text = (tmp_path / "train.py").read_text(encoding="utf-8")
     assert set(_modules(text)) <= {"keras", "keras_tuner", "numpy", "sklearn"}
     assert "'accuracy': 0." in run("train.py")
-    assert (tmp_path / "model.keras").exists()
+    assert (tmp_path / "trained.keras").exists()  # not the name that export takes
+    assert "(x_test, y_test)" not in text  # the test set never chooses
+
+    run("-m", "tuner", "export", "mine-digits", "--script")  # over its own
+    (tmp_path / "train.py").write_text("# my own", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "tuner", "export", "mine-digits", "--script"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "--output must be new, or a script that tune wrote" in done.stderr
+    assert (tmp_path / "train.py").read_text(encoding="utf-8") == "# my own"
 
 
 def test_a_table_is_the_pages_own(tmp_path):

@@ -84,11 +84,17 @@ def _export_trial(
 ) -> None:
     from tuner.export import choose_trial, train_again, write_model
     from tuner.files import atomic_file
-    from tuner.script import script
+    from tuner.script import MARK, script
 
     chosen = choose_trial(study, trial)
     if kind == "script":
         text = script(study, chosen)
+        if output.exists() and MARK not in output.read_text("utf-8", "replace"):
+            fail(
+                USAGE,
+                f"--output must be new, or a script that tune wrote, and {output} is "
+                "neither. Give another with -o.",
+            )
         with atomic_file(output) as file:
             file.write(text)
         key, snippet = "script", f"python {shlex.quote(str(output))}"

@@ -13,12 +13,14 @@ from tuner.known import own_space
 from tuner.records import TrialRecord
 from tuner.study import Study
 
+MARK = "Written by tune"  # in every script
+
 _HEAD = '''\
 """Trial {trial} of study {study}: train it again with plain Keras.
 
 {recorded}
-Another seed, and the {images:,} images that tune held out or left away, give another
-figure. Written by tune {version}.
+Another seed, and the images that tune held out ({left}),
+give another figure. {mark} {version}.
 """
 
 {imports}
@@ -52,7 +54,7 @@ if __name__ == "__main__":
     model.fit(x_train, y_train, batch_size={batch_size}, epochs={epochs}, verbose=2)
     loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
     print(f"test accuracy {{accuracy:.4f}}, loss {{loss:.4f}}")
-    model.save("model.keras")
+    model.save("trained.keras")
 '''
 _OWN = """
 
@@ -69,7 +71,7 @@ if __name__ == "__main__":
     hp.values = {values}
     {fit}
     print(model.evaluate(x_test, y_test, verbose=0, return_dict=True))
-    model.save("model.keras")
+    model.save("trained.keras")
 """
 _BY_KERAS = """\
 model = {build}
@@ -77,8 +79,11 @@ model = {build}
 _BY_ITS_FIT = """\
 hypermodel = {name}
     model = hypermodel.build(hp)
+    order = np.random.default_rng({seed}).permutation(len(x_train))
+    held, rest = order[: len(order) // 10], order[len(order) // 10 :]
     hypermodel.fit(
-        hp, model, x_train, y_train, validation_data=(x_test, y_test){told},
+        hp, model, x_train[rest], y_train[rest],
+        validation_data=(x_train[held], y_train[held]){told},
         callbacks=[], verbose=2,
     )"""
 _NPZ = """\
@@ -139,13 +144,13 @@ def script(study: Study, trial: TrialRecord) -> str:
     """
     own = own_space(study.record)
     execution = trial.executions[0]
-    data = study.record.data
     imports = ["import keras", *(["import keras_tuner"] if own else [])]
     head = _HEAD.format(
         trial=trial.trial,
         study=_text(study.name),
         recorded=_recorded(study, trial),
-        images=data["validation"],
+        left=_left(study),
+        mark=MARK,
         version=version("tune-keras"),
         imports="\n".join([*imports, "import numpy as np"]),
         load=_load(study) + _SHAPED,
@@ -153,7 +158,7 @@ def script(study: Study, trial: TrialRecord) -> str:
     kept = execution.best_epoch or execution.epochs
     if own:
         return head + _own(study, trial, own, kept)
-    config = CnnConfig.from_dict(trial.config)
+    config, data = CnnConfig.from_dict(trial.config), study.record.data
     return head + _CNN.format(
         layers="\n".join(_lines(config, tuple(data["input_shape"]), data["classes"])),
         optimizer=_optimizer(config),
@@ -171,6 +176,13 @@ def _recorded(study: Study, trial: TrialRecord) -> str:
         f"Its test accuracy there was {found}, trained on {data['train']:,} images of\n"
         f"{_text(data['name'])} and tested on {data['test']:,}."
     )
+
+
+def _left(study: Study) -> str:
+    """Say which training images the script has and the study's trainings had not."""
+    said = f"{study.record.data['validation']:,} for validation"
+    limit = study.record.settings.get("limit")
+    return f"{said}, and all beyond {limit:,}" if limit else said
 
 
 def _text(name: str) -> str:
@@ -250,5 +262,7 @@ def _own(study: Study, trial: TrialRecord, own: OwnSpace, epochs: int) -> str:
         divisor=own_models.divisor(own.model),
         labels=network.label_code,
         values=values,
-        fit=fit.format(name=name, build=build, told=told),
+        fit=fit.format(
+            name=name, build=build, told=told, seed=trial.executions[0].seed
+        ),
     )
