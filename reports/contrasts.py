@@ -193,7 +193,7 @@ def _what_would(contrast: Contrast) -> str:
         return "more than 200 seeds would settle it"
     if wanted <= difference.trainings:
         return "a few more seeds may settle it"
-    return f"about {wanted:.0f} seeds would settle it"
+    return f"about {wanted:.0f} seeds would settle it if it is as large as it looks"
 
 
 def seeds_to_settle(contrast: Contrast) -> int | None:

@@ -260,14 +260,14 @@ def _trials_frame(
 
 
 def _peak_epoch(epochs: pd.DataFrame, objective: Objective) -> pd.Series[float]:
-    """Find the epoch at which a trial's mean curve was at its best."""
+    """Find the epoch at which a trial's mean curve was at its best, last if twice."""
     if objective.name not in epochs or epochs.empty:
         return pd.Series(dtype="float64")
     mean = epochs.groupby(["trial", "epoch"])[objective.name].mean().dropna()
     if mean.empty:
         return pd.Series(dtype="float64")
     signed = mean if objective.higher_is_better else -mean
-    best = signed.groupby("trial").idxmax()
+    best = signed.iloc[::-1].groupby("trial").idxmax()
     return best.map(lambda key: float(key[1]))
 
 

@@ -86,21 +86,29 @@ def trials_table(study: Study, ranking: Ranking) -> list[Column]:
             Column("executions", "Seeds", "count", _plain(rows["executions"]))
         )
     taken = {column.key for column in columns}
-    for knob in study.knobs:
-        values = _plain(rows["trial"].map(study.configs[knob.name]))
+    for name in _varying(study):
+        values = _plain(rows["trial"].map(study.configs[name]))
         numeric = all(
             v is None or (isinstance(v, int | float) and not isinstance(v, bool))
             for v in values
         )
         if not numeric:
             values = [None if v is None else wording.value(v) for v in values]
-        key = f"config_{knob.name}" if knob.name in taken else knob.name
-        title = knob.name.replace("_", " ")
-        title = f"{title} (set)" if knob.name in taken else title
+        key = f"config_{name}" if name in taken else name
+        title = name.replace("_", " ")
+        title = f"{title} (set)" if name in taken else title
         columns.append(Column(key, title, "number" if numeric else "text", values))
     if rows["error"].notna().any():
         columns.append(Column("error", "Error", "text", _plain(rows["error"])))
     return columns
+
+
+def _varying(study: Study) -> list[str]:
+    """Name what tells configs apart: what varies, and what some do not have at all."""
+    knobs = {knob.name for knob in study.knobs}
+    missing = study.configs.isna()
+    partly = {str(n) for n in missing if missing[n].any() and not missing[n].all()}
+    return [str(name) for name in study.configs if name in knobs | partly]
 
 
 def cells(column: Column) -> list[str]:

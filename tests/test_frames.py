@@ -272,3 +272,16 @@ def test_published_is_listed_and_not_ranked(tmp_path):
     assert not ranking.by_validation
     assert not len(ranking.ranked)
     assert ranking.listed["trial"].tolist() == list(range(9))
+
+
+def test_of_equal_epochs_the_last_is_the_peak(tmp_path):
+    """A trial whose last epoch is as good as any did not peak earlier."""
+
+    def change(trial):
+        run = trial.executions[0]
+        curve = [0.1, 0.5, *[0.5] * (run.epochs - 2)]
+        run = dataclasses.replace(run, history={**run.history, "val_accuracy": curve})
+        return dataclasses.replace(trial, executions=(run,))
+
+    study = read_study(studies.write_study(tmp_path, n=2, change=change))
+    assert (study.trials["peak_epoch"] == study.trials["epochs"]).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import dataclasses
 import json
 import runpy
 import subprocess
@@ -142,3 +143,15 @@ def test_a_table_is_the_pages_own(tmp_path):
     for column in columns:
         written = [row[column.key] for row in rows]
         assert written == ["" if v is None else str(v) for v in column.data]
+
+
+def test_what_one_config_alone_has_is_in_the_table(tmp_path):
+    """A config can be built again from its row."""
+
+    def change(trial):
+        config = dict(trial.config) | ({"filters_9": 16} if trial.trial == 1 else {})
+        return dataclasses.replace(trial, config=config)
+
+    study = read_study(studies.write_study(tmp_path, n=3, change=change))
+    columns = {c.key: c.data for c in trials_table(study, rank(study))}
+    assert sorted(columns["filters_9"], key=str) == [16, None, None]

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
+import studies
 from scipy import stats
 from tasks import digits
 
@@ -144,6 +145,22 @@ def test_a_space_of_few_points_needs_no_more_trials_than_that(chosen, tmp_path):
     (tmp_path / "eight.py").write_text(EIGHT, encoding="utf-8")
     _, said = chosen(space=str(tmp_path / "eight.py"), in_s=900.0)
     assert "about 7 trials" in said
+
+
+@pytest.mark.parametrize(
+    ("in_s", "algorithm", "trials"),
+    [(60.0, "random", 12), (150.0, "random", 30), (150.0, "hyperband", 12)],
+)
+def test_a_longer_time_has_more_trials(tmp_path, in_s, algorithm, trials):
+    """What was chosen for a study of a minute goes on for as long as is asked now."""
+    began = {"in_s": 60.0, "max_trials": 12, "limit": 500, "epochs": 3}
+    began = StudySettings("architecture", algorithm=algorithm, **began)
+    folder = studies.write_study(tmp_path, n=1, settings=began.to_dict())
+    asked = StudySettings("architecture", algorithm=algorithm, in_s=in_s)
+
+    found = time_plan.stored(asked, folder, given=())
+    assert (found.max_trials, found.limit, found.epochs) == (trials, 500, 3)
+    assert found.in_s == in_s
 
 
 def test_the_smallest_difference_has_80_percent_power():

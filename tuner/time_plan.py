@@ -47,6 +47,8 @@ def stored(
 ) -> StudySettings | None:
     """Take what was chosen for a study as it began, or None if it is new.
 
+    A longer time has more trials, but for Hyperband, whose plan is one.
+
     Args:
         settings: With `in_s`.
         folder: The study's.
@@ -56,6 +58,9 @@ def stored(
         return None
     known = StudySettings.from_dict(Study.open(folder).record.settings)
     taken = {name: getattr(known, name) for name in CHOSEN if name not in given}
+    more = (settings.in_s or 0.0) / known.in_s if known.in_s else 1.0
+    if taken.get("max_trials") and more > 1 and settings.algorithm != "hyperband":
+        taken["max_trials"] = math.ceil(more * taken["max_trials"])
     return replace(settings, **taken)
 
 
