@@ -85,9 +85,10 @@ def lead(group: Group, found: Studies) -> str:
     if no_trial_leads and group.shared:
         return f"In no study does a trial come before the baseline: {metric} {value}."
     if margin == 0:
-        text = (
-            f"{first.name} and {second.name} share the {superlative} {metric}, {value}"
-        )
+        top = float(first.leader["objective"])
+        tied = [e.name for e in group.entries if float(e.leader["objective"]) == top]
+        text = f"{wording.listing(tied)} share the {superlative} {metric}, "
+        text += wording.score(objective, top)
     else:
         side = "above" if objective.higher_is_better else "below"
         unit = (

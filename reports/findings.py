@@ -94,8 +94,8 @@ def luck(found: Optimism | None, trials: int) -> str:
     if found.value < 0.0005:
         chance = "these validation images" if of_images else "images and trainings"
         return (
-            f"Choosing the first of {wording.count(trials)} by {chance} adds next to "
-            f"nothing to its score ({_how(found)})."
+            f"Choosing the first of {wording.count(trials)} by {chance} is estimated "
+            f"to add next to nothing to its score ({_how(found)})."
         )
     return (
         f"About {wording.points(found.value)} of the first's validation accuracy is "

@@ -116,12 +116,12 @@ def knobs(view: Knobs) -> str:
 
 
 def progress(study: Study, ranking: Ranking, view: View) -> str:
-    """Say when the best trial came."""
+    """Say when the best score first came."""
     ended = len(view.frame)
     if not len(ranking.ranked):
         return f"{wording.several(ended, 'trial')} ended, none of them with a place"
-    leader = ranking.ranked["trial"].iloc[0]
-    at = int(view.frame.loc[view.frame["trial"] == leader, "order"].iloc[0])
+    best = view.frame["best"]
+    at = int(view.frame.loc[best == best.iloc[-1], "order"].iloc[0])
     if ended == 1:
         return "One trial has ended"
     if len(ranking.ranked) == 1:

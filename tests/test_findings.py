@@ -712,3 +712,25 @@ def test_the_device_says_how_many_worked_side_by_side(tmp_path):
     )
     older = studies.write_study(tmp_path, "older")
     assert ("Device", "CPU, 2 threads") in facts.about(read_study(older))
+
+
+def test_the_highest_came_when_it_was_first_reached(tmp_path):
+    """Not when the tie's winner, a smaller network, ended."""
+    folder = studies.write_study(
+        tmp_path,
+        n=4,
+        change=scored([0.5, 0.9, 0.8, 0.9], {0: 1000, 1: 900, 2: 800, 3: 100}),
+    )
+    study = read_study(folder)
+    ranking = rank(study)
+    assert int(ranking.ranked["trial"].iloc[0]) == 3
+    title = titles.progress(study, ranking, views.progress(study, ranking))
+    assert title == "The highest came 2nd of 4"
+
+
+def test_every_study_that_shares_the_highest_is_named(tmp_path):
+    """Three of equal score are three."""
+    for name in ("a", "b", "c"):
+        studies.write_study(tmp_path, name, 3, change=scored([0.5, 0.7, 0.6]))
+    lead = comparison_page.page(comparison.read_studies(tmp_path)).lead
+    assert lead.startswith("a, b and c share the highest validation accuracy, 70.0 %")
