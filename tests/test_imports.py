@@ -23,6 +23,7 @@ LAYERS = [
     {"search_spaces.space"},
     {"search_spaces.hypermodel"},
     {"tuner.records", "tuner.locks", "tuner.seeds", "tuner.numbers", "tuner.quiet"},
+    {"tuner.loading"},
     {"tuner.fitting"},
     {"tuner.tables"},
     {"tuner.machine", "tuner.files", "tuner.interrupts", "tuner.arms"},

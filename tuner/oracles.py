@@ -14,15 +14,12 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras_tuner as kt
 import numpy as np
 from keras_tuner.engine.trial import TrialStatus
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import Matern, WhiteKernel
-from threadpoolctl import threadpool_limits
+from keras_tuner.src.tuners import bayesian
 
 from search_spaces.config import CnnConfig
 from search_spaces.own import OwnConfig, OwnSpace
@@ -36,6 +33,9 @@ from tuner.hyperband import FACTOR, Plan
 from tuner.proposals import Proposal, Recorded, Wait
 from tuner.screening import Screen
 from tuner.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from sklearn.gaussian_process import GaussianProcessRegressor
 
 _SEARCHER = "tune"
 _MAX_COLLISIONS = 20_000
@@ -159,6 +159,9 @@ class Bayesian(_Mended, kt.oracles.BayesianOptimizationOracle):  # type: ignore[
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
+        import sklearn  # half a second, which no other search spends
+
+        bayesian.sklearn = sklearn  # KerasTuner asks for it, and was loaded without
         super().__init__(*args, **options)
         # KerasTuner's three a hyperparameter would be more than most searches.
         self.num_initial_points = min(RANDOM_FIRST, 3 * len(self.declared.space))
@@ -166,6 +169,9 @@ class Bayesian(_Mended, kt.oracles.BayesianOptimizationOracle):  # type: ignore[
         self._is_small = size is not None and size <= _CANDIDATES
 
     def _make_gpr(self) -> GaussianProcessRegressor:
+        from sklearn.gaussian_process import GaussianProcessRegressor
+        from sklearn.gaussian_process.kernels import Matern, WhiteKernel
+
         # KerasTuner's kernel knows of no noise: a few close points with unequal
         # scores shrink its length to nothing, and then it predicts nothing.
         kernel = Matern(nu=2.5, length_scale_bounds=(0.1, 10.0))
@@ -179,6 +185,9 @@ class Bayesian(_Mended, kt.oracles.BayesianOptimizationOracle):  # type: ignore[
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Give the next trial's values."""
+        from sklearn.exceptions import ConvergenceWarning
+        from threadpoolctl import threadpool_limits
+
         if self.recorded is not None:
             return {"status": TrialStatus.RUNNING, "values": self.recorded}
         seed = derive_seed(self.seed, len(self.trials))

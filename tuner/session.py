@@ -6,12 +6,10 @@ both take seconds, side by side.
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -21,6 +19,7 @@ from tuner import interrupts, locks
 from tuner.copies import copies
 from tuner.datasets import Dataset, load_dataset, open_arrays, save_arrays
 from tuner.deadline import LAST_PAGE_S, Deadline
+from tuner.loading import load_keras, load_keras_tuner
 from tuner.machine import memory_bytes
 from tuner.opening import (
     open_or_create,
@@ -218,32 +217,12 @@ def make_plan(settings: StudySettings) -> Plan:
         SpaceError: The space cannot be used.
         SettingsError: An option does not go with the space.
     """
-    # The nodes of a Ray cluster are held to this process's backend.
-    light = nullcontext() if settings.ray else _without_tensors()
-    with interrupts.held(), quiet_stderr(), light:
+    with interrupts.held(), quiet_stderr():
+        if settings.ray:  # its nodes are held to this process's backend
+            load_keras()
+        load_keras_tuner()
         from tuner.planning import plan_study
     return plan_study(settings)
-
-
-@contextmanager
-def _without_tensors() -> Iterator[None]:
-    """Let KerasTuner load without TensorFlow or JAX: proposing takes no tensors.
-
-    That is two seconds and half a gigabyte of a process that trains nothing. Workers
-    have the environment as it was.
-    """
-    if "keras" in sys.modules:
-        yield
-        return
-    given = os.environ.get("KERAS_BACKEND")
-    os.environ["KERAS_BACKEND"] = "numpy"
-    try:
-        yield
-    finally:
-        if given is None:
-            del os.environ["KERAS_BACKEND"]
-        else:
-            os.environ["KERAS_BACKEND"] = given
 
 
 def discover(plan: Plan, workers: Workers, folder: Path | None) -> Plan:

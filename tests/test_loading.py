@@ -1,0 +1,108 @@
+"""Promises of loading: what is not used is not loaded, what is not there not needed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+# Says of packages that they are not installed, before anything is loaded.
+MISSING = """
+import sys
+class Missing:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name in {names} or name.partition(".")[0] in {names}:
+            raise ModuleNotFoundError("No module named " + name, name=name)
+sys.meta_path.insert(0, Missing)
+"""
+# What `make install` does not bring and the tests have.
+EXTRAS = {"jax", "jaxlib", "torch", "ray", "optuna", "tensorboard", "statsmodels"}
+
+
+def _run(*lines, missing=(), **environment):
+    program = MISSING.replace("{names}", repr(set(missing))) + "\n".join(lines)
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+
+
+HEAVY = (
+    'print(*sorted({"jax", "tensorflow", "sklearn", "matplotlib"} & set(sys.modules)))'
+)
+BACKEND = "import keras; print(keras.backend.backend())"
+
+
+@pytest.mark.parametrize("missing", [(), EXTRAS])
+def test_proposing_loads_no_tensors(missing):
+    """Whether JAX is installed or not, though Keras's NumPy backend wants it."""
+    load = "from tuner import loading; loading.load_keras_tuner()"
+    assert _run(load, HEAVY, BACKEND, missing=missing) == ["numpy"]
+
+
+def test_what_was_hidden_loads_afterwards():
+    """The next import finds the real packages, and the environment is as it was."""
+    found = _run(
+        "import os; from tuner import loading; loading.load_keras_tuner()",
+        "import jax, matplotlib, sklearn; print(jax.__version__ > '0', *[",
+        "m.__name__ for m in (matplotlib, sklearn)], os.environ['KERAS_BACKEND'])",
+        KERAS_BACKEND="jax",
+    )
+    assert found == ["True", "matplotlib", "sklearn", "jax"]
+
+
+def test_another_keras_brings_its_own_backend():
+    """Where the NumPy backend does not load, the one that was asked for does."""
+    load = "from tuner import loading; loading.load_keras_tuner()"
+    missing = ["keras.src.backend.numpy.nn"]
+    assert _run(load, BACKEND, missing=missing, KERAS_BACKEND="jax") == ["jax"]
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_a_worker_loads_its_backend_alone(backend):
+    """The wrappers and galleries of Keras, and the other backend, stay out."""
+    load = "from tuner import worker; print(worker.load_backend('cpu', 1).on_gpu)"
+    found = _run(load, HEAVY, KERAS_BACKEND=backend)
+    assert found == ["False", backend]
+
+
+@pytest.mark.slow
+def test_every_command_works_without_what_the_tests_need(tmp_path):
+    """Search, verdicts, pages and exports, with the plain installation's packages."""
+    (tmp_path / "sitecustomize.py").write_text(
+        MISSING.replace("{names}", repr(EXTRAS)), encoding="utf-8"
+    )
+    small = ["--dataset", "digits", "--limit", "200", "--epochs", "1"]
+    study = "architecture-digits"
+    commands = [
+        ["--space", "architecture", *small, "-n", "2"],
+        ["--space", "hyperparams", *small, "-n", "6", "--algorithm", "bayesian"],
+        ["confirm", study, "--seeds", "2", "--top", "1"],
+        ["report"],
+        ["list"],
+        ["show", study],
+        ["export", study, "--output", "model.keras"],
+        ["export", study, "--script", "--output", "train.py"],
+        ["export", study, "--to", "csv"],
+    ]
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    for command in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", "tuner", *command],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in {0, 1}, (command, done.stderr)
+        assert "Traceback" not in done.stderr, (command, done.stderr)
+        assert "No module named" not in done.stderr, (command, done.stderr)
+    assert (tmp_path / "model.keras").exists()
+    assert (tmp_path / "runs/comparison.html").exists()
