@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -19,6 +20,7 @@ from reports.advice import next_steps
 from reports.facts import command
 from reports.frames import read_study
 from reports.ranking import rank
+from tuner import summary
 from tuner.cli import cli
 from tuner.study import Study
 
@@ -165,6 +167,30 @@ def test_one_trial_is_shown_in_full(tmp_path):
     assert "epoch" in text
     record = json.loads(run("show", "small", "1", "--json", directory=tmp_path).stdout)
     assert record["trial"] == 1
+
+
+def test_what_nobody_trains_any_more_is_cut_off(tmp_path):
+    """Its record says that it runs: the session that would have known has ended."""
+
+    def stop(trial):
+        return replace(trial, status="running") if trial.trial == 2 else trial
+
+    write_study(tmp_path, "small", n=3, state="interrupted", change=stop)
+    assert "(cut off)" in run("show", "small", directory=tmp_path).stdout
+    one = run("show", "small", "2", directory=tmp_path).stdout
+    assert one.startswith("Trial 2 of small, cut off")
+
+
+@pytest.mark.parametrize(
+    ("failures", "baseline", "found"),
+    [(0.0, True, True), (1.0, True, False), (1.0, False, True)],
+)
+def test_a_baseline_alone_is_no_result(tmp_path, failures, baseline, found):
+    """A search whose every proposal failed could not do its work."""
+    folder = write_study(tmp_path, "small", n=4, failures=failures)
+    study = Study.open(folder)
+    study.update(settings={**study.record.settings, "baseline": baseline})
+    assert summary.has_result(study) is found
 
 
 def test_a_broken_pipe_is_no_error(tmp_path):

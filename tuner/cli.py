@@ -304,8 +304,13 @@ def _finish(folder: Path, pages: Any, *, as_json: bool, open_page: bool) -> None
             f"turned away: {reasons}. Use larger images (--image-size), raise "
             "--max-params, or widen the space.",
         )
-    if not any(t.status == "completed" for t in study.trials.values()):
-        fail(FAILED, f"No trial was completed. See {folder / 'search.log'}.")
+    if not summary.has_result(study):
+        fail(
+            FAILED,
+            "A search must complete a trial that it proposed, and all of them failed. "
+            f"See {folder / 'search.log'}, mend the cause, and go on with other trials "
+            "by the same command.",
+        )
 
 
 def _each(

@@ -26,6 +26,20 @@ def state(study: Study) -> str:
     return stored
 
 
+def has_result(study: Study) -> bool:
+    """Whether a trial besides the baseline was completed, where any was trained."""
+    trials = study.trials.values()
+    rest = [t for t in trials if t.trial or not study.record.settings.get("baseline")]
+    return any(t.status == "completed" for t in rest or trials)
+
+
+def _status(study: Study, trial: TrialRecord) -> str:
+    """Say how a trial stands; what nobody trains any more is cut off."""
+    if trial.status == "running" and state(study) != "running":
+        return "cut off"
+    return trial.status
+
+
 def trial_object(trial: TrialRecord) -> dict[str, Any]:
     """Give a trial as plain values, means over its executions.
 
@@ -139,7 +153,10 @@ def study_lines(study: Study, width: int | None = None) -> list[str]:
     rows: list[_Row] = [
         ("trial", *chosen_by, "val %", "test %", "gap", "params", "time", "config")
     ]
-    rows += [_trial_row(trial, record.space, chosen_by) for trial in ranked + rest]
+    rows += [
+        _trial_row(trial, record.space, chosen_by, _status(study, trial))
+        for trial in ranked + rest
+    ]
     unranked = len(study.trials) - len(ranked)
     shown = table(rows, width, lines=_ROW_LINES)
     lines = [f"Study {study.name}, {state(study)}", *shown]
@@ -161,7 +178,7 @@ def trial_lines(
     study: Study, trial: TrialRecord, width: int | None = None
 ) -> list[str]:
     """Give one trial in full."""
-    lines = [f"Trial {trial.trial} of {study.name}, {trial.status}"]
+    lines = [f"Trial {trial.trial} of {study.name}, {_status(study, trial)}"]
     if trial.error:
         lines.append(f"error  {trial.error}")
     lines += [f"{name:<14} {value}" for name, value in trial.config.items()]
@@ -226,7 +243,10 @@ def _margin(study: Study, ranked: list[TrialRecord]) -> str:
 
 
 def _trial_row(
-    trial: TrialRecord, space: Mapping[str, Any], chosen_by: tuple[str, ...]
+    trial: TrialRecord,
+    space: Mapping[str, Any],
+    chosen_by: tuple[str, ...],
+    status: str,
 ) -> _Row:
     facts = trial_object(trial)
     what = trial.error or wording.trial(trial, space)
@@ -238,5 +258,5 @@ def _trial_row(
         wording.points(facts["gap"], signed=True),
         numbers.params(facts["params"]),
         numbers.duration(facts["seconds"]),
-        what if trial.status != "running" else f"({trial.status}) {what}",
+        what if trial.status != "running" else f"({status}) {what}",
     )
