@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tasks import digits
 
+from tuner.dense import turn
 from tuner.fused import fuse
 from tuner.networks import Network, fresh
 
@@ -32,7 +33,7 @@ _OPTIMIZERS = {
 }
 
 
-def _network(optimizer):
+def _network(optimizer, *hidden):
     keras.utils.set_random_seed(3)
     model = keras.Sequential(
         [
@@ -41,6 +42,7 @@ def _network(optimizer):
             keras.layers.Conv2D(8, 3, activation="relu"),
             keras.layers.MaxPooling2D(2),
             keras.layers.Flatten(),
+            *(make() for make in hidden),
             keras.layers.Dense(10),
         ]
     )
@@ -74,6 +76,60 @@ def test_the_losses_of_50_steps_are_those_of_plain_keras(name):
     )
     for mine, theirs in variables:
         np.testing.assert_allclose(mine.numpy(), theirs.numpy(), rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"use_bias": False}, {"activation": "tanh"}])
+def test_wide_dense_layers_compute_what_plain_keras_does(options):
+    """Their input's gradient is another order of the same sums."""
+
+    def wide():
+        return keras.layers.Dense(2000, **{"activation": "relu", **options})
+
+    def build():
+        return _network(keras.optimizers.SGD(0.2), wide)
+
+    plain, ours = build(), fresh(build, 3)
+    assert ["call" in vars(layer) for layer in ours.model.layers[-2:]] == [True, False]
+    losses = _losses(ours)
+    np.testing.assert_allclose(losses, _losses(plain), rtol=2e-5)
+    assert losses[-1] < 0.9 * losses[0]
+    x, _ = next(iter(_batches()))
+    np.testing.assert_allclose(
+        ours.predict(x), plain.model.predict_on_batch(x), rtol=1e-3, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("size", [8, 64])
+def test_where_it_takes_longer_dense_layers_stay_as_they_are(size):
+    layer = keras.layers.Dense(2000)
+    layer.build((None, 72))
+    assert turn([layer], size) == 0
+    assert turn([layer], 32) == 1
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.layers.Dense(2000, dtype="mixed_float16"),
+        lambda: keras.layers.Dense(100),
+        lambda: type("Mine", (keras.layers.Dense,), {})(2000),
+        lambda: keras.layers.EinsumDense("ab,bc->ac", 2000),
+    ],
+    ids=["mixed precision", "small", "a subclass", "einsum"],
+)
+def test_other_layers_stay_as_they_are(make):
+    layer = make()
+    layer.build((None, 72))
+    assert turn([layer], 32) == 0
+
+
+def test_a_dense_layer_of_sequences_is_left_to_keras():
+    """Its input has three axes."""
+    layer = keras.layers.Dense(2000)
+    x = np.random.default_rng(0).normal(size=(32, 3, 72)).astype(np.float32)
+    expected = np.asarray(layer(x))
+    assert turn([layer], 32) == 1
+    np.testing.assert_array_equal(np.asarray(layer(x)), expected)
 
 
 def test_several_steps_a_call_and_a_short_last_one_change_nothing():

@@ -36,7 +36,7 @@ LAYERS = [
     {"tuner.image_cache"},
     {"tuner.named_datasets", "tuner.image_files", "tuner.splits"},
     {"tuner.datasets", "tuner.settings", "tuner.study", "tuner.proposals"},
-    {"tuner.fused"},
+    {"tuner.fused", "tuner.dense"},
     {"tuner.networks", "tuner.copies", "tuner.devices", "tuner.estimate"},
     {"tuner.own_models", "tuner.resident"},
     {"tuner.feeding"},

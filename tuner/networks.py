@@ -12,6 +12,7 @@ import numpy as np
 
 from search_spaces.config import CnnConfig
 from search_spaces.model import build_model
+from tuner.dense import turn
 from tuner.fused import fuse
 from tuner.tasks import Assessment
 
@@ -171,7 +172,7 @@ def fresh(build: Callable[[], N], seed: int, *, jit_compile: bool | None = None)
     model.jit_compile = jit_compile
     model.optimizer.build(model.trainable_variables)
     if keras.backend.backend() == "tensorflow":
-        _save_passes(model)
+        _save_passes(network)
     return network
 
 
@@ -188,9 +189,12 @@ def _is_tensorflow_on_cpu() -> bool:
     return not tf.config.get_visible_devices("GPU")
 
 
-def _save_passes(model: keras.Model) -> None:
+def _save_passes(network: Network) -> None:
     """Let TensorFlow compute the same with fewer passes and fewer calls."""
+    model = network.model
     if not model.jit_compile:
         fuse(model.optimizer)
+        if _is_tensorflow_on_cpu():
+            turn(model.layers, network.batch_size)
     if model.steps_per_execution == 1 and not model.run_eagerly:
         model.steps_per_execution = _STEPS_A_CALL

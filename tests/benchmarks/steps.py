@@ -8,7 +8,8 @@ Sides, each with all that the ones before it have:
     bytes    uint8 images through tf.data, without its autotuner
     kernels  TensorFlow's own kernels instead of XLA's
     fused    an optimizer's update in one operation
-    steps    16 steps a call from Python: what `tune` does
+    steps    16 steps a call from Python
+    turned   wide dense layers' gradient as a product turned over: what `tune` does
 
 Sides take turns on the same batches. Printed are microseconds of CPU time an image
 (median of the rounds, which other work on the machine disturbs least), the ratio of
@@ -33,7 +34,7 @@ import numpy as np
 from data import data_file
 
 IMAGES = 1024
-SIDES = ("arrays", "bytes", "kernels", "fused", "steps")
+SIDES = ("arrays", "bytes", "kernels", "fused", "steps", "turned")
 
 
 def main() -> None:
@@ -85,17 +86,20 @@ def side(name: str, config: tuple, x: np.ndarray, y: np.ndarray) -> Callable:
     """Build a side's network; a call of the result times it."""
     import tensorflow as tf
 
+    from tuner.dense import turn
     from tuner.fused import fuse
     from tuner.networks import cnn
 
     model = cnn(cnn_config(config), x.shape[1:], 10).model
     model.jit_compile = name in {"arrays", "bytes"}
     model.optimizer.build(model.trainable_variables)
-    if name in {"fused", "steps"}:
+    batch, gains = config[3], SIDES[3 : SIDES.index(name) + 1]
+    if "fused" in gains:
         fuse(model.optimizer)
-    if name == "steps":
+    if "steps" in gains:
         model.steps_per_execution = 16
-    batch = config[3]
+    if "turned" in gains:
+        turn(model.layers, batch)
     if name == "arrays":
         scaled = x.astype(np.float64)  # the model divides, as fast as a script's own
 
