@@ -11,7 +11,6 @@ import copy
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import BASELINE, CnnConfig
@@ -65,8 +64,9 @@ class OwnModel:
     """A user's file, as it travels to the workers.
 
     Attributes:
-        path: Where it lies on the driver's machine, for messages and its imports.
+        path: Where it was read, on the driver's machine.
         code: What it says.
+        origin: Where it lay, if that was a study's copy: its modules lie beside it.
         pixels: "unit" for float32 in [0, 1], "raw" for float32 in 0..255.
         has_fit: Whether it trains its networks itself, with `HyperModel.fit`.
         draws_epochs: Whether that `fit` chooses the epochs, and is not told them.
@@ -76,6 +76,7 @@ class OwnModel:
 
     path: str
     code: str
+    origin: str = ""
     pixels: str = "unit"
     has_fit: bool = False
     draws_epochs: bool = False
@@ -100,6 +101,11 @@ class OwnSpace:
     declared: Mapping[str, Any] | None = None
     brings_epochs: bool = False
     takes_base: bool = False
+
+    @property
+    def code(self) -> str:
+        """What the file says."""
+        return self.model.code
 
     @property
     def source(self) -> str:
@@ -157,13 +163,17 @@ class OwnSpace:
         return replace(self, model=model, declared=found["declared"])
 
 
-def brings_a_model(code: str) -> bool:
+def brings_a_model(code: str, path: str) -> bool:
     """Whether a file may define a network of its own: anything but `sample(hp)`.
+
+    Args:
+        code: What the file says.
+        path: Where it lies, for the error.
 
     Raises:
         SyntaxError: It is not Python.
     """
-    tree = ast.parse(code)
+    tree = ast.parse(code, path)
     functions = [n for n in tree.body if isinstance(n, ast.FunctionDef)]
     if any(f.name == "sample" for f in functions):
         return False
@@ -174,8 +184,3 @@ def brings_a_model(code: str) -> bool:
 def _is_model(function: ast.FunctionDef) -> bool:
     arguments = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
     return arguments[:1] == ["hp"]
-
-
-def own_space(path: Path, code: str, base: CnnConfig) -> OwnSpace:
-    """Make the space of a user's file; what it declares is not known yet."""
-    return OwnSpace(path.stem, OwnModel(str(path), code), base)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import BASELINE, CnnConfig
 from search_spaces.errors import UsageError
-from search_spaces.own import OwnSpace, brings_a_model, own_space
+from search_spaces.own import OwnModel, OwnSpace, brings_a_model
 
 if TYPE_CHECKING:
     import keras_tuner as kt
@@ -40,6 +40,7 @@ class Space:
         base: The config that everything undeclared keeps.
         source: SHA-256 of a user's own file, or None.
         path: Where that file lies, or None.
+        code: What it says, or None.
         brings_epochs: Whether each config's own epochs stand.
         takes_base: Whether `base` says what the space leaves alone.
     """
@@ -49,6 +50,7 @@ class Space:
     base: CnnConfig = BASELINE
     source: str | None = None
     path: Path | None = None
+    code: str | None = None
     brings_epochs: bool = False
     takes_base: bool = True
 
@@ -108,7 +110,9 @@ class Space:
         return declared
 
 
-def load_space(name: str, base: CnnConfig = BASELINE) -> Space | OwnSpace:
+def load_space(
+    name: str, base: CnnConfig = BASELINE, kept: Path | None = None
+) -> Space | OwnSpace:
     """Find a space by its name, or in a Python file.
 
     Args:
@@ -116,20 +120,22 @@ def load_space(name: str, base: CnnConfig = BASELINE) -> Space | OwnSpace:
             or `sample(hp, base) -> CnnConfig`, or with a network of its own:
             `build_model(hp)` or a `keras_tuner.HyperModel`.
         base: What the space leaves alone keeps the value it has here.
+        kept: A copy of that file to read instead; what it imports lies beside the
+            file all the same.
 
     Raises:
         SpaceError: There is no such space, or its file cannot be used.
     """
-    check_name(name)
+    check_name(str(kept or name))
     if name in NAMES:
         module = importlib.import_module(f"search_spaces.{name}")
         return Space(name, module.sample, base, brings_epochs=name == "published")
-    path = Path(name)
+    path = kept or Path(name)
     try:
         code = path.read_text(encoding="utf-8")
-        if brings_a_model(code):
-            return own_space(path, code, base)
-        import_from_beside(path)
+        if brings_a_model(code, str(path)):
+            return OwnSpace(Path(name).stem, OwnModel(str(path), code, name), base)
+        import_from_beside(Path(name))
         sample = runpy.run_path(str(path)).get("sample")
     except Exception as error:
         raise SpaceError(blame(path, "the file", error)) from error
@@ -142,7 +148,8 @@ def load_space(name: str, base: CnnConfig = BASELINE) -> Space | OwnSpace:
     takes_base = len(inspect.signature(sample).parameters) > 1
     draw = sample if takes_base else lambda hp, _: sample(hp)
     source = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Space(path.stem, draw, base, source, path, takes_base=takes_base)
+    stem = Path(name).stem
+    return Space(stem, draw, base, source, path, code, takes_base=takes_base)
 
 
 def import_from_beside(path: Path) -> None:
@@ -258,8 +265,11 @@ def blame(space: str | Path, what: str, error: BaseException) -> str:
     """Say what failed in a space, with the line of the user's own file."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if f.filename == str(space)]
-    where = f" at line {own[-1].lineno}" if own else ""
+    line, said = own[-1].lineno if own else None, str(error)
+    if isinstance(error, SyntaxError) and error.filename == str(space):
+        line, said = error.lineno, error.msg  # of no frame: it never ran
+    where = f" at line {line}" if line else ""
     return (
         f"Space {space}: {what} must run without an error, but it raised{where}: "
-        f"{type(error).__name__}: {str(error).rstrip('.')}."
+        f"{type(error).__name__}: {said.rstrip('.')}."
     )

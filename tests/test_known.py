@@ -10,7 +10,8 @@ import pytest
 from studies import write_study
 
 from search_spaces.config import CnnConfig
-from tuner.known import best_config, read_configs
+from search_spaces.space import load_space
+from tuner.known import best_config, own_space, read_configs
 from tuner.record_files import read_study as read_record
 from tuner.record_files import write_study as write_record
 from tuner.settings import SettingsError, StudySettings
@@ -84,13 +85,40 @@ def test_a_base_without_a_result_is_refused(tmp_path):
         best_config(tmp_path, "empty", tmp_path / "new")
 
 
+def test_a_study_reads_its_own_copy_of_a_users_file(tmp_path):
+    """Whatever became of theirs; a study that keeps none needs theirs unchanged."""
+    path = tmp_path / "mine.py"
+    path.write_text("def build_model(hp): ...\n", encoding="utf-8")
+    searched = load_space(str(path))
+    found = {"declared": None, "has_fit": False, "draws_epochs": False}
+    folder = write_study(tmp_path, n=1)
+    study = Study.open(folder)
+    space = {"name": "mine", "source": searched.source, "own": found}
+    study.update(settings=StudySettings(str(path)).to_dict(), space=space)
+    assert own_space(study).model == searched.model
+    path.write_text("def build_model(hp): pass\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"mine.py must be as .* has changed"):
+        own_space(study)
+
+    study.keep_space(searched.code)
+    study.keep_space("what comes later is no other study's")
+    kept = folder / "space.py"
+    for change in (lambda: None, path.unlink):
+        change()
+        model = own_space(study).model
+        assert (model.path, model.code) == (str(kept), searched.code)
+        assert model.origin == str(path)
+    kept.write_text("def build_model(hp): pass\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"space.py must be as .* has changed"):
+        own_space(study)
+
+
 @pytest.mark.parametrize("space", ["architecture", "own"])
 def test_an_enqueued_name_that_no_config_has_is_refused(space):
     """Before any image is loaded; a user's own code has names of its own."""
     import keras_tuner as kt
 
     from search_spaces.own import OwnModel, OwnSpace
-    from search_spaces.space import load_space
     from tuner.planning import plan_space
 
     hp = kt.HyperParameters()

@@ -329,7 +329,9 @@ def test_one_snippet_loads_every_kind_of_network(tmp_path, capsys, name):
         found = network.assess(black, np.zeros(1, int), np.zeros(1, int))
         assert found.predictions == [right]
         state = training.state_of(network.model, 1)
-        study = SimpleNamespace(record=record, state=lambda *_, state=state: state)
+        study = SimpleNamespace(
+            record=record, space_file=path, state=lambda *_, state=state: state
+        )
         snippet = export.write_model(study, trial, tmp_path / "m.keras", None)
         exec(snippet, {})  # noqa: S102  as a user types it
         assert capsys.readouterr().out.split()[-1] == record.data["classes"][right]
@@ -428,3 +430,85 @@ def test_a_search_by_a_metric_of_ones_own(tmp_path):
     page = (folder / "report.html").read_text()
     assert "Validation f1 score" in page
     assert "lowest validation f1 score" in page
+
+
+_BESIDE = """
+import keras
+
+
+class Twice(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+"""
+_WITH_PARTS = """
+import keras
+from keras import layers
+from parts_beside import Twice
+
+print("this file runs")
+
+
+@keras.saving.register_keras_serializable()
+class Thrice(layers.Layer):
+    def call(self, x):
+        return 3 * x
+
+
+def squash(x):
+    return keras.ops.tanh(x)
+
+
+def my_loss(y, p):
+    return keras.losses.categorical_crossentropy(y, p)
+
+
+def build_model(hp):
+    units = hp.Int("units", 8, 16)
+    model = keras.Sequential(
+        [
+            *(layers.Flatten(), Twice(), Thrice()),
+            layers.Dense(units, activation=squash),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile("adam", my_loss, metrics=["accuracy"])
+    return model
+"""
+
+
+@slow
+def test_a_study_outlives_the_file_that_it_searched(tmp_path):
+    """Edited or gone: what reads the study has its own copy, a resume is refused."""
+    path = _space(tmp_path, _WITH_PARTS)
+    beside = tmp_path / "parts_beside.py"
+    beside.write_text(_BESIDE, encoding="utf-8")
+
+    def tune(*arguments, code=0):
+        command = [sys.executable, "-m", "tuner", *arguments]
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code, done.stderr[-2000:]
+        return done
+
+    search = ["--space", "mine.py", "--dataset", "digits", "--limit", "300"]
+    search += ["--epochs", "1", "-n", "2", "--no-report", "--deterministic"]
+    tune(*search)
+    kept = tmp_path / "runs/mine-digits/space.py"
+    assert kept.read_text(encoding="utf-8") == _WITH_PARTS
+
+    path.write_text(_WITH_PARTS.replace("8, 16", "8, 32"), encoding="utf-8")
+    refused = tune(*search, code=3).stderr
+    assert "file changed\n  (as it was searched: runs/mine-digits/space.py)" in refused
+    few = ["--seeds", "2", "--no-report"]
+    tune("try", "units=12", "--base", "mine-digits", *few)
+    path.unlink()
+    tune("confirm", "mine-digits", "--top", "1", *few)
+    again = tune("export", "mine-digits/confirm", "0", "-o", "again.keras")
+    assert "as recorded." in again.stderr  # on that seed's own split
+    tune("export", "mine-digits", "--script")
+    assert '"units", 8, 16' in (tmp_path / "train.py").read_text(encoding="utf-8")
+
+    beside.unlink()
+    refused = tune("export", "mine-digits", "0", code=2).stderr
+    assert f"Modules of its own must lie in {tmp_path.resolve()}." in refused

@@ -170,7 +170,7 @@ def test_points_are_enumerated_as_they_are_counted():
             r"must define sample\(hp\) -> CnnConfig, build_model\(hp\) .* none",
         ),
         ("import nothing_here\n", r"raised at line 1: ModuleNotFoundError"),
-        ("def sample(hp:\n", r"raised.*: SyntaxError"),
+        ("x = 1\ndef sample(hp:\n", r"at line 2: SyntaxError: .\(. was never closed\."),
         ("def sample(hp):\n\n    return 1 / 0\n", r"at line 3: ZeroDivisionError"),
         ("def sample(hp):\n    return 7\n", r"must return a .*CnnConfig, got int"),
         (

@@ -187,8 +187,11 @@ def _like(source: Study | None, options: Options) -> StudySettings:
 
         settings = source.record.settings
         data = options["data"] or settings.get("data")
-        space = settings["space"] if own_space(source.record) else _SPACE
-        return StudySettings.from_dict({**settings, "data": data, "space": space})
+        changed = {"data": data, "space": _SPACE}
+        if own_space(source):  # theirs may have changed or gone since
+            changed |= {"space": settings["space"]}
+            changed |= {"kept_space": str(source.space_file)}
+        return StudySettings.from_dict({**settings, **changed})
     if options["dataset"] and options["data"]:
         fail(USAGE, "--dataset and --data exclude each other. Leave one out.")
     given = {n: options[n] for n in _OF_A_RESULT if options[n] is not None}

@@ -12,6 +12,7 @@ from tuner.known import own_space
 from tuner.quiet import quiet_stderr
 from tuner.ranking import best_first
 from tuner.records import TrialRecord
+from tuner.settings import StudySettings
 from tuner.snippet import load_snippet
 from tuner.study import NotAStudyError, Study, StudyError
 from tuner.tasks import (
@@ -70,7 +71,7 @@ def write_model(
     Returns:
         A Python snippet that loads and uses the file.
     """
-    own = own_space(study.record)
+    own, settings = own_space(study), StudySettings.from_dict(study.record.settings)
     execution = trial.executions[0]
     state = study.state(trial.trial, execution.execution)
     kept = execution.best_epoch or execution.epochs
@@ -83,6 +84,7 @@ def write_model(
                 seed=execution.seed,
                 epochs=kept,
                 jit_compile=execution.jit_compile,
+                split_seed=settings.split_seed(execution.execution),
                 own=own.model if own else None,
             )
         )
@@ -133,7 +135,6 @@ def train_again(
         from tuner.datasets import save_arrays
         from tuner.placement import Placement
         from tuner.session import load_data
-        from tuner.settings import StudySettings
         from tuner.workers import LocalWorkers
 
         say(

@@ -12,7 +12,6 @@ from search_spaces.config import CnnConfig
 from search_spaces.own import Config, OwnConfig, OwnSpace
 from search_spaces.space import load_space
 from tuner.ranking import best_first
-from tuner.records import StudyRecord
 from tuner.settings import SettingsError, StudySettings
 from tuner.study import Study, find_study
 
@@ -74,24 +73,25 @@ def read_config(study: Study | None, flat: Mapping[str, Any]) -> Config:
     return CnnConfig.from_dict(flat)
 
 
-def own_space(record: StudyRecord) -> OwnSpace | None:
+def own_space(study: Study) -> OwnSpace | None:
     """Find the user's own code that a study's networks come from, or None.
 
     Raises:
         SpaceError: The file is not there any more.
         SettingsError: It is not what the study searched.
     """
-    if "own" not in record.space:
+    searched, settings = study.record.space, study.record.settings
+    if "own" not in searched:
         return None
-    path, pixels = record.settings["space"], record.settings["pixels"]
-    space = load_space(path)
-    if not isinstance(space, OwnSpace) or space.source != record.space["source"]:
+    path = study.space_file
+    space = load_space(settings["space"], kept=path)
+    if not isinstance(space, OwnSpace) or space.source != searched["source"]:
         raise SettingsError(
-            f"{path} must be as study {record.study} searched it, and it has changed. "
+            f"{path} must be as study {study.name} searched it, and it has changed. "
             "Put it back, or search what it is now under another --name."
         )
-    space = replace(space, model=replace(space.model, pixels=pixels))
-    return space.known(record.space["own"])
+    space = replace(space, model=replace(space.model, pixels=settings["pixels"]))
+    return space.known(searched["own"])
 
 
 def _checked(path: Path, number: int, row: Any) -> dict[str, Any]:

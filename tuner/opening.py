@@ -13,7 +13,7 @@ from typing import Any
 
 from tuner.datasets import Dataset
 from tuner.machine import cores, memory_bytes
-from tuner.record_files import read_study
+from tuner.record_files import read_study, space_path
 from tuner.records import StudyRecord
 from tuner.screening import Limits
 from tuner.settings import StudySettings, fingerprint
@@ -50,6 +50,7 @@ def open_or_create(
     *,
     command: str,
     space: Mapping[str, Any],
+    code: str | None,
     plan: Mapping[str, Any],
     limits: Limits,
     data: Dataset,
@@ -62,6 +63,7 @@ def open_or_create(
         settings: What was asked for.
         command: Typed again, it goes on with the study.
         space: As `StudyRecord.space` describes it.
+        code: What the user's own file of the space says, or None.
         plan: As `StudyRecord.plan` describes it.
         limits: For a new study; an old one keeps its own.
         data: The images and their split.
@@ -74,8 +76,9 @@ def open_or_create(
     if (folder / "study.json").exists():
         study = Study.open(folder, mend=True)
         if _mark(study.record) != mark:
-            raise StudyChangedError(_changed(study.record, space, data))
+            raise StudyChangedError(_changed(study, space, data))
         study.update(settings=settings.to_dict(), plan=dict(plan), command=command)
+        study.keep_space(code)
         return study, True
     record = StudyRecord(
         study=folder.name,
@@ -100,6 +103,7 @@ def open_or_create(
     )
     study = Study.create(folder, record)
     study.put_labels(data.y_train[data.validation], data.y_test[data.test])
+    study.keep_space(code)
     return study, False
 
 
@@ -129,10 +133,12 @@ def _describe_data(data: Dataset) -> dict[str, Any]:
     }
 
 
-def _changed(record: StudyRecord, space: Mapping[str, Any], data: Dataset) -> str:
-    differences = []
+def _changed(study: Study, space: Mapping[str, Any], data: Dataset) -> str:
+    record, differences = study.record, []
     if record.space != space:
         differences.append("  the space: its hyperparameters, ranges or file changed")
+        if record.space["source"] and space_path(study.folder).exists():
+            differences.append(f"  (as it was searched: {space_path(study.folder)})")
     if record.data["fingerprint"] != data.fingerprint:
         differences.append("  the data: other images or labels")
     elif record.data["split"] != data.split:

@@ -222,12 +222,12 @@ def hypermodel(own: OwnModel) -> kt.HyperModel:
     Raises:
         SpaceError: The file failed, or it defines none, or several.
     """
-    return _hypermodel(own.path, own.code)[1]
+    return _hypermodel(own.path, own.code, own.origin or own.path)[1]
 
 
 def expression(own: OwnModel) -> str:
     """Python that gives the hypermodel, or the function, after the user's file."""
-    return _hypermodel(own.path, own.code)[0]
+    return _hypermodel(own.path, own.code, own.origin or own.path)[0]
 
 
 def is_function(own: OwnModel) -> bool:
@@ -236,18 +236,21 @@ def is_function(own: OwnModel) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _hypermodel(path: str, code: str) -> tuple[str, kt.HyperModel]:
+def _hypermodel(path: str, code: str, origin: str) -> tuple[str, kt.HyperModel]:
     module = ModuleType(_MODULE)
-    module.__file__ = path
+    module.__file__ = origin
     sys.modules[_MODULE] = module
-    import_from_beside(Path(path))
+    import_from_beside(Path(origin))
     try:
         exec(compile(code, path, "exec"), module.__dict__)  # noqa: S102  the user's own
         return _find(path, vars(module))
     except SpaceError:
         raise
     except (Exception, SystemExit) as error:
-        raise SpaceError(blame(path, "the file", error)) from error
+        said = blame(path, "the file", error)
+        if isinstance(error, ModuleNotFoundError):
+            said += f" Modules of its own must lie in {Path(origin).resolve().parent}."
+        raise SpaceError(said) from error
 
 
 def _find(path: str, names: Mapping[str, Any]) -> tuple[str, kt.HyperModel]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import keras_tuner as kt
@@ -349,7 +350,9 @@ def plan_study(settings: StudySettings) -> Plan:
     """
     base = CnnConfig.from_dict(settings.base) if settings.base else BASELINE
     space = load_space(
-        settings.space, replace(base, epochs=settings.epochs or base.epochs)
+        settings.space,
+        replace(base, epochs=settings.epochs or base.epochs),
+        Path(settings.kept_space) if settings.kept_space else None,
     )
     if isinstance(space, OwnSpace):
         _check_own(settings)

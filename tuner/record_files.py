@@ -67,6 +67,11 @@ def trial_paths(folder: Path) -> list[Path]:
     return sorted((p for p in paths if p.stem.isdigit()), key=lambda p: int(p.stem))
 
 
+def space_path(folder: Path) -> Path:
+    """Name the copy of a user's own space, as it was searched."""
+    return folder / "space.py"
+
+
 def predictions_path(folder: Path, trial: int, execution: int) -> Path:
     """Name the file of what an execution predicted for each split."""
     own = trial_path(folder, trial).with_suffix("")

@@ -142,7 +142,7 @@ def script(study: Study, trial: TrialRecord) -> str:
         SpaceError: The user's own code, which it is made of, is not there any more.
         SettingsError: That code has changed.
     """
-    own = own_space(study.record)
+    own = own_space(study)
     execution = trial.executions[0]
     imports = ["import keras", *(["import keras_tuner"] if own else [])]
     head = _HEAD.format(
@@ -256,7 +256,7 @@ def _own(study: Study, trial: TrialRecord, own: OwnSpace, epochs: int) -> str:
     fit = _BY_ITS_FIT if own.model.has_fit else _BY_KERAS
     values: dict[str, Any] = dict(trial.config)
     return _OWN.format(
-        file=Path(own.model.path).name,
+        file=Path(study.record.settings["space"]).name,
         code=own.model.code.strip() + "\n",
         seed=trial.executions[0].seed,
         divisor=own_models.divisor(own.model),

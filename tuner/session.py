@@ -137,6 +137,7 @@ def run_study(
                 settings,
                 command=command,
                 space=plan.describe_space(),
+                code=plan.space.code,
                 plan=plan.to_dict(),
                 limits=limits,
                 data=data,

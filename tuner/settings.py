@@ -35,6 +35,7 @@ _MAY_CHANGE = (
     "ray",
     "audit",
     "data",
+    "kept_space",
     "arms",
 )
 
@@ -74,6 +75,8 @@ class StudySettings:
             study's histories are the same bits whatever the number of workers.
         pixels: What a user's own network is given: "unit" for 0 to 1, "raw" for 0 to
             255.
+        kept_space: A copy of the file `space` that is read in its place: that which a
+            study of arms' own study keeps. None reads `space`.
         kind: One of KINDS: a search, or a study of arms.
         arms: `Arm.to_dict` of each; trial i is arm i. Empty for a search.
 
@@ -114,6 +117,7 @@ class StudySettings:
     enqueue: Sequence[Mapping[str, Any]] = ()
     base: Mapping[str, Any] | None = None
     base_study: str | None = None
+    kept_space: str | None = None
     kind: str = "search"
     arms: Sequence[Mapping[str, Any]] = ()
 
@@ -161,7 +165,7 @@ class StudySettings:
             )
 
     def _check(self) -> None:
-        check_name(self.space)
+        check_name(self.kept_space or self.space)
         if self.algorithm not in ALGORITHMS:
             raise SettingsError(
                 f"--algorithm must be one of {', '.join(ALGORITHMS)}, "

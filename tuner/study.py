@@ -20,6 +20,7 @@ from tuner.record_files import (
     predictions_path,
     read_study,
     read_trial,
+    space_path,
     study_name,
     trial_path,
     trial_paths,
@@ -117,6 +118,19 @@ class Study:
     def objective(self) -> Objective:
         """What chooses between its trials."""
         return Objective.parse(self.record.settings["objective"])
+
+    @property
+    def space_file(self) -> Path:
+        """A user's own space: the study's copy, or theirs where it has none."""
+        kept = space_path(self.folder)
+        return kept if kept.exists() else Path(self.record.settings["space"])
+
+    def keep_space(self, code: str | None) -> None:
+        """Store what a user's own space says, if it is one and is not stored yet."""
+        path = space_path(self.folder)
+        if code is not None and not path.exists():
+            with atomic_file(path) as file:
+                file.write(code)
 
     def update(self, **changes: Any) -> None:
         """Change fields of `study.json`."""
