@@ -1,6 +1,6 @@
 """The nine published experiments beside what their author recorded, and his claims.
 
-`python -m reports.replication STUDY_FOLDER` prints the README's table.
+`python -m reports.replication STUDY_FOLDER` prints the tables of reports/studies.
 """
 
 from __future__ import annotations

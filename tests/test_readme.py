@@ -15,10 +15,11 @@ from matplotlib import pyplot as plt
 
 from tuner.cli import cli
 
-README = Path(__file__).parent.parent / "README.md"
-BLOCKS = re.findall(
-    r"```(\w*)\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL
-)
+ROOT = Path(__file__).parent.parent
+READMES = [ROOT / "README.md", ROOT / "reports/studies/README.md"]
+READMES += [ROOT / "tests/benchmarks/README.md"]
+TEXTS = [path.read_text(encoding="utf-8") for path in READMES]
+BLOCKS = re.findall(r"```(\w*)\n(.*?)```", "".join(TEXTS), re.DOTALL)
 PYTHON = [text for language, text in BLOCKS if language == "python"]
 COMMANDS = [
     line.split("#")[0]
@@ -66,19 +67,32 @@ def test_commands_are_commands(line):
         assert not word.startswith("-") or word in known, (name, word)
 
 
+@pytest.mark.parametrize("path", READMES, ids=str)
+def test_links_lead_somewhere(path):
+    """To a file, and to a heading in it."""
+    for target in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
+        name, _, heading = target.partition("#")
+        linked = path.parent / name
+        assert linked.exists(), target
+        if heading:
+            heads = re.findall(r"^#+ (.*)$", linked.read_text("utf-8"), re.MULTILINE)
+            anchors = [re.sub(r"[^\w -]", "", h).lower() for h in heads]
+            assert heading in [a.replace(" ", "-") for a in anchors], target
+
+
 def test_the_chain_of_searches_is_what_its_records_give():
     """No figure in the tables is typed in by hand."""
-    root = Path(__file__).parent.parent
     named = ["architecture-30m", "hyperparams-30m", "combined-30m"]
     named += ["hyperparams-30m/confirm-all-images", "deep-cifar10"]
     done = subprocess.run(
         [
-            *[sys.executable, root / "tests/benchmarks/chain.py"],
-            *(root / "reports/studies" / name for name in named),
+            *[sys.executable, ROOT / "tests/benchmarks/chain.py"],
+            *(ROOT / "reports/studies" / name for name in named),
         ],
-        cwd=root,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.strip() in (root / "README.md").read_text(encoding="utf-8")
+    written = (ROOT / "reports/studies/README.md").read_text(encoding="utf-8")
+    assert done.stdout.strip() in written

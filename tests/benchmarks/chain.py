@@ -1,7 +1,8 @@
 """Where a chain of searches arrives, each begun from the best of the one before.
 
-`python tests/benchmarks/chain.py STUDY_FOLDER...` prints the README's tables: searches
-in the one, what was confirmed or tried on several seeds in the other.
+`python tests/benchmarks/chain.py STUDY_FOLDER...` prints the tables of
+reports/studies/README.md: searches in the one, what was confirmed or tried on several
+seeds in the other.
 """
 
 from __future__ import annotations
