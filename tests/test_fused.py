@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from tasks import digits
 
-from tuner.dense import turn
+from tuner.fast_layers import quicken
 from tuner.fused import fuse
 from tuner.networks import Network, fresh
+
+tf = pytest.importorskip("tensorflow")
 
 pytestmark = [
     pytest.mark.slow,
@@ -33,13 +35,14 @@ _OPTIMIZERS = {
 }
 
 
-def _network(optimizer, *hidden):
+def _network(optimizer, *hidden, convolved=lambda: keras.layers.Activation("linear")):
     keras.utils.set_random_seed(3)
     model = keras.Sequential(
         [
             keras.Input((8, 8, 1)),
             keras.layers.Rescaling(1 / 255),
             keras.layers.Conv2D(8, 3, activation="relu"),
+            convolved(),
             keras.layers.MaxPooling2D(2),
             keras.layers.Flatten(),
             *(make() for make in hidden),
@@ -99,12 +102,15 @@ def test_wide_dense_layers_compute_what_plain_keras_does(options):
     )
 
 
+def _changed(layer, shape=(None, 72), batch_size=32):
+    layer.build(shape)
+    return quicken([layer], batch_size) == 1
+
+
 @pytest.mark.parametrize("size", [8, 64])
 def test_where_it_takes_longer_dense_layers_stay_as_they_are(size):
-    layer = keras.layers.Dense(2000)
-    layer.build((None, 72))
-    assert turn([layer], size) == 0
-    assert turn([layer], 32) == 1
+    assert not _changed(keras.layers.Dense(2000), batch_size=size)
+    assert _changed(keras.layers.Dense(2000))
 
 
 @pytest.mark.parametrize(
@@ -114,13 +120,22 @@ def test_where_it_takes_longer_dense_layers_stay_as_they_are(size):
         lambda: keras.layers.Dense(100),
         lambda: type("Mine", (keras.layers.Dense,), {})(2000),
         lambda: keras.layers.EinsumDense("ab,bc->ac", 2000),
+        keras.layers.BatchNormalization,
     ],
-    ids=["mixed precision", "small", "a subclass", "einsum"],
+    ids=["mixed precision", "small", "a subclass", "einsum", "normalized vectors"],
 )
 def test_other_layers_stay_as_they_are(make):
-    layer = make()
-    layer.build((None, 72))
-    assert turn([layer], 32) == 0
+    assert not _changed(make())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"axis": 1}, {"scale": False}, {"center": False}, {"synchronized": True}],
+)
+def test_other_normalizations_stay_as_they_are(options):
+    images = (None, 6, 6, 8)
+    assert _changed(keras.layers.BatchNormalization(), images)
+    assert not _changed(keras.layers.BatchNormalization(**options), images)
 
 
 def test_a_dense_layer_of_sequences_is_left_to_keras():
@@ -128,8 +143,55 @@ def test_a_dense_layer_of_sequences_is_left_to_keras():
     layer = keras.layers.Dense(2000)
     x = np.random.default_rng(0).normal(size=(32, 3, 72)).astype(np.float32)
     expected = np.asarray(layer(x))
-    assert turn([layer], 32) == 1
+    assert quicken([layer], 32) == 1
     np.testing.assert_array_equal(np.asarray(layer(x)), expected)
+
+
+@pytest.mark.parametrize("count", [1, 2, 32])
+def test_batch_normalization_learns_what_plain_keras_does(count):
+    """Outputs, gradients, and the moving variance, which is the biased one."""
+    rng = np.random.default_rng(count)
+    x = tf.constant(rng.normal(3, 2, (count, 2, 3, 5)), tf.float32)
+    weights = tf.constant(rng.normal(size=(count, 2, 3, 5)), tf.float32)
+    found = []
+    for fast in (False, True):
+        layer = keras.layers.BatchNormalization(momentum=0.5)
+        layer.build(x.shape)
+        layer.gamma.assign([1.0, 2.0, 3.0, 4.0, 5.0])
+        assert quicken([layer] if fast else [], 32) == fast
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs = layer(x, training=True)
+            loss = tf.reduce_sum(outputs * weights)
+        learned = [v.value for v in layer.trainable_variables]
+        gradients = tape.gradient(loss, [x, *learned])
+        moving = [v.numpy() for v in layer.non_trainable_variables]
+        found.append([outputs, *gradients, *moving, layer(x, training=False)])
+    for mine, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=2e-4, atol=2e-5)
+
+
+def test_a_frozen_normalization_is_left_as_it_is():
+    layer = keras.layers.BatchNormalization()
+    assert _changed(layer, (None, 6, 6, 8))
+    layer.trainable = False
+    x = np.random.default_rng(0).normal(3, 2, (4, 6, 6, 8)).astype(np.float32)
+    expected = x / np.sqrt(1 + layer.epsilon)
+    np.testing.assert_allclose(layer(x, training=True), expected, rtol=1e-5)
+    np.testing.assert_array_equal(layer.moving_mean, np.zeros(8))
+
+
+def test_a_normalized_network_learns_as_in_plain_keras():
+    """The first losses to the last bits; later, bits grow as in any other order."""
+
+    def build():
+        optimizer = keras.optimizers.SGD(0.05)
+        return _network(optimizer, convolved=keras.layers.BatchNormalization)
+
+    plain, ours = _losses(build()), _losses(fresh(build, 3))
+    np.testing.assert_allclose(ours[:5], plain[:5], rtol=2e-5)
+    np.testing.assert_allclose(ours, plain, rtol=0.01)
+    assert ours[-1] < 0.9 * ours[0]
 
 
 def test_several_steps_a_call_and_a_short_last_one_change_nothing():

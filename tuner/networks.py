@@ -12,7 +12,7 @@ import numpy as np
 
 from search_spaces.config import CnnConfig
 from search_spaces.model import build_model
-from tuner.dense import turn
+from tuner.fast_layers import quicken
 from tuner.fused import fuse
 from tuner.tasks import Assessment
 
@@ -195,6 +195,6 @@ def _save_passes(network: Network) -> None:
     if not model.jit_compile:
         fuse(model.optimizer)
         if _is_tensorflow_on_cpu():
-            turn(model.layers, network.batch_size)
+            quicken(model.layers, network.batch_size)
     if model.steps_per_execution == 1 and not model.run_eagerly:
         model.steps_per_execution = _STEPS_A_CALL
