@@ -502,13 +502,70 @@ def test_a_study_outlives_the_file_that_it_searched(tmp_path):
     assert "file changed\n  (as it was searched: runs/mine-digits/space.py)" in refused
     few = ["--seeds", "2", "--no-report"]
     tune("try", "units=12", "--base", "mine-digits", *few)
+    exported = tune("export", "mine-digits", "0").stdout
+    assert "from mine import Thrice, squash  # as it was searched: runs/" in exported
+    assert "from parts_beside import Twice" in exported
+    assert "my_loss" not in exported  # a network predicts without it
+    recipe = [sys.executable, "-c", exported.partition("\n\n")[2]]
+    subprocess.run(recipe, cwd=tmp_path, check=True)
+
     path.unlink()
     tune("confirm", "mine-digits", "--top", "1", *few)
     again = tune("export", "mine-digits/confirm", "0", "-o", "again.keras")
     assert "as recorded." in again.stderr  # on that seed's own split
-    tune("export", "mine-digits", "--script")
+    script = tune("export", "mine-digits", "--script", "--json")
+    assert script.stderr == ""
+    assert json.loads(script.stdout)["script"] == "train.py"
     assert '"units", 8, 16' in (tmp_path / "train.py").read_text(encoding="utf-8")
 
     beside.unlink()
     refused = tune("export", "mine-digits", "0", code=2).stderr
     assert f"Modules of its own must lie in {tmp_path.resolve()}." in refused
+
+
+_UNNAMED = """
+import keras
+
+
+def build_model(hp):
+    class Local(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    hp.Int("units", 4, 8)
+    layers = [keras.layers.Flatten(), {layer}, keras.layers.Dense(10)]
+    model = keras.Sequential(layers)
+    model.compile("adam", "mse")
+    return model
+"""
+
+
+@slow
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a .lambda")
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ("Local()", "at the top of its file, and Local has none"),
+        (
+            "keras.layers.Dense(4, activation=lambda x: -x)",
+            "must be able to store and load a network, and this one it cannot: TypeErr",
+        ),
+        ("keras.layers.Lambda(lambda x: 2 * x)", None),
+    ],
+)
+def test_a_file_that_keras_could_not_load_is_not_exported(tmp_path, layer, message):
+    """Said at once, and not where the network is to be used."""
+    from tuner import own_models, own_objects
+    from tuner.study import StudyError
+
+    code = _UNNAMED.format(layer=layer)
+    own = OwnModel(str(_space(tmp_path, code)), code)
+    hp = own_models.hyperparameters({})
+    model = own_models.network(own, hp, (8, 8, 1), 10).model
+    model.compiled, model.optimizer = False, None
+    model.save(tmp_path / "mine.keras")
+    if message is None:
+        assert own_objects.needs(tmp_path / "mine.keras").options == ", safe_mode=False"
+        return
+    with pytest.raises(StudyError, match=message):
+        own_objects.needs(tmp_path / "mine.keras")

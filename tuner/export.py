@@ -5,11 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from search_spaces.config import CnnConfig
 from search_spaces.own import OwnSpace
 from tuner.known import own_space
-from tuner.quiet import quiet_stderr
+from tuner.quiet import quiet
 from tuner.ranking import best_first
 from tuner.records import TrialRecord
 from tuner.settings import StudySettings
@@ -23,6 +24,9 @@ from tuner.tasks import (
     TrainingTask,
     WorkerLoss,
 )
+
+if TYPE_CHECKING:
+    from tuner.own_objects import Needs
 
 
 def choose_trial(study: Study, number: int | None) -> TrialRecord:
@@ -88,15 +92,20 @@ def write_model(
                 own=own.model if own else None,
             )
         )
-    with quiet_stderr():
-        _save(study, trial, state, path, own)
-    return load_snippet(str(path), study.record.data)
+    imports, options = [], ""
+    with quiet(), tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        whole = Path(folder) / path.name
+        if own:
+            needs = _save_own(study, trial, state, whole, own)
+            imports = needs.imports(Path(settings.space), study.space_file)
+            options = needs.options
+        else:
+            _save(study, trial, state, whole)
+        whole.replace(path)  # it is there whole or not at all
+    return load_snippet(str(path), study.record.data, imports, options)
 
 
-def _save(
-    study: Study, trial: TrialRecord, state: State, path: Path, own: OwnSpace | None
-) -> None:
-    """Write the file whole or not at all."""
+def _save(study: Study, trial: TrialRecord, state: State, path: Path) -> None:
     import keras
 
     from search_spaces.model import build_model
@@ -104,26 +113,37 @@ def _save(
 
     data = study.record.data
     shape, classes = tuple(data["input_shape"]), len(data["classes"])
-    name = f"trial_{trial.trial}"
-    if own:
-        from tuner import own_models
+    model = build_model(CnnConfig.from_dict(trial.config), shape, classes)
+    restore(model, state)
+    probabilities = keras.layers.Softmax(name="probabilities")(model.output)
+    keras.Model(model.input, probabilities, name=f"trial_{trial.trial}").save(path)
 
-        hp = own_models.hyperparameters(trial.config)
-        network = own_models.network(own.model, hp, shape, classes)
-        restore(network.model, state)
-        pixels = keras.Input(shape, name="pixels")
-        unit = keras.layers.Rescaling(1 / own_models.divisor(own.model))(pixels)
-        probabilities = network.probabilities(network.model(unit))
-        exported = keras.Model(pixels, probabilities, name=name)
-    else:
-        model = build_model(CnnConfig.from_dict(trial.config), shape, classes)
-        restore(model, state)
-        probabilities = keras.layers.Softmax(name="probabilities")(model.output)
-        exported = keras.Model(model.input, probabilities, name=name)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        whole = Path(folder) / path.name
-        exported.save(whole)
-        whole.replace(path)
+
+def _save_own(
+    study: Study, trial: TrialRecord, state: State, path: Path, own: OwnSpace
+) -> Needs:
+    """Write a network of a user's own, and say what it is loaded with."""
+    import keras
+
+    from tuner import own_models
+    from tuner.own_objects import needs, refusal
+    from tuner.training import restore
+
+    data = study.record.data
+    shape, classes = tuple(data["input_shape"]), len(data["classes"])
+    hp = own_models.hyperparameters(trial.config)
+    network = own_models.network(own.model, hp, shape, classes)
+    restore(network.model, state)
+    # What trained it is no part of it: a loss of their own need not be there to load.
+    network.model.compiled, network.model.optimizer = False, None
+    pixels = keras.Input(shape, name="pixels")
+    unit = keras.layers.Rescaling(1 / own_models.divisor(own.model))(pixels)
+    probabilities = network.probabilities(network.model(unit))
+    try:
+        keras.Model(pixels, probabilities, name=f"trial_{trial.trial}").save(path)
+    except Exception as error:
+        raise StudyError(refusal(error)) from error
+    return needs(path)
 
 
 def train_again(

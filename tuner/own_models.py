@@ -31,7 +31,7 @@ from tuner.networks import (
 from tuner.tasks import Assessment, Discovery
 
 _BATCH_SIZE = 32  # Keras's own, where a user's `fit` does not choose
-_MODULE = "tune_user_space"
+MODULE = "tune_user_space"  # what a user's file is loaded as
 _PROBES = 100  # builds that look for hyperparameters behind an `if`
 _IDLE_PROBES = 12  # without a new one, after which no more are looked for
 _PROBE_S = 8.0
@@ -237,9 +237,9 @@ def is_function(own: OwnModel) -> bool:
 
 @lru_cache(maxsize=1)
 def _hypermodel(path: str, code: str, origin: str) -> tuple[str, kt.HyperModel]:
-    module = ModuleType(_MODULE)
+    module = ModuleType(MODULE)
     module.__file__ = origin
-    sys.modules[_MODULE] = module
+    sys.modules[MODULE] = module
     import_from_beside(Path(origin))
     try:
         exec(compile(code, path, "exec"), module.__dict__)  # noqa: S102  the user's own
@@ -256,7 +256,7 @@ def _hypermodel(path: str, code: str, origin: str) -> tuple[str, kt.HyperModel]:
 def _find(path: str, names: Mapping[str, Any]) -> tuple[str, kt.HyperModel]:
     found: dict[str, Callable[[], kt.HyperModel]] = {}
     for name, value in names.items():
-        is_here = getattr(value, "__module__", None) == _MODULE
+        is_here = getattr(value, "__module__", None) == MODULE
         if isinstance(value, kt.HyperModel):
             found[name] = partial(_same, value)
         elif inspect.isclass(value) and is_here and issubclass(value, kt.HyperModel):

@@ -1,10 +1,11 @@
-"""Keep what native libraries print off the terminal."""
+"""Keep what native libraries and a user's own code print off the terminal."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 
@@ -19,3 +20,10 @@ def quiet_stderr() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Drop what is printed on stdout too, as a user's own code does when it is run."""
+    with quiet_stderr(), redirect_stdout(sys.stderr):
+        yield

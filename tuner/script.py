@@ -10,6 +10,7 @@ from search_spaces.config import CnnConfig
 from search_spaces.layers import Conv, Dense, Layer, Pool, layers
 from search_spaces.own import OwnSpace
 from tuner.known import own_space
+from tuner.quiet import quiet
 from tuner.records import TrialRecord
 from tuner.study import Study
 
@@ -243,12 +244,13 @@ def _optimizer(config: CnnConfig) -> str:
 
 
 def _own(study: Study, trial: TrialRecord, own: OwnSpace, epochs: int) -> str:
-    from tuner import own_models
-
     data = study.record.data
-    hp = own_models.hyperparameters(trial.config)
     shape, classes = tuple(data["input_shape"]), len(data["classes"])
-    network = own_models.network(own.model, hp, shape, classes)
+    with quiet():
+        from tuner import own_models
+
+        hp = own_models.hyperparameters(trial.config)
+        network = own_models.network(own.model, hp, shape, classes)
     told = "" if own.model.draws_epochs else f", epochs={epochs}"
     name = own_models.expression(own.model)
     is_function = own_models.is_function(own.model)

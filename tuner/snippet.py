@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _TEXT = """\
-import keras
-import numpy as np
+{imports}
 
-model = keras.saving.load_model({path!r})
-images = np.zeros(({shape}), "uint8")  # your images, pixels 0 to 255
+model = keras.saving.load_model({path!r}{options})
+# It predicts as it is; model.compile it before evaluate or fit.
+images = np.zeros(({shape}), "uint8")  # yours: pixels 0 to 255, not 0 to 1
 probabilities = model.predict(images)  # one row an image, one column a class
 print({classes!r}[probabilities[0].argmax()])"""
 
 
-def load_snippet(path: str, data: Mapping[str, Any]) -> str:
+def load_snippet(
+    path: str, data: Mapping[str, Any], imports: Sequence[str] = (), options: str = ""
+) -> str:
     """Write Python that loads a file of `tune export` and classifies an image.
 
     It is the same for every network: the file gives a score a class, whatever the
@@ -24,10 +26,14 @@ def load_snippet(path: str, data: Mapping[str, Any]) -> str:
     Args:
         path: The file.
         data: `StudyRecord.data`.
+        imports: Lines of Python that the file needs besides Keras.
+        options: What `load_model` is given besides the file, as Python.
     """
     shape = data.get("input_shape") or (32, 32, 3)
     return _TEXT.format(
+        imports="\n".join(["import keras", "import numpy as np", *imports]),
         path=path,
+        options=options,
         shape=", ".join(str(n) for n in (1, *shape)),
         classes=[str(name) for name in data.get("classes") or ()],
     )
