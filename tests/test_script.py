@@ -10,6 +10,7 @@ import runpy
 import subprocess
 import sys
 
+import numpy as np
 import own_spaces
 import pytest
 import studies
@@ -95,6 +96,26 @@ def test_a_script_builds_the_network_that_was_trained(tmp_path, config):
     for part in ("optimizer", "loss"):
         theirs, mine = (getattr(model, part).get_config() for model in (built, ours))
         assert theirs == mine | {"name": theirs["name"]}
+
+
+@slow
+@pytest.mark.parametrize("top", [1.0, 255.0])
+def test_a_script_reads_pixels_as_they_were_searched(tmp_path, top):
+    """Floats from 0 to 1 too, which its network would take for black."""
+    from tuner.datasets import load_dataset
+    from tuner.script import script
+
+    images = np.random.default_rng(0).uniform(0, top, (40, 8, 8, 1))
+    labels = np.arange(40) % 2
+    path = tmp_path / "mine.npz"
+    np.savez(path, x_train=images, y_train=labels, x_test=images, y_test=labels)
+    study = _study(tmp_path, CnnConfig(), dataset=None, data=str(path))
+    train = tmp_path / "train.py"
+    train.write_text(script(study, study.trials[0]), encoding="utf-8")
+    read, _, _, _ = runpy.run_path(str(train))["load"]()
+    searched = load_dataset(None, path, limit=None, validation_split=0.2, seed=0)
+    assert read.dtype == np.uint8
+    np.testing.assert_array_equal(read, searched.x_train)
 
 
 @slow

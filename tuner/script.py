@@ -90,7 +90,11 @@ hypermodel = {name}
 _NPZ = """\
     data = np.load({path!r})
     names = ("x_train", "y_train", "x_test", "y_test")
-    x_train, y_train, x_test, y_test = (data[name] for name in names)"""
+    x_train, y_train, x_test, y_test = (data[name] for name in names)
+    if x_train.dtype.kind == "f":  # whole pixels, 0 to 255, as they were searched
+        scale = 255 if x_train.max() <= 1 else 1
+        x_train, x_test = np.rint(x_train * scale), np.rint(x_test * scale)
+    x_train, x_test = x_train.astype("uint8"), x_test.astype("uint8")"""
 _KERAS = """\
     (x_train, y_train), (x_test, y_test) = keras.datasets.{name}.load_data()"""
 _DIGITS = """\
