@@ -214,6 +214,36 @@ def test_code_that_fails_says_where(change, message):
         _discover(code)
 
 
+_BOTH = own_spaces.FUNCTION + own_spaces.CLASS  # as both guides have them
+_HELPED = own_spaces.CLASS + "def helper(hp): ...\ndef other(hp): ...\n"
+
+
+@slow
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (_BOTH, None),
+        (_BOTH + "hypermodel = MyHyperModel()", "hypermodel"),
+        (_BOTH + "hypermodel = build_model", "hypermodel"),
+        (_HELPED, "MyHyperModel()"),
+        (_HELPED + "mine = MyHyperModel()", "mine"),
+    ],
+)
+def test_of_several_networks_the_file_says_which(code, expected):
+    """Not the first that is found, whose `fit` may be another's."""
+    from tuner import own_models
+
+    if expected:
+        assert own_models.expression(_own(code)) == expected
+        return
+    with pytest.raises(
+        SpaceError,
+        match=r"mine.py must say which .* it defines build_model and MyHyperModel. Add "
+        r"a line to it: `hypermodel = build_model` or `hypermodel = MyHyperModel\(\)`.",
+    ):
+        own_models.expression(_own(code))
+
+
 @slow
 def test_a_study_of_a_users_code(tmp_path):
     """Searched, resumed, confirmed and exported, and its page is there."""

@@ -263,19 +263,27 @@ def _find(path: str, names: Mapping[str, Any]) -> tuple[str, kt.HyperModel]:
             found[name] = value
         elif inspect.isfunction(value) and is_here and _takes_hp(value):
             found[name] = partial(_FromFunction, value)
+    if not found:
+        raise SpaceError(
+            f"{path} must define sample(hp), build_model(hp) or a "
+            "keras_tuner.HyperModel, and it defines none of them."
+        )
     instances = [n for n in found if isinstance(names[n], kt.HyperModel)]
     classes = [n for n in found if inspect.isclass(names[n])]
-    named = [n for n in ("hypermodel", "build_model") if n in found]
-    for chosen in (named[:1], instances, classes, list(found)):
-        if len(chosen) == 1:
-            name = chosen[0]
-            return name + "()" * (name in classes), found[name]()
-    what = "none of them" if not found else ", ".join(found)
-    raise SpaceError(
-        f"{path} must define sample(hp), build_model(hp) or a keras_tuner.HyperModel, "
-        f"and it defines {what}. Call the function to search build_model, or make "
-        "`hypermodel` an instance of the class."
-    )
+    named = [n for n in ("build_model",) if n in found]
+    # An instance stands for its class, and functions besides these are their helpers.
+    meant = [*named, *(instances or classes)] or list(found)
+    if "hypermodel" in found:
+        meant = ["hypermodel"]
+    written = {n: n + "()" * (n in classes) for n in meant}
+    if len(meant) > 1:
+        lines = " or ".join(f"`hypermodel = {code}`" for code in written.values())
+        raise SpaceError(
+            f"{path} must say which network to search, and it defines "
+            f"{' and '.join(meant)}. Add a line to it: {lines}."
+        )
+    name = meant[0]
+    return written[name], found[name]()
 
 
 def _same(hypermodel: kt.HyperModel) -> kt.HyperModel:
