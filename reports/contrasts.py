@@ -155,11 +155,11 @@ def title(study: Study, found: tuple[Contrast, ...]) -> str:
     words: Counter[str] = Counter(c.difference.word() for c in found)
     order = ("better", "worse", "too small to matter", "not shown", "no verdict")
     said = [f"{words[word]} {word}" for word in order if words[word]]
-    networks = ", as two networks" if max(_trained(found)) == 1 else ""
+    once = ", one training each" if max(_trained(found)) == 1 else ""
     trial_0 = study.trials.loc[study.trials["trial"] == views.BASELINE, "name"]
     against = str(trial_0.iloc[0]) if len(trial_0) else "baseline"
     what = "the baseline" if against == "baseline" else against
-    return f"Test accuracy against {what}: {wording.listing(said)}{networks}"
+    return f"Test accuracy against {what}{once}: {wording.listing(said)}"
 
 
 def _trained(found: tuple[Contrast, ...]) -> list[int]:
@@ -173,27 +173,47 @@ def verdict(contrast: Contrast) -> str:
     if word == "no verdict":
         return f"no verdict: {MIN_TRAININGS} trainings of each are needed"
     if difference.trainings == 1:
-        return f"{word}, as two networks"
+        even = (
+            "even of these two networks" if word == "not shown" else "as two networks"
+        )
+        return f"{word}, {even}"
     if word == "not shown":
         return f"not shown; {_what_would(contrast)}"
     return word
 
 
 def _what_would(contrast: Contrast) -> str:
-    """Say how many seeds would settle a difference, or that none would."""
+    """Say how many seeds would settle a difference, or that none would.
+
+    What is not shown may be far smaller than it looks. Its own interval would not say
+    by how much in a few words: it holds 0, which no number of seeds settles. So the
+    number is said of two sizes, and promised of neither.
+    """
     difference = contrast.difference._replace(level=contrast.next_level)
     wanted = difference.trainings_to_settle()
     if math.isnan(wanted):
         smallest = difference.smallest_settled()
-        said = f"settles less than {wording.points(smallest)} on these images"
+        few = f"less than {wording.points(smallest)} between these two"
+        said = f"settles {few} on these images"
         if (difference.high - difference.low) / 2 > smallest:  # it may be far larger
             return f"more seeds narrow it, though no number {said}"
         return f"no number of seeds {said}"
-    if math.isinf(wanted):
-        return "more than 200 seeds would settle it"
     if wanted <= difference.trainings:
         return "a few more seeds may settle it"
-    return f"about {wanted:.0f} seeds would settle it if it is as large as it looks"
+    if abs(difference.value) < MARGIN / 2:
+        little = "show it too small to matter if it is as small as it looks"
+        return f"{_about(wanted)} seeds would {little}"
+    half = difference._replace(value=difference.value / 2).trainings_to_settle()
+    return (
+        f"{_about(wanted)} seeds would settle it if it is as large as it looks, "
+        f"{_about(half)} if half as large"
+    )
+
+
+def _about(seeds: float) -> str:
+    if math.isnan(seeds):
+        return "no number"
+    return "more than 200" if math.isinf(seeds) else f"about {seeds:.0f}"
 
 
 def seeds_to_settle(contrast: Contrast) -> int | None:
@@ -232,6 +252,11 @@ def note(study: Study, found: tuple[Contrast, ...]) -> str:
         parts.append(
             "One training each compares two networks: other trainings of the same "
             "two configs differ otherwise."
+        )
+    if any("no number" in verdict(c) for c in found):
+        parts.append(
+            "What no number of seeds settles follows from how often the two compared "
+            "disagree on these images, at their interval's confidence."
         )
     if any(c.difference.trainings == 2 for c in found):
         parts.append(

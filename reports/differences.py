@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from reports.statistics import half_width
+from reports.statistics import Floats, half_width
 
 Right = npt.NDArray[np.bool_]
 
@@ -76,22 +76,37 @@ class Difference(NamedTuple):
             would do on these images.
         """
         distance = max(abs(self.value), margin - abs(self.value))
-        for trainings in range(MIN_TRAININGS, most + 1):
-            if self._settled_by(trainings) <= distance:
-                return trainings
+        trainings = np.arange(MIN_TRAININGS, most + 1)
+        enough = trainings[self._settled_by(trainings) <= distance]
+        if len(enough):
+            return int(enough[0])
         return math.nan if self.smallest_settled() > distance else math.inf
 
     def smallest_settled(self) -> float:
         """Give the smallest difference that any number of trainings could settle."""
-        reach = stats.norm.ppf((1 + self.level) / 2) + _POWER_80
-        return float(reach * math.sqrt(self.image_variance))
+        return smallest_settled(self.image_variance, self.level)
 
-    def _settled_by(self, trainings: int) -> float:
-        """Give the smallest difference that so many trainings would settle."""
+    def _settled_by(self, trainings: npt.NDArray[np.int64]) -> Floats:
+        """Give the smallest differences that so many trainings would settle."""
         of_trainings = self.training_variance / trainings
         freedom = (trainings - 1) * (1 if self.is_paired else 2)
-        half = float(half_width(self.image_variance, of_trainings, freedom, self.level))
-        return half + _POWER_80 * math.sqrt(self.image_variance + of_trainings)
+        half = half_width(self.image_variance, of_trainings, freedom, self.level)
+        power: Floats = _POWER_80 * np.sqrt(self.image_variance + of_trainings)
+        return half + power
+
+
+def smallest_settled(image_variance: float, level: float = 0.95) -> float:
+    """Give the smallest difference that images settle, however many trainings.
+
+    In four of five tries (80 % power): 2.8 of its standard deviations at 95 %.
+
+    Args:
+        image_variance: What the choice of images adds to the variance of a
+            difference: the share on which the two disagree, over their number.
+        level: The interval's confidence, 0 to 1.
+    """
+    reach = stats.norm.ppf((1 + level) / 2) + _POWER_80
+    return float(reach * math.sqrt(image_variance))
 
 
 def compare(

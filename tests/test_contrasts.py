@@ -114,6 +114,19 @@ def test_without_predictions_nothing_is_compared(tmp_path):
     assert [c.trial for c in _contrasts(folder)[1]] == [2]
 
 
+@pytest.mark.parametrize("accuracy", [0.503, 0.6])
+def test_a_single_training_is_said_once_in_the_title(tmp_path, accuracy):
+    """Before the count, and what is not shown is not shown even of two networks."""
+    folder = studies.write_study(tmp_path, n=2)
+    _write_predictions(folder, [[0.5], [accuracy]])
+    rows, found = _contrasts(folder)
+    title = contrasts.title(read_study(folder), found)
+    word = found[0].difference.word()
+    assert title == f"Test accuracy against the baseline, one training each: 1 {word}"
+    as_two = {"better": "as two networks", "not shown": "even of these two networks"}
+    assert rows[0].verdict == f"{word}, {as_two[word]}"
+
+
 def test_the_page_has_the_verdicts(tmp_path):
     """A row a contrast, with its interval, and hostile names stay text."""
     change = _named("<script>alert(1)</script>")
@@ -156,16 +169,41 @@ def _named(name):
 @pytest.mark.parametrize(
     ("half", "said"),
     [
-        (0.006, "no number of seeds settles less than 1.0 points on these images"),
+        (0.006, "no number of seeds settles less than 1.0 points between these two"),
         (0.150, "more seeds narrow it, though no number settles less than"),
-        (0.011, "seeds would settle it"),
+        (0.011, "about 9 seeds would settle it if it is as large as it looks, no num"),
+        (0.020, "if it is as large as it looks, more than 200 if half as large"),
+        (
+            0.030,
+            "about 4 seeds would settle it if it is as large as it looks, about 11",
+        ),
     ],
 )
 def test_what_seeds_would_do_is_said_by_what_is_known(half, said):
     """A difference that may well be large is not called beyond settling."""
-    value = 0.011 if half == 0.011 else 0.001
+    value = half if 0.01 < half < 0.1 else 0.001  # it just reaches 0
     found = Difference(
         value, value - half, value + half, 0.95, 3, is_paired=True,
         image_variance=0.0000125, training_variance=3 * (half / 4.3) ** 2,
     )  # fmt: skip
     assert said in contrasts.verdict(contrasts.Contrast(1, 0, found, 0.95))
+
+
+def test_what_looks_small_is_not_said_to_show_a_difference():
+    """Seeds would show that it is too small, if they show anything."""
+    small = Difference(0.002, -0.01, 0.014, 0.95, 5, True, 1e-8, 0.008**2)
+    said = contrasts.verdict(contrasts.Contrast(1, 0, small, 0.95))
+    assert said.endswith(
+        "seeds would show it too small to matter if it is as small as it looks"
+    )
+
+
+def test_what_no_seeds_settle_names_what_it_rests_on(tmp_path):
+    """Every pair of configs disagrees on its own share of the images."""
+    folder = studies.write_arms(tmp_path / "tried", studies.TRIED, "try", 3)
+    contrast = _contrasts(folder)[1][0]
+    wide = Difference(0.001, -0.02, 0.02, 0.95, 3, True, 0.004**2, 0.004**2)
+    found = (contrast._replace(difference=wide),)
+    said = contrasts.note(read_study(folder), found)
+    assert "between these two on these images" in contrasts.verdict(found[0])
+    assert "follows from how often the two compared disagree" in said

@@ -8,6 +8,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 from reports.differences import MARGIN, Difference, compare
+from reports.statistics import half_width
 
 # Difficulty of images and luck of trainings, as standard deviations of the log-odds.
 SETTINGS = [
@@ -196,6 +197,38 @@ def test_the_seeds_that_would_settle_it_do(shift):
         seen = compare(ours, theirs)
         found += seen.low > 0
     assert 0.65 <= found / 200 <= 0.97
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_seeds_settle_what_is_as_large_as_is_said(share):
+    """Of what is not shown: four in five where the truth is so large, not of all."""
+    rng = np.random.default_rng(2)
+    images_sd, seeds_sd, k = 0.002, 0.012, 3
+    runs, settled = 1500, {True: [], False: []}
+    truth = rng.normal(0, 0.015, runs)
+    drawn = (truth + rng.normal(0, images_sd, runs))[:, None]
+    drawn = drawn + rng.normal(0, seeds_sd, (runs, 200))
+
+    def seen(values):
+        spread = values.var(ddof=1)
+        half = half_width(images_sd**2, spread / len(values), len(values) - 1)
+        mean = values.mean()
+        return Difference(
+            mean, mean - half, mean + half, 0.95, len(values), True, images_sd**2,
+            spread,
+        )  # fmt: skip
+
+    for true, values in zip(truth, drawn, strict=True):
+        now = seen(values[:k])
+        wanted = now._replace(value=share * now.value).trainings_to_settle(margin=-1)
+        if now.word() != "not shown" or not np.isfinite(wanted):
+            continue
+        then = seen(values[: max(k + 2, int(wanted))])
+        is_so_large = true * np.sign(now.value) >= share * abs(now.value)
+        settled[is_so_large].append(then.word() in ("better", "worse"))
+    assert min(map(len, settled.values())) >= 20
+    assert np.mean(settled[True]) >= 0.8
+    assert np.mean(settled[False]) < 0.7
 
 
 def test_image_noise_is_a_floor_that_no_seed_lowers():

@@ -52,3 +52,12 @@ def test_the_floor_is_a_bound_on_what_images_hide():
     found = noise.Spread(5, 0.7, 0.003, 0.002, 0.008, 0.004, 0.2, 10_000)
     assert noise.floor(found) == pytest.approx(2.8016 * np.sqrt(0.2 / 10_000), rel=1e-3)
     assert noise.floor(found._replace(disagreement=0.05)) < noise.floor(found)
+
+
+def test_the_floor_is_said_with_what_it_rests_on():
+    """Another change disagrees with the baseline more or less often."""
+    found = noise.Spread(5, 0.7, 0.003, 0.002, 0.008, 0.004, 0.2, 10_000)
+    said = noise.sentences(found)[-1]
+    assert "disagree on 20.0 % of the 10,000 test images" in said
+    assert "one comparison at 95 %" in said
+    assert "one that moves others has a limit of its own" in said
