@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from contextlib import nullcontext
 from dataclasses import replace
@@ -16,7 +17,7 @@ from search_spaces.config import BASELINE
 from tuner import dry_run, time_plan, timing
 from tuner.planning import plan_study
 from tuner.screening import Limits
-from tuner.settings import SettingsError, StudySettings
+from tuner.settings import SettingsError, StudySettings, parse_duration
 from tuner.tasks import Ready, Timing
 from tuner.timing import Sizes, Speed, seconds
 
@@ -112,11 +113,23 @@ def chosen(monkeypatch):
     return choose
 
 
-def test_a_time_that_holds_nothing_is_refused(chosen):
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"algorithm": "hyperband"},
+        {"given": {"limit", "epochs"}, "epochs": 3, "baseline": False},
+    ],
+)
+def test_a_time_that_holds_too_little_is_refused(chosen, options):
+    """And the time that is named instead is enough."""
     with pytest.raises(
-        SettingsError, match=r"--in must hold 12 trials, and 1 s holds 0 of .* here"
-    ):
-        chosen(in_s=1.0)
+        SettingsError, match=r"--in must have time for 12 trials.* Got 1 s.* 0 trials\."
+    ) as refused:
+        chosen(in_s=1.0, **options)
+    named = re.search(r"Give --in (\w+), fewer trials with -n", str(refused.value))
+    _, said = chosen(in_s=parse_duration(named[1]), **options)
+    assert 12 <= int(re.search(r"about (\d+) trials", said)[1]) <= 16
 
 
 @pytest.mark.parametrize(
@@ -206,6 +219,17 @@ def test_in_goes_with_neither_a_limit_nor_the_published():
         StudySettings(space="architecture", in_s=60.0, time_limit_s=60.0)
     with pytest.raises(SettingsError, match="--in"):
         StudySettings(space="published", in_s=60.0)
+
+
+def test_a_plan_says_what_it_does_not_count():
+    plan = {"trials": 1, "epochs": 5, "points": 9, "notes": [], "timed": 6}
+    plan |= {"device": "CPU", "workers": 2, "seconds": 60.0}
+    asked = StudySettings("architecture")
+    said = "Plan      random, 1 trial, 5 epochs at most"
+    assert dry_run.lines(plan, asked)[1] == f"{said}, besides the baseline"
+    assert dry_run.lines(plan, replace(asked, baseline=False))[1] == said
+    nine = dry_run.lines(plan | {"trials": 8}, StudySettings("published"))[1]
+    assert nine == "Plan      9 experiments, 5 epochs"
 
 
 def test_an_estimate_is_never_longer_than_the_time_that_was_asked_for():

@@ -41,10 +41,9 @@ def lines(plan: dict[str, Any], settings: StudySettings) -> list[str]:
     """Say a plan in words."""
     points = plan["points"]
     size = "continuous" if points is None else f"{points:,} points"
-    most = f"{plan['trials']} trials, {plan['epochs']:,} epochs at most"
     out = [
         f"Space     {settings.space}, {size}",
-        f"Plan      {settings.algorithm}, {most}",
+        f"Plan      {_most(plan, settings)}",
     ]
     out += [f"          {line}" for line in wording.brackets(plan.get("brackets", []))]
     out += [f"          {note}" for note in plan["notes"]]
@@ -63,3 +62,12 @@ def lines(plan: dict[str, Any], settings: StudySettings) -> list[str]:
             f"{wording.about(whole)}."
         )
     return out
+
+
+def _most(plan: dict[str, Any], settings: StudySettings) -> str:
+    """Say how many trials and epochs there are at most; a list counts its first too."""
+    if settings.space == "published":
+        return f"{plan['trials'] + 1} experiments, {plan['epochs']:,} epochs"
+    besides = ", besides the baseline" if settings.baseline else ""
+    trials = wording.several(plan["trials"], "trial")
+    return f"{settings.algorithm}, {trials}, {plan['epochs']:,} epochs at most{besides}"

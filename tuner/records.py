@@ -230,9 +230,10 @@ class StudyRecord:
             `cores`, `memory_bytes`.
         limits: `max_params`, `max_multiply_adds` (of one image's forward pass) and
             `max_bytes`: what is larger is not proposed; None is no limit.
-        plan: `trials` (configs, the baseline not counted), `epochs` (all in all,
-            an upper bound where epochs are tuned) and, under Hyperband,
-            `brackets`: lists of [configs, epochs] a rung.
+        plan: `trials` (configs, the baseline not counted), `epochs` (theirs, an
+            upper bound where epochs are tuned; where all configs are given, the
+            baseline's too) and, under Hyperband, `brackets`: lists of [configs,
+            epochs] a rung.
         commit: The git commit it was run at, or None.
         rejected: How many proposals were turned away, by reason.
         notes: Sentences that a reader must know: a skipped baseline, a space

@@ -9,11 +9,12 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from search_spaces.own import OwnSpace
 from tuner import hyperband, wording
 from tuner.deadline import LAST_PAGE_S
 from tuner.settings import SettingsError, StudySettings
 from tuner.study import Study
-from tuner.timing import Sizes, Speed, measured
+from tuner.timing import Speed, measured
 
 CHOSEN = ("limit", "epochs", "max_trials")  # where a user leaves them open
 _FEWEST_TRIALS = 12  # a best of fewer says little, and the last would end too late
@@ -94,13 +95,7 @@ def chosen(
     fewest = _fewest(speed, settings, given)
     fit = next((f for f in fits if f.trials >= fewest), None)
     if fit is None:
-        least = fits[-1]
-        raise SettingsError(
-            f"--in must hold {wording.several(fewest, 'trial')}, and "
-            f"{settings.in_s:g} s holds {least.trials} of {least.images:,} images and "
-            f"{wording.several(least.epochs, 'epoch')} here. Give more time, fewer "
-            "trials with -n, or smaller networks with --max-params."
-        )
+        raise SettingsError(_too_short(speed, settings, fewest, fits[-1], overhead))
     fit = replace(fit, trials=min(fit.trials, _most(speed, settings, given)))
     say(words(fit, speed))
     trials = settings.max_trials
@@ -120,6 +115,27 @@ def words(fit: Fit, speed: Speed) -> str:
         f"training images, {wording.several(fit.epochs, 'epoch')}, about "
         f"{fit.trials} trials. Of two trials, {test:,} test images can show a "
         f"difference of {smallest} points or more; another seed adds to that."
+    )
+
+
+def _too_short(
+    speed: Speed, settings: StudySettings, fewest: int, least: Fit, overhead: float
+) -> str:
+    """Say that a time holds too few trials, and which would hold enough."""
+    training = _training_s(speed, settings, least.images, least.epochs)
+    trainings = _trainings(speed, settings, least.epochs, fewest)
+    enough = 1.1 * (overhead + training * trainings / speed.workers)
+    enough_s = math.ceil(enough / 10) * 10  # starting takes not always the same
+    time = f"{enough_s}s" if enough_s <= 90 else f"{math.ceil(enough / 60)}m"
+    first = " and the baseline" if settings.baseline else ""
+    smaller = ", or smaller networks with --max-params"
+    return (
+        f"--in must have time for {wording.several(fewest, 'trial')}{first}, about "
+        f"{time} here with {least.images:,} images and "
+        f"{wording.several(least.epochs, 'epoch')} each. Got {settings.in_s:g} s: "
+        f"starting, timing and the page take {overhead:.0f} s, which leaves time for "
+        f"{wording.several(least.trials, 'trial')}. Give --in {time}, fewer trials "
+        f"with -n{'' if isinstance(speed.plan.space, OwnSpace) else smaller}."
     )
 
 
@@ -198,16 +214,34 @@ def _fit(
     speed: Speed, settings: StudySettings, images: int, epochs: int, available: float
 ) -> Fit:
     """Count the trials that fit."""
-    sizes: Sizes = speed.sizes.of(images)
-    training = speed.training_s(sizes, epochs) * settings.executions
-    # While the last trial ends, the other workers idle: half of one, on average.
-    available = available * speed.workers - training * (speed.workers - 1) / 2
-    available -= training * settings.baseline
+    training = _training_s(speed, settings, images, epochs)
+    held = available * speed.workers / training
     if settings.algorithm != "hyperband":
-        return Fit(images, epochs, max(0, int(available / training)))
+        besides = _trainings(speed, settings, epochs, 0)
+        return Fit(images, epochs, max(0, int(held - besides)))
     configs = hyperband.plan(epochs, settings.min_epochs).configs
     for count in range(configs, 0, -1):
-        trained = hyperband.plan(epochs, settings.min_epochs, count).epochs
-        if training * trained / epochs <= available:
+        if _trainings(speed, settings, epochs, count) <= held:
             return Fit(images, epochs, count)
     return Fit(images, epochs, 0)
+
+
+def _training_s(
+    speed: Speed, settings: StudySettings, images: int, epochs: int
+) -> float:
+    """Give what a trial to the end takes on one worker, all of its seeds."""
+    return speed.training_s(speed.sizes.of(images), epochs) * settings.executions
+
+
+def _trainings(
+    speed: Speed, settings: StudySettings, epochs: int, trials: int
+) -> float:
+    """Count the trials to the end that the workers have time for in a plan of some.
+
+    The baseline is one. While the last trial ends, the other workers idle: half of
+    one, on average.
+    """
+    trained: float = trials
+    if settings.algorithm == "hyperband" and trials:
+        trained = hyperband.plan(epochs, settings.min_epochs, trials).epochs / epochs
+    return trained + settings.baseline + (speed.workers - 1) / 2
