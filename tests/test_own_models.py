@@ -515,8 +515,9 @@ def test_a_study_outlives_the_file_that_it_searched(tmp_path):
 
     def tune(*arguments, code=0):
         command = [sys.executable, "-m", "tuner", *arguments]
+        loud = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"}
         done = subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, check=False
+            command, cwd=tmp_path, env=loud, capture_output=True, text=True, check=False
         )
         assert done.returncode == code, done.stderr[-2000:]
         return done
