@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from reports import wording
+from reports.differences import MARGIN
 from reports.frames import Study
 from reports.optimism import Optimism
 from reports.ranking import Ranking
 from reports.views import BASELINE
 
+_NOTHING = 0.0005  # of a score: it would be written as 0.0 points
 _REASON = 240  # characters of an error that a page repeats
 _OUT_OF_MEMORY = "out of memory"
 _NUMBER = re.compile(r"\d+")
@@ -87,20 +89,34 @@ def verdict(study: Study, ranking: Ranking) -> Verdict:
 
 
 def luck(found: Optimism | None, trials: int) -> str:
-    """Say how much of the first's score is luck, of what, where that was estimated."""
+    """Say how much of the first's score is luck, of what, where that was estimated.
+
+    And that it cannot be told where the estimate and its bound lie further apart than
+    what is too small to matter.
+    """
     if found is None:
         return ""
-    of_images = found.training_sd is None
-    if found.value < 0.0005:
-        chance = "these validation images" if of_images else "images and trainings"
+    value = min(found.value, found.most)
+    among = f"choosing among {wording.count(trials)}"
+    said = wording.points(value) if value >= _NOTHING else "next to nothing"
+    others = wording.several(found.near, "other")
+    as_good = f"that may be as good {'is' if found.near == 1 else 'are'}"
+    most = f"{wording.points(found.most)} if the {others} {as_good}"
+    if found.most - max(0.0, value) > MARGIN:
         return (
-            f"Choosing the first of {wording.count(trials)} by {chance} is estimated "
-            f"to add next to nothing to its score ({_how(found)})."
+            f"How much of the first's validation accuracy is luck of {among} cannot be "
+            f"told from {wording.count(found.images)} images: {said} as estimated "
+            f"({_how(found)}), {most}."
+        )
+    how = f"{_how(found)}; {most}" if found.near else _how(found)
+    if value < _NOTHING:
+        return (
+            f"Luck of {among} is estimated to add {said} to the first's validation "
+            f"accuracy ({how})."
         )
     return (
-        f"About {wording.points(found.value)} of the first's validation accuracy is "
-        f"luck of choosing among {wording.count(trials)} ({_how(found)}): the "
-        "validation accuracy of the best is optimistic."
+        f"About {said} of the first's validation accuracy is luck of {among} ({how}): "
+        "the validation accuracy of the best is optimistic."
     )
 
 

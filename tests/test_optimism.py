@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 import studies
 
+from reports.differences import MARGIN
 from reports.findings import luck
 from reports.frames import read_study
-from reports.optimism import Optimism, of_study, optimism, training_variance
+from reports.optimism import (
+    Optimism,
+    if_equal,
+    of_study,
+    optimism,
+    training_variance,
+)
 from reports.ranking import rank
 from search_spaces.config import CnnConfig
 from tuner import record_files
@@ -154,21 +161,62 @@ def test_a_noise_study_within_covers_trainings(tmp_path):
     assert _found(folder) == alone
 
 
+IMAGES = Optimism(0.004, 0.006, 7, 5000)
+NONE = IMAGES._replace(value=-0.001, most=0.003)
+
+
 @pytest.mark.parametrize(
     ("found", "said"),
     [
         (None, ""),
-        (Optimism(0.004), "luck of its training comes on top"),
-        (Optimism(0.0, 0.003, "executions"), "0.30 points between trainings"),
+        (IMAGES, "About 0.4 points of the first's"),
+        (IMAGES, "luck of its training comes on top; 0.6 points if the 7 others that"),
+        (IMAGES._replace(value=0.02), "About 0.6 points of the first's"),
         (
-            Optimism(0.004, 0.003, "noise study"),
+            NONE,
+            "add next to nothing to the first's validation accuracy (cross-validated",
+        ),
+        (NONE, "0.3 points if the 7 others that may be as good are)."),
+        (NONE._replace(near=0, most=0.0), "luck of its training comes on top)."),
+        (NONE._replace(most=0.03, images=130), "cannot be told from 130 images: next"),
+        (NONE._replace(most=0.03, near=1), "3.0 points if the 1 other that may be as"),
+        (NONE._replace(most=0.03, value=0.01), "1.0 points as estimated (cross-vali"),
+        (
+            NONE._replace(training_sd=0.003, source="executions"),
+            "0.30 points between trainings",
+        ),
+        (
+            IMAGES._replace(training_sd=0.003, source="noise study"),
             "measured on the study's own tune noise",
         ),
     ],
 )
 def test_the_sentence_says_which_luck_it_covers(found, said):
-    """Of the images, or of images and trainings."""
+    """Of the images, or of images and trainings, and how far it can be trusted."""
     text = luck(found, 8)
     assert said in text
     if found and found.training_sd:
         assert "on top" not in text
+
+
+@pytest.mark.parametrize("images", [130, 1000])
+@pytest.mark.parametrize("spread", [0.0, 0.3, 1.0])
+def test_what_is_said_of_luck_holds(images, spread):
+    """Next to nothing is rarely said of what is more, and the bound is one."""
+    rng = np.random.default_rng(4)
+    lost, most, said = [], [], []
+    for _ in range(80):
+        right, truth = _draw(rng, 12, images, spread)
+        lost.append(_lost(right, truth))
+        share = right[:, 0].astype(np.float32)
+        found = Optimism(optimism(share), *if_equal(share), images)
+        most.append(found.most)
+        said.append("estimated to add next" in luck(found, 12))
+    error = 2 * np.hypot(np.std(lost), np.std(most)) / np.sqrt(80)
+    assert np.mean(most) >= np.mean(lost) - error
+    if not spread:  # the bound is then what it is
+        assert np.mean(most) == pytest.approx(np.mean(lost), abs=error)
+        assert not any(said)
+    if any(said):
+        little = np.asarray(lost)[said]
+        assert np.mean(little) < MARGIN + 2 * np.std(lost) / np.sqrt(len(little))
