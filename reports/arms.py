@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from reports import contrasts, noise, wording
 from reports.differences import MIN_TRAININGS, Difference
 from reports.findings import Verdict, capital
@@ -27,6 +29,8 @@ class Result(NamedTuple):
         status: As its record has it.
         seeds: Trainings that ended.
         accuracy: Mean test accuracy of them, a fraction, or None.
+        sd: Its standard deviation between them, or None under two.
+        gap: Mean train - test of them, a fraction, or None.
         contrast: Its test accuracy against that of arm 0, seed by seed, or None.
         error: Why it failed, or None.
     """
@@ -36,6 +40,8 @@ class Result(NamedTuple):
     status: str
     seeds: int
     accuracy: float | None
+    sd: float | None
+    gap: float | None
     contrast: contrasts.Contrast | None
     error: str | None
 
@@ -83,6 +89,8 @@ def results(study: Study) -> tuple[Result, ...]:
                 str(row["status"]),
                 len(tests),
                 float(tests.mean()) if len(tests) else None,
+                float(tests.std(ddof=1)) if len(tests) > 1 else None,
+                float(row["gap"]) if pd.notna(row["gap"]) else None,
                 found.get(trial),
                 row["error"] if isinstance(row["error"], str) else None,
             )
@@ -190,6 +198,38 @@ def sentence(result: Result, against: str) -> str:
     return f"Not shown that {result.name} differs from {against}: {evidence}; {then}."
 
 
+def accuracy(result: Result) -> str:
+    """Say what an arm's seeds have on test images; "" where none has ended."""
+    if result.accuracy is None:
+        return ""
+    said = f"Test accuracy of {_against(result)}: {wording.percent(result.accuracy)}"
+    if result.sd is None:
+        return f"{said}."
+    sd = wording.number(100 * result.sd, 2)
+    return f"{said}, mean of {result.seeds} seeds (standard deviation {sd})."
+
+
+def accuracy_rows(study: Study) -> list[tuple[str, ...]]:
+    """Write what each arm's seeds have: name, test, its spread, seeds, train - test."""
+    return [
+        (
+            r.name,
+            wording.number(100 * r.accuracy, 1),
+            wording.number(None if r.sd is None else 100 * r.sd, 2),
+            str(r.seeds),
+            wording.gap(r.gap),
+        )
+        for r in results(study)
+        if r.accuracy is not None
+    ]
+
+
+def on_fresh_seeds(study: Study) -> str:
+    """Say how a search's finalists were trained again, and what its first then has."""
+    first = next((accuracy(r) for r in results(study)[1:] if r.accuracy), "")
+    return f"{trained_again(study.folder)}: {verdict(study).lead} {first}".rstrip()
+
+
 def trained_again(folder: Path) -> str:
     """Say how `tune confirm` trained what lies in one of its folders."""
     images = " and all images" if folder.name == CONFIRM[1] else ""
@@ -210,10 +250,10 @@ def verdict(study: Study) -> Verdict:
     if not others:
         return Verdict(f"Only {against} has been trained.", ())
     lead, *more = (sentence(r, against) for r in others)
-    has = f"{capital(against)} has {wording.percent(found[0].accuracy)} test accuracy."
+    has = accuracy(found[0])
     if study.kind == "try" and more:
         return Verdict(_counted(others, against), (lead, *more[:3], has))
-    return Verdict(lead, (*more[:3], has))
+    return Verdict(lead, (*more[:3], *filter(None, (accuracy(others[0]), has))))
 
 
 def _counted(others: Sequence[Result], against: str) -> str:
@@ -283,6 +323,7 @@ def _facts(study: Study, found: tuple[Result, ...]) -> dict[str, Any]:
                 "status": r.status,
                 "seeds": r.seeds,
                 "test_accuracy": r.accuracy,
+                "test_sd": r.sd,
                 "difference": d.value if d else None,
                 "low": d.low if d else None,
                 "high": d.high if d else None,

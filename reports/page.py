@@ -140,6 +140,7 @@ class Compared(NamedTuple):
     image: Image
     rows: list[contrasts.Row]
     note: str
+    accuracies: list[tuple[str, ...]]
 
 
 def _compared(study: Study) -> Compared | None:
@@ -150,6 +151,7 @@ def _compared(study: Study) -> Compared | None:
         images.differences(study, found),
         contrasts.rows(study, found),
         contrasts.note(study, found),
+        arms.accuracy_rows(study) if study.arms else [],
     )
 
 
@@ -172,9 +174,7 @@ def _verdict(
     luck = findings.luck(optimism.of_study(study, ranking), len(ranking.ranked))
     found = findings.Verdict(found.lead, (*found.support, *([luck] if luck else [])))
     again = [
-        f"{arms.trained_again(s.folder)}: {arms.verdict(s).lead}"
-        for s in confirmed
-        if contrasts.contrasts(s, rank(s))
+        arms.on_fresh_seeds(s) for s in confirmed if contrasts.contrasts(s, rank(s))
     ]
     return findings.Verdict(found.lead, (*again, *found.support))
 

@@ -218,10 +218,27 @@ def test_both_confirmations_are_shown_the_one_on_all_images_first(tmp_path):
         first, second = (text.index(f"{heading}{ending}") for heading in headings)
         assert first < second
         assert ending == "</h3>" or found.lines[0][:30] in text[first:second]
-    assert section.count("<table") == 2
+    assert section.count("Points</th>") == 2
     facts = json.loads(CliRunner().invoke(cli, [*show, "--json"]).stdout)
     assert facts["confirmed_all_images"] == found.facts
     assert facts["confirmed"] == results.outcome(folder / "confirm").facts
+
+
+def test_what_the_first_has_on_fresh_seeds_is_quoted(tmp_path):
+    """Its mean, its spread and its seeds, on the page of the search and on its own."""
+    folder = studies.write_study(tmp_path, "searched", n=6)
+    inner = studies.write_arms(folder / "confirm", studies.TRIED, "confirm", 3)
+    tests = read_study(inner).executions.groupby("trial")["test_accuracy"]
+    mean, sd = 100 * tests.mean()[1], 100 * tests.std()[1]
+    said = (
+        f"Test accuracy of filters=48: {mean:.1f} %, mean of 3 seeds (standard "
+        f"deviation {sd:.2f})."
+    )
+    for html in (report_html(read_study(folder)), report_html(read_study(inner))):
+        support = html.partition('class="support">')[2].partition("</p>")[0]
+        assert said in support
+        cells = f'<tr><th>filters=48</th><td class="n">{mean:.1f}</td>'
+        assert f'{cells}<td class="n">{sd:.2f}</td><td class="n">3</td>' in html
 
 
 def _predict(folder, accuracies):
