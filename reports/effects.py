@@ -105,10 +105,11 @@ def effects(study: Study, ranking: Ranking) -> Effects | None:
     The baseline and enqueued configs, which the search did not draw, are left out:
     they hold many knobs at their ends together. Bonferroni's intervals over the knobs.
     """
-    ranked = len(ranking.ranked)
-    if study.arms or not study.knobs or not 0 < ranked < importance.FEWEST:
+    if study.arms or not study.knobs or not len(ranking.ranked):
         return None
     drawn = searched(study, ranking)
+    if len(drawn) >= importance.FEWEST:
+        return None
     panels = {}
     for knob in study.knobs:
         panel = _panel(knob, drawn["trial"].map(study.configs[knob.name]), drawn)

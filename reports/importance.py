@@ -10,7 +10,7 @@ import pandas as pd
 
 from reports import views
 from reports.frames import Study
-from reports.ranking import Ranking
+from reports.ranking import Ranking, searched
 
 FEWEST = 20
 LEAST_R2 = 0.3
@@ -42,17 +42,19 @@ def importance(study: Study, ranking: Ranking) -> Importance | str | None:
 
     Permutation importance (Breiman 2001) of a random forest on trials that it did
     not learn from, three folds. A hyperparameter above its null matters; how far
-    depends on the ranges that were searched.
+    depends on the ranges that were searched. The baseline and enqueued configs, which
+    the search did not draw, are left out: they may lie outside the ranges, and hold
+    many hyperparameters at one value together, which the forest cannot tell apart.
     """
-    ranked = ranking.ranked
-    if study.arms or not study.knobs or not len(ranked):
+    if study.arms or not study.knobs or not len(ranking.ranked):
         return None
-    if len(ranked) < FEWEST:
+    drawn = searched(study, ranking)
+    if len(drawn) < FEWEST:
         return (
-            f"Importance is not computed under {FEWEST} ranked trials, and there are "
-            f"{len(ranked)}."
+            f"Importance is not computed under {FEWEST} ranked trials that the search "
+            f"drew, and there are {len(drawn)}."
         )
-    some = ranked.sort_values("trial")
+    some = drawn.sort_values("trial")
     if len(some) > _MOST:
         some = some.sample(_MOST, random_state=0)
     scores = some["objective"].to_numpy("float64")
