@@ -63,8 +63,10 @@ def curve(study: Study, ranking: Ranking) -> pd.DataFrame | None:
 
     Returns:
         Columns n, seconds (of n average trials), score, low and high (80 % of
-        bootstrap samples of the trials), in the score's axis unit; None where the
-        search was not random, or under eight trials.
+        bootstrap samples of the trials), in the score's axis unit, and is_whole
+        (whether every config of the space was tried: n of them are then drawn without
+        replacement, and nothing is left to sample); None where the search was not
+        random, or under eight trials.
     """
     settings = study.record.settings
     if settings.get("algorithm") not in ("random", "grid") or study.arms:
@@ -92,6 +94,7 @@ def curve(study: Study, ranking: Ranking) -> pd.DataFrame | None:
             "score": unit * mean,
             "low": ends[0],
             "high": ends[1],
+            "is_whole": is_whole,
         }
     )
 

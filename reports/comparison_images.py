@@ -56,6 +56,9 @@ def _best(group: Group, axis: str) -> Image:
     ]
     title = f"By {wording.metric(group.objective.name)}: {wording.listing(said[:4])}"
     note = titles.showing(len(frame), len(everything))
+    if baseline is not None:
+        metric = wording.metric(group.objective.name)
+        note = f"The dashed line is the shared baseline's {metric}. {note}".rstrip()
     return Image(title, f"Dot plot. {title}.", note, drawing)
 
 

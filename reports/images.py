@@ -120,7 +120,8 @@ def _dumbbell(view: views.View, ranking: Ranking) -> Image:
         covers += " and for the trainings, where there are several (two say little)"
     note = f"{order}. Behind ±, half of the gap's 95 % interval for {covers}. "
     if view.frame["is_baseline"].any() and len(view.frame) > 1:
-        note += "The dashed line is the baseline. "
+        split = "validation" if ranking.by_validation else "test"
+        note += f"The dashed line is the baseline's {split} accuracy. "
     return Image(
         titles.dumbbell(view),
         alt,
@@ -208,6 +209,12 @@ def _expected_best(study: Study, frame: pd.DataFrame, axis: str) -> Image:
         lambda ax: figures.expected_best(frame, ax, axis), width=HALF, height=330
     )
     last = frame.iloc[-1]
+    how = (
+        "Drawn from these trials with replacement (Dodge et al. 2019), so that it ends "
+        "a little below the best of them. The band holds 80 % of bootstrap samples."
+    )
+    if frame["is_whole"].all():
+        how = "The search tried the whole space, so that it ends at the best of it."
     alt = (
         f"Expected best {axis.lower()} against training time, from "
         f"{wording.number(frame['score'].iloc[0], 1)} after one trial to "
@@ -215,8 +222,7 @@ def _expected_best(study: Study, frame: pd.DataFrame, axis: str) -> Image:
     )
     note = (
         "What the best of n random trials of this space scores on average; numbers "
-        "are n. The band holds 80 % of bootstrap samples. Never beyond the trials "
-        "that there are. "
+        f"are n. {how} Never beyond the trials that there are. "
     )
     return Image(titles.expected_best(study, frame), alt, note, drawing)
 

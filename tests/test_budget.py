@@ -1,12 +1,13 @@
 """What fewer trials would have found: against simulation."""
 
+import dataclasses
 import itertools
 
 import numpy as np
 import pytest
 import studies
 
-from reports import budget
+from reports import budget, images
 from reports.frames import read_study
 from reports.ranking import rank
 
@@ -36,6 +37,20 @@ def test_it_covers_what_new_searches_find():
     found = [budget.expected_best(rng.normal(size=30))[4] for _ in range(2000)]
     truth = rng.normal(size=(200_000, 5)).max(axis=1).mean()
     assert np.mean(found) == pytest.approx(truth, abs=0.07)
+
+
+def test_the_note_says_how_the_trials_were_drawn(tmp_path):
+    """With replacement, unless the whole space was tried."""
+    study = read_study(studies.write_study(tmp_path, n=12))
+    part = images.study_images(study, rank(study))["budget"]
+    assert "from these trials with replacement" in part.note
+    space = {**study.record.space, "size": 12}
+    record = dataclasses.replace(study.record, space=space)
+    study = dataclasses.replace(study, record=record)
+    curve = budget.curve(study, rank(study))
+    assert curve["score"].iloc[-1] == 100 * study.trials["objective"][1:].max()
+    whole = images.study_images(study, rank(study))["budget"]
+    assert "tried the whole space" in whole.note
 
 
 def test_only_what_a_random_search_drew_counts(tmp_path):

@@ -9,6 +9,8 @@ import studies
 from matplotlib.figure import Figure
 
 from reports import (
+    comparison,
+    comparison_images,
     contrasts,
     figures,
     knob_figures,
@@ -296,6 +298,24 @@ def test_a_title_says_most_only_of_what_it_saw(tmp_path):
     assert "of those shown at most" in titles.dumbbell(few)
     whole = load(tmp_path / "few", 12)
     assert ", at most" in titles.dumbbell(views.dumbbell(*whole)).replace(" and", ",")
+
+
+def test_a_dashed_line_says_which_accuracy_it_is(tmp_path):
+    """The baseline has three."""
+    change = studies.shared_baseline
+    for name in ("first", "second"):
+        study = read_study(studies.write_study(tmp_path, name, 6, change=change))
+    published = read_study(studies.write_published(tmp_path / "apart"))
+    group = comparison.group(comparison.read_studies(tmp_path).entries)
+    said = [
+        study_images(study, rank(study))["dumbbell"].note,
+        study_images(published, rank(published))["dumbbell"].note,
+        comparison_images.images(group)["best"].note,
+    ]
+    of = ("the baseline's validation", "the baseline's test", "baseline's validation")
+    for note, split in zip(said, of, strict=True):
+        assert "The dashed line is the " in note
+        assert f"{split} accuracy." in note
 
 
 def test_a_loss_is_not_said_in_points(tmp_path):
