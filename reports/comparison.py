@@ -244,9 +244,14 @@ def best_against_time(group_: Group) -> pd.DataFrame:
 
 
 def ranges(entries: tuple[Entry, ...]) -> tuple[tuple[str, ...], ...]:
-    """List each knob that differs: its name, then what each study did with it."""
-    names = dict.fromkeys(k.name for e in entries for k in e.study.knobs)
-    return tuple((name, *(_range(entry, name) for entry in entries)) for name in names)
+    """List each knob that varies within a study or between them.
+
+    Its name, then what each study did with it; some have it in no config.
+    """
+    varied = {knob.name for entry in entries for knob in entry.study.knobs}
+    names = dict.fromkeys(str(n) for entry in entries for n in entry.study.configs)
+    rows = [(name, *(_range(entry, name) for entry in entries)) for name in names]
+    return tuple(row for row in rows if row[0] in varied or len(set(row[1:])) > 1)
 
 
 def baseline_label(group_: Group, baseline: Baseline) -> str:

@@ -198,14 +198,16 @@ def harm(study: Study, ranking: Ranking) -> str:
     of_all = wording.several(len(ends), "ranked trial")
     said = "Validation loss rose at the end while train loss fell, which hurts, in"
     if hurt.empty:
-        return f"{said} none of {of_all}."
+        return f"{said} {'no ranked trial' if len(ends) == 1 else f'none of {of_all}'}."
     most = hurt.sort_values("rise").reset_index().iloc[-1]
     name = "the baseline" if most["trial"] == BASELINE else f"trial {most['trial']:.0f}"
-    return (
-        f"{said} {wording.count(len(hurt))} of {of_all}; most in {name}, from "
-        f"{wording.number(most['val_loss'], 2)} after epoch {most['epoch']:.0f} to "
-        f"{wording.number(most['val_loss_last'], 2)}."
+    rise = (
+        f"from {wording.number(most['val_loss'], 2)} after epoch {most['epoch']:.0f} "
+        f"to {wording.number(most['val_loss_last'], 2)}."
     )
+    if len(ends) == 1:
+        return f"{said} {name}, {rise}"
+    return f"{said} {wording.count(len(hurt))} of {of_all}; most in {name}, {rise}"
 
 
 def failures(study: Study) -> tuple[Reason, ...]:
@@ -308,7 +310,7 @@ def _seeds_sentence(ranking: Ranking) -> str:
         return "It was trained once." if most == 1 else f"It was trained {most} times."
     if most == 1:
         return (
-            "Each was trained once, so a small difference can be noise; "
+            "In the search each was trained once, so a small difference can be noise, "
             f"and the first of {wording.count(n)} is partly first by luck."
         )
     return (

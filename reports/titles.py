@@ -88,14 +88,15 @@ def curves(ranking: Ranking, view: View) -> str:
     early, known = findings.peaked_earlier(ranking)
     if not known:
         return f"Learning curves of the first {shown}"
-    if known == 1 and not early:
-        return "The ranked trial was not better before its last epoch"
+    if known == 1:
+        was = "was at its best" if early else "was not better"
+        return f"The ranked trial {was} before its last epoch"
     if not early:
         n = wording.count(known)
         return f"No ranked trial of {n} was better before its last epoch"
     return (
         f"{wording.count(early)} of {wording.several(known, 'ranked trial')} had "
-        f"{'their' if known > 1 else 'its'} best epoch before the last"
+        "their best epoch before the last"
     )
 
 

@@ -54,7 +54,10 @@ def test_the_first_sentence_says_who_and_by_how_much(tmp_path):
         f"(interval 69.9{wording.DASH}72.4), "
         "1.3 points above the next, trial 1; the baseline has 58.1 %."
     )
-    assert "can be noise" in verdict.support[-1]
+    assert verdict.support[-1] == (
+        "In the search each was trained once, so a small difference can be noise, "
+        "and the first of 4 is partly first by luck."
+    )
 
 
 def test_a_tie_is_called_a_tie(tmp_path):
@@ -281,6 +284,32 @@ def test_overfitting_that_hurts_is_told_from_a_wide_gap(tmp_path):
     assert said.endswith(
         "in 1 of 3 ranked trials; most in trial 1, from 1.00 after epoch 2 to 1.30."
     )
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        (1.3, "the baseline, from 1.00 after epoch 1 to 1.30."),
+        (0.9, "ranked trial."),
+    ],
+)
+def test_of_a_single_trial_nothing_is_counted(tmp_path, last, said):
+    """Neither "1 of 1" nor "none of 1 ranked trial"."""
+
+    def change(trial):
+        history = {"loss": [1.0, 0.5], "val_loss": [1.0, last]}
+        history |= {"accuracy": [0.5] * 2, "val_accuracy": [0.6, 0.5]}
+        (run,) = trial.executions
+        run = dataclasses.replace(run, epochs=2, history=history)
+        return dataclasses.replace(trial, executions=(run,))
+
+    study = read_study(studies.write_study(tmp_path, n=1, change=change))
+    ranking = rank(study)
+    harm = findings.harm(study, ranking)
+    title = titles.curves(ranking, views.curves(study, ranking))
+    assert harm.endswith(said)
+    assert title == "The ranked trial was at its best before its last epoch"
+    assert "of 1" not in f"{harm} {title}"
 
 
 def test_a_leader_at_the_edge_suggests_a_wider_range(tmp_path):
@@ -632,6 +661,22 @@ def test_only_knobs_that_differ_are_listed(tmp_path):
     assert rate["architecture-cifar10"] == "fixed at 0.001"
     assert rate["hyperparams-cifar10"] == "1e-4 to 0.01, log"
     assert "padding" not in rows
+
+
+def test_a_knob_that_another_study_holds_elsewhere_is_listed(tmp_path):
+    """Also where it varies in neither, or one of them does not have it."""
+
+    def other(trial):
+        config = {**trial.config, "padding": "same", "groups": 2}
+        return dataclasses.replace(trial, config=config)
+
+    studies.write_study(tmp_path, "first", 6)
+    studies.write_study(tmp_path, "second", 6, change=other)
+    entries = comparison.read_studies(tmp_path).entries
+    rows = {row[0]: row[1:] for row in comparison.ranges(entries)}
+    assert rows["padding"] == ("fixed at valid", "fixed at same")
+    assert rows["groups"] == ("not in any config", "fixed at 2")
+    assert "learning_rate" not in rows
 
 
 def test_a_range_is_what_was_searched_not_what_came_up(tmp_path):
