@@ -239,7 +239,7 @@ def _no_study(folder: Path) -> str:
     )
 
 
-def _save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def _save(path: Path, arrays: Mapping[str, Any]) -> None:
     path.parent.mkdir(exist_ok=True)  # not its parents: a study that is gone is gone
     with atomic_file(path, "wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, **arrays)  # NumPy 2.0 would store `allow_pickle` as an array
