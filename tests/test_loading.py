@@ -24,9 +24,10 @@ EXTRAS = {"jax", "jaxlib", "torch", "ray", "optuna", "tensorboard", "statsmodels
 
 def _run(*lines, missing=(), **environment):
     program = MISSING.replace("{names}", repr(set(missing))) + "\n".join(lines)
+    variables = {**os.environ, **environment}
     return subprocess.run(
         [sys.executable, "-c", program],
-        env={**os.environ, **environment},
+        env={name: value for name, value in variables.items() if value},
         capture_output=True,
         text=True,
         check=True,
@@ -66,10 +67,19 @@ def test_another_keras_brings_its_own_backend():
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_a_worker_loads_its_backend_alone(backend):
-    """The wrappers and galleries of Keras, and the other backend, stay out."""
+    """Keras's wrappers and galleries stay out."""
     load = "from tuner import worker; print(worker.load_backend('cpu', 1).on_gpu)"
-    found = _run(load, HEAVY, KERAS_BACKEND=backend)
-    assert found == ["False", backend]
+    missing = EXTRAS - {"jax", "jaxlib"} if backend == "jax" else EXTRAS
+    on_gpu, *loaded = _run(load, HEAVY, missing=missing, KERAS_BACKEND=backend)
+    assert (on_gpu, loaded) == ("False", [backend])
+
+
+def test_the_backend_may_be_chosen_in_keras_own_file(tmp_path):
+    """`keras.json`, where no variable names one."""
+    (tmp_path / "keras.json").write_text('{"backend": "jax"}', encoding="utf-8")
+    load = "from tuner import loading; loading.load_keras()"
+    found = _run(load, BACKEND, KERAS_HOME=str(tmp_path), KERAS_BACKEND="")
+    assert found == ["jax"]
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """Load Keras and KerasTuner without what nobody here uses of them.
 
 Keras loads scikit-learn for its wrappers and Matplotlib for its galleries where they
-are installed, TensorFlow JAX for a converter: up to a second of every process.
+are installed: a second of every process, on a busy machine.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ def hidden(*names: str) -> Iterator[None]:
 
 
 def load_keras() -> None:
-    """Load Keras with the backend that the environment names."""
-    backend = os.environ.get("KERAS_BACKEND")
-    with hidden(*_BY_THE_WAY, *(() if backend == "jax" else ("jax",))):
+    """Load Keras with the backend that the user has chosen."""
+    with hidden(*_BY_THE_WAY):
         import keras  # noqa: F401
 
 
