@@ -18,7 +18,7 @@ COLORS = (TEST, TRAIN, "#00795C", "#7A3E9D", VALIDATION, "#A3195B")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (9, 3)), (0, (3, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 _POINTS = 400  # marks a study in a strip
-_NAME = 26  # characters of a study's name
+_NAME = 20  # characters of a study's name: two stand side by side on a phone
 
 
 def best_of_each(

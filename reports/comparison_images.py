@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from reports.comparison import DRAWN, Group
 from reports.drawing import Image, render
 from reports.images import FULL, HALF
 
-_ROOM = 36  # characters of a label beside a narrow figure
+_LABEL = 32  # characters of a line of a label: a phone has room for marks beside it
 
 
 def images(group: Group) -> dict[str, Image]:
@@ -39,15 +40,18 @@ def images(group: Group) -> dict[str, Image]:
 def _best(group: Group, axis: str) -> Image:
     everything = comparison.best_of_each(group)
     frame = everything.head(20)
-    height = 84 + 26 * max(len(frame), 2)
+    labels = frame["label"].map(_in_lines)
+    lines = 1 + labels.str.count("\n").max()
+    height = 84 + max(26, 12 + 13 * lines) * max(len(frame), 2)
     accuracy = group.objective.is_accuracy
     baseline = _baseline(group, "objective", views.unit_of(group.objective))
 
-    def draw(ax: Any) -> None:
-        comparison_figures.best_of_each(frame, ax, axis, baseline, accuracy=accuracy)
+    drawn = frame.assign(label=labels)
 
-    fits = frame["label"].str.len().max() <= _ROOM
-    drawing = render(draw, width=FULL, height=height, narrow=bool(fits))
+    def draw(ax: Any) -> None:
+        comparison_figures.best_of_each(drawn, ax, axis, baseline, accuracy=accuracy)
+
+    drawing = render(draw, width=FULL, height=int(height))
     digits = 1 if accuracy else 3
     percent = " %" if accuracy else ""
     said = [
@@ -60,6 +64,15 @@ def _best(group: Group, axis: str) -> Image:
         metric = wording.metric(group.objective.name)
         note = f"The dashed line is the shared baseline's {metric}. {note}".rstrip()
     return Image(title, f"Dot plot. {title}.", note, drawing)
+
+
+def _in_lines(label: str) -> str:
+    """Break a label that is long, behind a study's name where that is possible."""
+    if len(label) <= _LABEL:
+        return label
+    parts = label.replace(": ", ":\n").split("\n")
+    lines = [textwrap.fill(p, _LABEL, break_on_hyphens=False) for p in parts]
+    return "\n".join(lines)
 
 
 def _distribution(

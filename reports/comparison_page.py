@@ -141,7 +141,10 @@ def support(group: Group, found: Studies) -> tuple[str, ...]:
         )
     once = all((e.ranking.ranked["executions"] <= 1).all() for e in shown)
     if once:
-        said.append("Each config was trained once, so a small difference can be noise.")
+        said.append(
+            "In each search a config was trained once, so a small difference can be "
+            "noise."
+        )
     searched = [e.study for e in found.entries if not e.study.arms]
     studies = [*searched, *found.arms]
     tested = sum(int(s.trials["test_accuracy"].notna().sum()) for s in studies)

@@ -83,6 +83,8 @@
   };
 
   // A word is looked for in every cell; key<5, key>=64 and key=adam compare what is shown.
+  const COMPARISON = /^([^<>=]+)(<=|>=|<|>|=)(.+)$/;
+  const named = (key) => columns.find((column) => column.key.toLowerCase() === key);
   const shown = (column, value) =>
     column.kind === "percent" || column.kind === "points" ? Number(fixed(100 * value, 1)) : value;
   const tests = {
@@ -90,8 +92,8 @@
     ">=": (a, b) => a >= b, "=": (a, b) => a === b,
   };
   const condition = (word) => {
-    const match = /^([^<>=]+)(<=|>=|<|>|=)(.+)$/.exec(word);
-    const column = match && columns.find((c) => c.key.toLowerCase() === match[1]);
+    const match = COMPARISON.exec(word);
+    const column = match && named(match[1]);
     if (!column) {
       return (row) => columns.some((c) => cell(c, row).toLowerCase().includes(word));
     }
@@ -104,11 +106,27 @@
     };
   };
 
+  // Why a word finds nothing, where that is not for want of such trials.
+  const mistake = (word) => {
+    const match = COMPARISON.exec(word);
+    if (!match) return "";
+    const column = named(match[1]);
+    if (!column) {
+      return "No column is called " + match[1] + ". There are: "
+        + columns.map((c) => c.key).join(", ") + ".";
+    }
+    const is = column.kind !== "text" && Number.isNaN(Number(match[3]));
+    return is ? column.key + " is compared with a number, not " + match[3] + "." : "";
+  };
+
   const select = () => {
-    const conditions = state.text.toLowerCase().split(/\s+/).filter(Boolean).map(condition);
+    const words = state.text.toLowerCase().split(/\s+/).filter(Boolean);
+    const conditions = words.map(condition);
     rows = [];
     for (let i = 0; i < total; i++) if (conditions.every((holds) => holds(i))) rows.push(i);
     if (state.key >= 0) rows.sort(compare(columns[state.key]));
+    document.getElementById("mistake").textContent =
+      rows.length ? "" : words.map(mistake).filter(Boolean).join(" ");
   };
 
   const draw = () => {

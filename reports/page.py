@@ -247,7 +247,7 @@ def _podium_row(study: Study, row: pd.Series[Any]) -> tuple[str, ...]:
 
 
 def _render(template: str, **context: Any) -> str:
-    written = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
+    written = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
     return (
         _environment()
         .get_template(template)

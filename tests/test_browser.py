@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import studies
+from matplotlib.image import imread
 
 from reports import page as pages
 from reports import table, wording
@@ -156,6 +157,38 @@ def test_a_phone_sees_the_dumbbell_whole(visit, paths, kind):
     assert shown[0] < shown[1]
 
 
+def right_edge(tab, box):
+    """Say how light the last pixels of a box are, from 0 to 1."""
+    image = imread(io.BytesIO(box.screenshot()))
+    return float(image[:, -6:-1, :3].mean())
+
+
+@pytest.mark.parametrize("what", ["#knobs :not(.narrow)", "#trials", "#overfit figure"])
+def test_a_box_that_scrolls_is_shaded_where_more_lies(visit, paths, what):
+    """On a phone: until its end is reached, and never where all of it is seen."""
+    tab = visit(paths["50"], width=320)
+    box = tab.locator(f"{what} .scroll").first
+    before = right_edge(tab, box)
+    left = box.evaluate("b => { b.scrollLeft = b.scrollWidth; return b.scrollLeft; }")
+    after = right_edge(tab, box)
+    assert (left > 0) == (what != "#overfit figure")
+    assert (before < after - 0.05) == (left > 0)
+
+
+def test_the_longest_names_leave_a_phone_room_for_marks(visit, tmp_path):
+    """Labels are broken into lines, and the whole figure is in view."""
+    for name in (
+        "a-search-of-all-that-there-is-to-vary",
+        "another-search-of-half-of-it",
+    ):
+        studies.write_study(tmp_path, name, 6, change=studies.shared_baseline)
+    tab = visit(pages.write_comparison(tmp_path), width=320)
+    image = tab.locator("#best img")
+    assert image.bounding_box()["width"] <= 320
+    shape = image.evaluate("i => [i.naturalWidth, i.naturalHeight]")
+    assert shape[0] == 400, "the drawing for phones"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_axe_finds_nothing(visit, paths, kind):
     """No accessibility rule is broken, contrast and headings among them."""
@@ -229,6 +262,25 @@ def test_the_filter_counts(visit, paths):
 
     tab.fill("#filter", "no such word")
     assert count.text_content() == "0 of 500 trials"
+
+
+def test_a_filter_that_cannot_hold_says_why(visit, paths):
+    """A key that there is not, and a word where a number must be."""
+    columns = table.trials_table(study := read_study(paths["50"].parent), rank(study))
+    tab = visit(paths["50"])
+    said = tab.locator("#mistake")
+    assert said.text_content() == ""
+    tab.fill("#filter", "foo=3")
+    assert said.is_visible()
+    assert said.text_content() == (
+        f"No column is called foo. There are: {', '.join(c.key for c in columns)}."
+    )
+    tab.fill("#filter", "gap<wide")
+    assert said.text_content() == "gap is compared with a number, not wide."
+    for fine in ("gap<-99", "nothing", "status=completed"):
+        tab.fill("#filter", fine)
+        assert said.text_content() == ""
+        assert not said.is_visible()
 
 
 def test_the_table_pages(visit, paths):

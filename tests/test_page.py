@@ -1,4 +1,5 @@
 import dataclasses
+import datetime as dt
 import json
 import os
 import re
@@ -123,6 +124,18 @@ def test_a_running_study_reloads_and_others_do_not(tmp_path):
     assert "interrupted, 2 of 50" in stopped
     assert '<noscript><meta http-equiv="refresh" content="10"></noscript>' in running
     assert "reloads itself every 10 seconds" in running
+
+
+def test_a_running_page_says_first_of_when_it_is(tmp_path):
+    """To the second: a page that no longer reloads looks like one that does."""
+    folder = studies.write_study(tmp_path, n=3, state="running")
+    with locks.hold(folder):
+        pages = page.write_report(folder), page.write_comparison(tmp_path)
+    for path in pages:
+        header = path.read_text(encoding="utf-8").partition("</header>")[0]
+        said = re.search(r"As of (\S+ \S+) UTC; this page reloads itself", header)
+        written = dt.datetime.fromisoformat(f"{said[1]}+00:00")
+        assert abs((dt.datetime.now(dt.UTC) - written).total_seconds()) < 60
 
 
 def test_a_broken_trial_is_named_on_the_page(tmp_path):
