@@ -15,8 +15,8 @@ _LEAST_WEIGHTS = 100_000
 _IMAGE_AXES = 4
 
 
-def quicken(layers: Iterable[keras.layers.Layer], batch_size: int) -> int:
-    """Change the layers that have a faster form.
+def quicken(layers: Iterable[keras.layers.Layer], batch_size: int) -> None:
+    """Change the layers that have a faster form, for inputs of float32.
 
     - The input's gradient of a wide dense layer y = x W is dy W': few rows times a
       large matrix that is read across its rows. (W dy')' has the same sums and reads W
@@ -28,30 +28,21 @@ def quicken(layers: Iterable[keras.layers.Layer], batch_size: int) -> int:
       variance is the unbiased one, Keras's moving variance learns from the biased.
 
     Args:
-        layers: Of a built network on TensorFlow, on a CPU, not compiled by XLA.
+        layers: On TensorFlow, on a CPU, not compiled by XLA.
         batch_size: Images a step.
-
-    Returns:
-        How many layers were changed.
     """
-    changed = 0
     for layer in layers:
-        if layer.dtype_policy.name != "float32":
+        if not layer.built or layer.dtype_policy.name != "float32":
             continue
         if batch_size in _BATCHES and _is_wide_dense(layer):
             _turn(layer)
         elif _normalizes_images(layer):
             _fuse(layer)
-        else:
-            continue
-        changed += 1
-    return changed
 
 
 def _is_wide_dense(layer: keras.layers.Layer) -> bool:
     return (
         type(layer) is keras.layers.Dense  # a subclass may compute something else
-        and not layer.lora_enabled
         and layer.kernel.value.shape.num_elements() >= _LEAST_WEIGHTS
     )
 
@@ -70,7 +61,7 @@ def _turn(layer: keras.layers.Dense) -> None:
         return tf.matmul(x, weights), gradient
 
     def call(inputs: Any, training: bool | None = None) -> Any:  # noqa: FBT001
-        if inputs.shape.rank != 2:  # not a batch of vectors
+        if layer.lora_enabled or not _is_float32(inputs, rank=2):
             return plain(inputs, training=training)
         outputs = product(inputs, tf.convert_to_tensor(layer.kernel.value))
         if layer.use_bias:
@@ -95,14 +86,15 @@ def _normalizes_images(layer: keras.layers.Layer) -> bool:
 def _fuse(layer: keras.layers.BatchNormalization) -> None:
     import tensorflow as tf
 
-    plain, momentum = layer.call, layer.momentum
+    plain = layer.call
 
     def call(
         inputs: Any,
         training: bool | None = None,  # noqa: FBT001
         mask: Any = None,
     ) -> Any:
-        if not (training and layer.trainable and mask is None):
+        learns = training and layer.trainable and mask is None
+        if not (learns and _is_float32(inputs, rank=_IMAGE_AXES)):
             return plain(inputs, training=training, mask=mask)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
@@ -117,8 +109,17 @@ def _fuse(layer: keras.layers.BatchNormalization) -> None:
             (layer.moving_mean, mean),
             (layer.moving_variance, variance * (count - 1) / count),
         )
+        momentum = layer.momentum
         for moving, now in learned:
             moving.assign(moving * momentum + now * (1 - momentum))
         return outputs
 
     layer.call = call
+
+
+def _is_float32(inputs: Any, rank: int) -> bool:
+    """Whether inputs are what the operations take; Keras takes more kinds."""
+    import tensorflow as tf
+
+    is_dense = isinstance(inputs, tf.Tensor)
+    return is_dense and inputs.dtype == tf.float32 and inputs.shape.rank == rank
