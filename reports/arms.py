@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports import contrasts, noise, wording
+from reports import contrast_words, contrasts, noise, wording
 from reports.differences import MIN_TRAININGS, Difference
 from reports.findings import Verdict, capital
 from reports.frames import Study, read_study
@@ -193,7 +193,7 @@ def sentence(result: Result, against: str) -> str:
     if word == "too small to matter":
         little = "differs by too little to matter from"
         return f"{result.name} {little} {against}: {evidence}."
-    _, _, then = contrasts.verdict(contrast).partition("; ")
+    _, _, then = contrast_words.verdict(contrast).partition("; ")
     then = then or "a verdict needs 3 seeds"
     return f"Not shown that {result.name} differs from {against}: {evidence}; {then}."
 
@@ -288,9 +288,10 @@ def _lines(
     lines += table(rows, width)
     shown = tuple(r.contrast for r in found if r.contrast)
     if shown:
+        levels = wording.listing(contrast_words.levels_of(shown))
         lines.append(
-            f"Intervals of {wording.listing(contrasts.levels_of(shown))}, so that all "
-            "verdicts of this table together hold at 95 %, also when seeds are added."
+            f"Intervals of {levels}, so that all verdicts of this table together hold "
+            "at 95 %, also when seeds are added."
         )
     return tuple(lines)
 
@@ -304,7 +305,9 @@ def _row(result: Result) -> tuple[str, ...]:
         wording.number(accuracy, 1),
         wording.gap(difference.value) if difference else "",
         _interval(difference) if difference else "",
-        contrasts.verdict(result.contrast) if result.contrast else result.error or "",
+        contrast_words.verdict(result.contrast)
+        if result.contrast
+        else result.error or "",
     )
 
 

@@ -7,7 +7,16 @@ from typing import Any
 
 import pandas as pd
 
-from reports import budget, contrasts, figures, knob_figures, titles, views, wording
+from reports import (
+    budget,
+    contrast_words,
+    contrasts,
+    figures,
+    knob_figures,
+    titles,
+    views,
+    wording,
+)
 from reports.differences import MARGIN
 from reports.drawing import Image, render
 from reports.frames import Study
@@ -64,7 +73,7 @@ def _search_images(
 
 def differences(study: Study, found: tuple[contrasts.Contrast, ...]) -> Image:
     """Draw contrasts; there must be one."""
-    frame = contrasts.frame(study, found)
+    frame = contrast_words.frame(study, found)
     width, height = HALF, 56 + 24 * max(len(frame), 2)
     margin = 100 * MARGIN
     drawing = render(
@@ -78,7 +87,7 @@ def differences(study: Study, found: tuple[contrasts.Contrast, ...]) -> Image:
     )
     note = f"In the grey band a difference is too small to matter, {margin:g} points. "
     note += titles.beyond(frame)
-    return Image(contrasts.title(study, found), alt, note, drawing)
+    return Image(contrast_words.title(study, found), alt, note, drawing)
 
 
 def _leaders(study: Study, ranking: Ranking, axis: str) -> Image:

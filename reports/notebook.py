@@ -21,7 +21,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from reports import contrasts, figures, views
+from reports import contrast_words, contrasts, figures, views
 from reports.differences import MARGIN
 from reports.drawing import STYLE
 from reports.frames import Study, read_study
@@ -168,7 +168,7 @@ def _differences(
     study: Study, ranking: Ranking, _: int | None
 ) -> Callable[[Axes], Any]:
     found = contrasts.contrasts(study, ranking)
-    frame = _some(contrasts.frame(study, found))
+    frame = _some(contrast_words.frame(study, found))
     return lambda ax: figures.differences(frame, ax, 100 * MARGIN)
 
 

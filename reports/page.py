@@ -19,6 +19,7 @@ from reports import (
     arms,
     comparison,
     comparison_page,
+    contrast_words,
     contrasts,
     effects,
     facts,
@@ -138,7 +139,7 @@ class Compared(NamedTuple):
     """Trials set against others, as a page shows them."""
 
     image: Image
-    rows: list[contrasts.Row]
+    rows: list[contrast_words.Row]
     note: str
     accuracies: list[tuple[str, ...]]
 
@@ -149,8 +150,8 @@ def _compared(study: Study) -> Compared | None:
         return None
     return Compared(
         images.differences(study, found),
-        contrasts.rows(study, found),
-        contrasts.note(study, found),
+        contrast_words.rows(study, found),
+        contrast_words.note(study, found),
         arms.accuracy_rows(study) if study.arms else [],
     )
 

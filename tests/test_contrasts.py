@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import studies
 
-from reports import contrasts
+from reports import contrast_words, contrasts
 from reports.differences import Difference
 from reports.frames import read_study
 from reports.page import report_html
@@ -33,7 +33,7 @@ def _write_predictions(folder, accuracies, seed=0):
 def _contrasts(folder):
     study = read_study(folder)
     found = contrasts.contrasts(study, rank(study))
-    return contrasts.rows(study, found), found
+    return contrast_words.rows(study, found), found
 
 
 def test_the_first_by_validation_stand_against_the_baseline(tmp_path):
@@ -63,7 +63,7 @@ def test_one_training_each_speaks_of_two_networks(tmp_path):
 
     assert rows[0].verdict == "better, as two networks"
     assert rows[0].difference == "+10.0"
-    assert "other trainings of the same two configs" in contrasts.note(
+    assert "other trainings of the same two configs" in contrast_words.note(
         read_study(folder), found
     )
 
@@ -87,7 +87,7 @@ def test_a_longer_training_is_paired_with_the_shorter_it_continues(tmp_path):
     apart = next(c for c in found if (c.trial, c.other) == (2, 0))
     assert not apart.difference.is_paired
     assert apart.difference.word() == "not shown"
-    assert "compared one by one" in contrasts.note(read_study(folder), found)
+    assert "compared one by one" in contrast_words.note(read_study(folder), found)
 
 
 def test_a_longer_baseline_is_paired_with_it(tmp_path):
@@ -120,7 +120,7 @@ def test_a_single_training_is_said_once_in_the_title(tmp_path, accuracy):
     folder = studies.write_study(tmp_path, n=2)
     _write_predictions(folder, [[0.5], [accuracy]])
     rows, found = _contrasts(folder)
-    title = contrasts.title(read_study(folder), found)
+    title = contrast_words.title(read_study(folder), found)
     word = found[0].difference.word()
     assert title == f"Test accuracy against the baseline, one training each: 1 {word}"
     as_two = {"better": "as two networks", "not shown": "even of these two networks"}
@@ -186,13 +186,13 @@ def test_what_seeds_would_do_is_said_by_what_is_known(half, said):
         value, value - half, value + half, 0.95, 3, is_paired=True,
         image_variance=0.0000125, training_variance=3 * (half / 4.3) ** 2,
     )  # fmt: skip
-    assert said in contrasts.verdict(contrasts.Contrast(1, 0, found, 0.95))
+    assert said in contrast_words.verdict(contrasts.Contrast(1, 0, found, 0.95))
 
 
 def test_what_looks_small_is_not_said_to_show_a_difference():
     """Seeds would show that it is too small, if they show anything."""
     small = Difference(0.002, -0.01, 0.014, 0.95, 5, True, 1e-8, 0.008**2)
-    said = contrasts.verdict(contrasts.Contrast(1, 0, small, 0.95))
+    said = contrast_words.verdict(contrasts.Contrast(1, 0, small, 0.95))
     assert said.endswith(
         "seeds would show it too small to matter if it is as small as it looks"
     )
@@ -204,6 +204,6 @@ def test_what_no_seeds_settle_names_what_it_rests_on(tmp_path):
     contrast = _contrasts(folder)[1][0]
     wide = Difference(0.001, -0.02, 0.02, 0.95, 3, True, 0.004**2, 0.004**2)
     found = (contrast._replace(difference=wide),)
-    said = contrasts.note(read_study(folder), found)
-    assert "between these two on these images" in contrasts.verdict(found[0])
+    said = contrast_words.note(read_study(folder), found)
+    assert "between these two on these images" in contrast_words.verdict(found[0])
     assert "follows from how often the two compared disagree" in said

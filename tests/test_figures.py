@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from reports import (
     comparison,
     comparison_images,
+    contrast_words,
     contrasts,
     figures,
     knob_figures,
@@ -280,7 +281,7 @@ def test_one_wide_interval_does_not_hide_the_others():
     )
     trials = pd.DataFrame({"trial": range(5), "name": None})
     study = SimpleNamespace(trials=trials, arms=())
-    frame = contrasts.frame(study, found)
+    frame = contrast_words.frame(study, found)
     ax = figures.differences(frame, Figure().subplots(), 0.5)
 
     assert ax.get_xlim()[1] < 25
