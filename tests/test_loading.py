@@ -68,10 +68,25 @@ def test_another_keras_brings_its_own_backend():
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_a_worker_loads_its_backend_alone(backend):
     """Keras's wrappers and galleries stay out."""
-    load = "from tuner import worker; print(worker.load_backend('cpu', 1).on_gpu)"
+    load = (
+        "from tuner import worker;"
+        "print(worker.load_backend('cpu', 1, own_code=False).on_gpu)"
+    )
     missing = EXTRAS - {"jax", "jaxlib"} if backend == "jax" else EXTRAS
     on_gpu, *loaded = _run(load, HEAVY, missing=missing, KERAS_BACKEND=backend)
     assert (on_gpu, loaded) == ("False", [backend])
+
+
+def test_a_users_own_code_finds_all_of_keras():
+    """Its wrappers and galleries, and KerasTuner's tuners that need scikit-learn."""
+    found = _run(
+        "from tuner import worker; worker.load_backend('cpu', 1)",
+        "import keras, keras_tuner",
+        "keras.wrappers.SKLearnClassifier(keras.Sequential())",
+        "keras_tuner.oracles.BayesianOptimizationOracle('loss', max_trials=1)",
+        "print('all')",
+    )
+    assert found == ["all"]
 
 
 def test_the_backend_may_be_chosen_in_keras_own_file(tmp_path):

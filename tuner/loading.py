@@ -9,40 +9,39 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 
 _BY_THE_WAY = ("sklearn", "matplotlib")
-_LOADED = {"keras", "keras_tuner"}
+_HALF_LOADED = {"keras", "keras_tuner"}  # where one of them fails
 
 
-@contextmanager
-def hidden(*names: str) -> Iterator[None]:
-    """Let packages that are not loaded yet be missing for a while."""
-    missing: dict[str, ModuleType | None] = dict.fromkeys(names)
-    with _in_place(missing):
-        yield
+def load_keras(*, whole: bool = False) -> None:
+    """Load Keras with the backend that the user has chosen.
 
-
-def load_keras() -> None:
-    """Load Keras with the backend that the user has chosen."""
-    with hidden(*_BY_THE_WAY):
+    Args:
+        whole: With its wrappers and galleries: a user's own code may use any of it.
+    """
+    with _hidden(whole=whole):
         import keras  # noqa: F401
 
 
-def load_keras_tuner() -> None:
+def load_keras_tuner(*, whole: bool = False) -> None:
     """Load KerasTuner, and Keras without tensors: proposing takes none.
 
     That is two seconds and half a gigabyte of a process that trains nothing. What it
     starts has the environment as it was.
+
+    Args:
+        whole: With all that it uses of scikit-learn, as for `load_keras`.
     """
-    if "keras" not in sys.modules and not _load_without_tensors():
-        load_keras()
-    with hidden(*_BY_THE_WAY):
+    if "keras" not in sys.modules and not _load_without_tensors(whole=whole):
+        load_keras(whole=whole)
+    with _hidden(whole=whole):
         import keras_tuner  # noqa: F401
 
 
-def _load_without_tensors() -> bool:
+def _load_without_tensors(*, whole: bool) -> bool:
     """Load KerasTuner on Keras's NumPy backend, and say whether that went well.
 
     That backend loads JAX for operations that are not called here; few have JAX.
@@ -52,10 +51,10 @@ def _load_without_tensors() -> bool:
     jax = _module("jax", lax=None, monitoring=_module("jax.monitoring"))
     fourier = _module("keras.src.backend.jax.math", fft=None, fft2=None)
     try:
-        with _in_place({m.__name__: m for m in (jax, fourier)}), hidden(*_BY_THE_WAY):
+        with _in_place({m.__name__: m for m in (jax, fourier)}), _hidden(whole=whole):
             import keras_tuner  # noqa: F401
     except (ImportError, AttributeError):  # another Keras has this in another way
-        for name in [n for n in sys.modules if n.partition(".")[0] in _LOADED]:
+        for name in [n for n in sys.modules if n.partition(".")[0] in _HALF_LOADED]:
             del sys.modules[name]
         return False
     else:
@@ -71,6 +70,11 @@ def _module(name: str, **holds: object) -> ModuleType:
     made = ModuleType(name)
     vars(made).update(holds)
     return made
+
+
+def _hidden(*, whole: bool) -> AbstractContextManager[None]:
+    """Let what is loaded by the way be missing for a while."""
+    return _in_place({} if whole else dict.fromkeys(_BY_THE_WAY))
 
 
 @contextmanager

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from search_spaces.errors import UsageError
+from search_spaces.own import brings_a_model
 from search_spaces.published import EXPERIMENTS
+from search_spaces.space import NAMES
 from tuner import interrupts, locks
 from tuner.copies import copies
 from tuner.datasets import Dataset, load_dataset, open_arrays, save_arrays
@@ -196,8 +198,24 @@ def start_workers(
         deterministic=settings.deterministic,
     )
     return LocalWorkers(
-        log, say, settings.device, placement, task_timeout=settings.trial_timeout_s
+        log,
+        say,
+        settings.device,
+        placement,
+        task_timeout=settings.trial_timeout_s,
+        own_code=_brings_a_model(settings),
     )
+
+
+def _brings_a_model(settings: StudySettings) -> bool:
+    """Whether a user's own code builds the networks, for all that is known so far."""
+    if settings.space in NAMES:
+        return False
+    path = Path(settings.kept_space or settings.space)
+    try:
+        return brings_a_model(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, ValueError, SyntaxError):
+        return False  # the plan says what is wrong with it
 
 
 def _trainings(settings: StudySettings) -> int:
@@ -221,7 +239,7 @@ def make_plan(settings: StudySettings) -> Plan:
     with interrupts.held(), quiet_stderr():
         if settings.ray:  # its nodes are held to this process's backend
             load_keras()
-        load_keras_tuner()
+        load_keras_tuner(whole=settings.space not in NAMES)
         from tuner.planning import plan_study
     return plan_study(settings)
 

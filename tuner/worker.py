@@ -24,13 +24,16 @@ _PREAMBLE = re.compile(
 _PLACE = re.compile(r"^\{\{function_node [^}]*\}\} ")
 
 
-def load_backend(device: str, threads: int | None, gpu: str | None = None) -> Ready:
+def load_backend(
+    device: str, threads: int | None, gpu: str | None = None, *, own_code: bool = True
+) -> Ready:
     """Load Keras and its backend on a device; before anything else does.
 
     Args:
         device: "auto", "cpu" or "gpu".
         threads: CPU threads to use, or None for all.
         gpu: The one GPU to see, by number or UUID; None for all.
+        own_code: Whether a user's own may run here, which may use all of Keras.
     """
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -38,12 +41,12 @@ def load_backend(device: str, threads: int | None, gpu: str | None = None) -> Re
     elif gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    load_keras()
-    load_keras_tuner()
+    load_keras(whole=own_code)
+    load_keras_tuner(whole=own_code)
     from tuner import devices, own_models, own_training, training  # noqa: F401
 
     ready = devices.prepare(device, threads)
-    # Every network begins with a collection: of what is here for good it takes 0.2 s.
+    # A collection of all modules takes 0.2 s, two a network; frozen, they are skipped.
     gc.collect()
     gc.freeze()
     return ready

@@ -60,6 +60,7 @@ class LocalWorkers:
         placement: How many workers, and where each runs.
         task_timeout: Seconds after which a training is stopped and has failed,
             or None.
+        own_code: Whether they may be given a user's own.
     """
 
     def __init__(
@@ -69,11 +70,14 @@ class LocalWorkers:
         device: str = "auto",
         placement: Placement | None = None,
         task_timeout: float | None = None,
+        *,
+        own_code: bool = True,
     ) -> None:
         self.placement = placement or Placement()
         self._log, self._say, self._device = log, say, device
         self._data_folder: Path | None = None
         self._task_timeout = task_timeout
+        self._own_code = own_code
         self._first: Ready | None = None  # what the first worker said of itself
         self._problem = ""  # of the last worker that could not start
         self._workers = self._start()
@@ -221,6 +225,7 @@ class LocalWorkers:
             device=self._device,
             threads=threads,
             gpu=gpu,
+            own_code=self._own_code,
         )
 
     def _replace(self, worker: _Worker, problem: str = "") -> None:
@@ -256,13 +261,19 @@ class _Worker:
         device: str,
         threads: int | None,
         gpu: str | None,
+        own_code: bool,
     ) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(
             target=_work,
             args=(theirs, log, scratch),
-            kwargs={"device": device, "threads": threads, "gpu": gpu},
+            kwargs={
+                "device": device,
+                "threads": threads,
+                "gpu": gpu,
+                "own_code": own_code,
+            },
             daemon=True,
         )
         self.process.start()
@@ -350,6 +361,7 @@ def _work(
     device: str,
     threads: int | None,
     gpu: str | None,
+    own_code: bool,
 ) -> None:
     """Be a worker: train task after task until the driver ends."""
     _print_to(log)
@@ -360,7 +372,7 @@ def _work(
         from tuner import worker
         from tuner.datasets import open_arrays
 
-        ready = worker.load_backend(device, threads, gpu)
+        ready = worker.load_backend(device, threads, gpu, own_code=own_code)
         data = open_arrays(connection.recv())
     except Exception as error:  # noqa: BLE001  the driver must hear of any
         connection.send(f"{type(error).__name__}: {error}")
