@@ -556,6 +556,12 @@ def test_a_study_outlives_the_file_that_it_searched(tmp_path):
 
 _UNNAMED = """
 import keras
+import numpy as np
+
+
+@keras.saving.register_keras_serializable(package="mine", name="other")
+def registered(x):
+    return 2 * x
 
 
 def build_model(hp):
@@ -574,18 +580,27 @@ def build_model(hp):
 @slow
 @pytest.mark.filterwarnings("ignore:The object being serialized includes a .lambda")
 @pytest.mark.parametrize(
-    ("layer", "message"),
+    ("layer", "said"),
     [
         ("Local()", "at the top of its file, and Local has none"),
         (
             "keras.layers.Dense(4, activation=lambda x: -x)",
             "must be able to store and load a network, and this one it cannot: TypeErr",
         ),
-        ("keras.layers.Lambda(lambda x: 2 * x)", None),
+        ("keras.layers.Lambda(lambda x: 2 * x)", ", safe_mode=False"),
+        (
+            "keras.layers.Dense(4, activation=keras.ops.sin)",  # NumPy has one too
+            ", custom_objects={'sin': sin}",
+        ),
+        (
+            "keras.layers.Dense(4, activation=registered)",
+            ", custom_objects={'registered': registered}",
+        ),
+        ("keras.layers.Dense(4, activation=keras.activations.get('relu'))", ""),
     ],
 )
-def test_a_file_that_keras_could_not_load_is_not_exported(tmp_path, layer, message):
-    """Said at once, and not where the network is to be used."""
+def test_what_loads_a_file_is_said_or_no_file_exported(tmp_path, layer, said):
+    """At once, and not where the network is to be used."""
     from tuner import own_models, own_objects
     from tuner.study import StudyError
 
@@ -595,8 +610,25 @@ def test_a_file_that_keras_could_not_load_is_not_exported(tmp_path, layer, messa
     model = own_models.network(own, hp, (8, 8, 1), 10).model
     model.compiled, model.optimizer = False, None
     model.save(tmp_path / "mine.keras")
-    if message is None:
-        assert own_objects.needs(tmp_path / "mine.keras").options == ", safe_mode=False"
+    if not said or said.startswith(", "):
+        assert own_objects.needs(tmp_path / "mine.keras", model).options == said
         return
-    with pytest.raises(StudyError, match=message):
-        own_objects.needs(tmp_path / "mine.keras")
+    with pytest.raises(StudyError, match=said):
+        own_objects.needs(tmp_path / "mine.keras", model)
+
+
+@slow
+def test_a_file_that_would_predict_something_else_is_not_exported(tmp_path):
+    """Keras stores of a function its name alone."""
+    from tuner import own_models, own_objects
+    from tuner.study import StudyError
+
+    code = _UNNAMED.format(layer="keras.layers.Dense(4, activation=registered)")
+    own = OwnModel(str(_space(tmp_path, code)), code)
+    hp = own_models.hyperparameters({})
+    model = own_models.network(own, hp, (8, 8, 1), 10).model
+    model.compiled, model.optimizer = False, None
+    model.save(tmp_path / "mine.keras")
+    other = own_models.network(own, hp, (8, 8, 1), 10).model  # other weights
+    with pytest.raises(StudyError, match="registered is stored by a name that several"):
+        own_objects.needs(tmp_path / "mine.keras", other)

@@ -139,11 +139,12 @@ def _save_own(
     pixels = keras.Input(shape, name="pixels")
     unit = keras.layers.Rescaling(1 / own_models.divisor(own.model))(pixels)
     probabilities = network.probabilities(network.model(unit))
+    exported = keras.Model(pixels, probabilities, name=f"trial_{trial.trial}")
     try:
-        keras.Model(pixels, probabilities, name=f"trial_{trial.trial}").save(path)
+        exported.save(path)
     except Exception as error:
         raise StudyError(refusal(error)) from error
-    return needs(path)
+    return needs(path, exported)
 
 
 def train_again(

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from tuner.own_models import MODULE
 from tuner.study import StudyError
 
@@ -58,27 +60,37 @@ class Needs:
         return lines
 
 
-def needs(path: Path) -> Needs:
-    """Find out what a file needs, and see that it can be loaded with that.
+def needs(path: Path, saved: Any) -> Needs:
+    """Find out what a file needs, and see that it can be loaded and used with that.
 
     Args:
-        path: A `.keras` file of a network that this process built.
+        path: A `.keras` file.
+        saved: The network in it, a `keras.Model` that this process built.
 
     Raises:
-        StudyError: It cannot be loaded.
+        StudyError: It cannot be loaded, or predicts something else then.
     """
     import keras
 
     with zipfile.ZipFile(path) as file:
         objects = list(_objects(json.loads(file.read("config.json"))))
-    named = {_name(found): found for found in objects if _is_own(found)}
-    homes = {name: _home(name, named[name]["module"]) for name in sorted(named)}
+    own = [_named(found) for found in objects if _is_own(found)]
+    homes = {name: _home(name, module, saved) for name, module in sorted(own)}
     found = Needs(homes, any(each["class_name"] == _LAMBDA for each in objects))
     given = {name: getattr(module, name) for name, module in homes.items()}
+    pixels = np.random.default_rng(0).integers(0, 256, (2, *saved.input_shape[1:]))
     try:
-        keras.saving.load_model(path, given, safe_mode=not found.has_lambdas)
+        loaded = keras.saving.load_model(path, given, safe_mode=not found.has_lambdas)
+        before, after = (m.predict(pixels, verbose=0) for m in (saved, loaded))
     except Exception as error:
         raise StudyError(refusal(error)) from error
+    if not np.allclose(before, after, rtol=1e-3, atol=1e-5, equal_nan=True):
+        raise StudyError(
+            "A stored network must predict as it did, and loaded again this one does "
+            f"not. One of {', '.join(homes) or 'its parts'} is stored by a name that "
+            "several things have: give it a name of its own, or take the network out "
+            "with --script."
+        )
     return found
 
 
@@ -110,26 +122,44 @@ def _is_own(found: Mapping[str, Any]) -> bool:
     return module.partition(".")[0] != "keras"
 
 
-def _name(found: Mapping[str, Any]) -> str:
-    """Give a class's name, or a function's, without that of a registered package."""
+def _named(found: Mapping[str, Any]) -> tuple[str, str]:
+    """Give the name of a class or a function, and its module's as far as is known."""
+    import keras
+
     is_function = found["class_name"] == "function"
     name: str = found["config"] if is_function else found["class_name"]
-    return name.rpartition(">")[2]
+    registered = keras.saving.get_registered_object(
+        name if is_function else found.get("registered_name") or name
+    )
+    if registered is not None:  # by another name perhaps
+        return registered.__name__, registered.__module__
+    return name.rpartition(">")[2], found["module"]
 
 
-def _home(name: str, module: str) -> ModuleType:
+def _home(name: str, module: str, saved: Any) -> ModuleType:
     """Find the module that has it, which Keras does not store of a function.
 
     Raises:
         StudyError: None has it by that name.
     """
-    own = sys.modules[MODULE]
-    nearby = filter(inspect.ismodule, vars(own).values())
-    known = [own, *nearby] if module == "builtins" else [sys.modules.get(module, own)]
+    known = [sys.modules.get(module), sys.modules[MODULE]]
+    if module == "builtins":
+        used = [f for f in _parts(saved) if getattr(f, "__name__", None) == name]
+        known = [sys.modules.get(getattr(f, "__module__", "")) for f in used]
+        nearby = filter(inspect.ismodule, vars(sys.modules[MODULE]).values())
+        known += [sys.modules[MODULE], *nearby]
     for home in known:
-        if hasattr(home, name):
+        if home is not None and hasattr(home, name):
             return home
     raise StudyError(
         f"What a network is made of must have a name at the top of its file, and "
         f"{name} has none. Move it there, or take the network out with --script."
     )
+
+
+def _parts(model: Any) -> Iterator[Any]:
+    """Go through what the layers of a network hold."""
+    for layer in model.layers:
+        yield from vars(layer).values()
+        if hasattr(layer, "layers"):
+            yield from _parts(layer)
