@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,7 @@ if __name__ == "__main__":
     print(model.evaluate(x_test, y_test, verbose=0, return_dict=True))
     model.save("trained.keras")
 """
+_USE = "__name__ == '__main__'"
 _BY_KERAS = """\
 model = {build}
     model.fit(x_train, y_train{told}, verbose=2)"""
@@ -149,7 +151,8 @@ def script(study: Study, trial: TrialRecord) -> str:
     """
     own = own_space(study)
     execution = trial.executions[0]
-    imports = ["import keras", *(["import keras_tuner"] if own else [])]
+    first, code = _parted(own.code) if own else ([], "")
+    imports = [*first, "import keras", *(["import keras_tuner"] if own else [])]
     head = _HEAD.format(
         trial=trial.trial,
         study=_text(study.name),
@@ -162,7 +165,7 @@ def script(study: Study, trial: TrialRecord) -> str:
     )
     kept = execution.best_epoch or execution.epochs
     if own:
-        return head + _own(study, trial, own, kept)
+        return head + _own(study, trial, own, code, kept)
     config, data = CnnConfig.from_dict(trial.config), study.record.data
     return head + _CNN.format(
         layers="\n".join(_lines(config, tuple(data["input_shape"]), data["classes"])),
@@ -247,7 +250,9 @@ def _optimizer(config: CnnConfig) -> str:
     return f"keras.optimizers.{name}({rate}{decay})"
 
 
-def _own(study: Study, trial: TrialRecord, own: OwnSpace, epochs: int) -> str:
+def _own(
+    study: Study, trial: TrialRecord, own: OwnSpace, code: str, epochs: int
+) -> str:
     data = study.record.data
     shape, classes = tuple(data["input_shape"]), len(data["classes"])
     with quiet():
@@ -263,7 +268,7 @@ def _own(study: Study, trial: TrialRecord, own: OwnSpace, epochs: int) -> str:
     values: dict[str, Any] = dict(trial.config)
     return _OWN.format(
         file=Path(study.record.settings["space"]).name,
-        code=own.model.code.strip() + "\n",
+        code=code.strip() + "\n",
         seed=trial.executions[0].seed,
         divisor=own_models.divisor(own.model),
         labels=network.label_code,
@@ -272,3 +277,17 @@ def _own(study: Study, trial: TrialRecord, own: OwnSpace, epochs: int) -> str:
             name=name, build=build, told=told, seed=trial.executions[0].seed
         ),
     )
+
+
+def _parted(code: str) -> tuple[list[str], str]:
+    """Give what must come first in a file, and the rest but for its use as a script."""
+    lines = code.splitlines(keepends=True)
+    first: list[str] = []
+    for node in reversed(ast.parse(code).body):
+        is_first = isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        is_use = isinstance(node, ast.If) and ast.unparse(node.test) == _USE
+        if is_first:
+            first.insert(0, ast.unparse(node))
+        if is_first or is_use:
+            del lines[node.lineno - 1 : node.end_lineno]
+    return first, "".join(lines)
