@@ -127,7 +127,7 @@ def test_a_time_that_holds_too_little_is_refused(chosen, options):
         SettingsError, match=r"--in must have time for 12 trials.* Got 1 s.* 0 trials\."
     ) as refused:
         chosen(in_s=1.0, **options)
-    named = re.search(r"Give --in (\w+), fewer trials with -n", str(refused.value))
+    named = re.search(r"Give --in (\w+), or fewer trials with -n", str(refused.value))
     _, said = chosen(in_s=parse_duration(named[1]), **options)
     assert 12 <= int(re.search(r"about (\d+) trials", said)[1]) <= 16
 

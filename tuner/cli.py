@@ -308,8 +308,8 @@ def _finish(folder: Path, pages: Any, *, as_json: bool, open_page: bool) -> None
         fail(
             FAILED,
             "A search must complete a trial that it proposed, and all of them failed. "
-            f"See {folder / 'search.log'}, mend the cause, and go on with other trials "
-            "by the same command.",
+            f"See {folder / 'search.log'} and mend the cause. A larger -n goes on with "
+            "other trials, and --overwrite starts anew.",
         )
 
 

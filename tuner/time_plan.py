@@ -113,8 +113,9 @@ def words(fit: Fit, speed: Speed) -> str:
     return (
         f"Plan  {fit.images:,} of {speed.sizes.images:,} "
         f"training images, {wording.several(fit.epochs, 'epoch')}, about "
-        f"{fit.trials} trials. Of two trials, {test:,} test images can show a "
-        f"difference of {smallest} points or more; another seed adds to that."
+        f"{fit.trials} trials. Of two trials that disagree on a quarter of the images, "
+        f"{test:,} test images can show a difference of {smallest} points or more; "
+        "another seed adds to that."
     )
 
 
@@ -126,16 +127,16 @@ def _too_short(
     trainings = _trainings(speed, settings, least.epochs, fewest)
     enough = 1.1 * (overhead + training * trainings / speed.workers)
     enough_s = math.ceil(enough / 10) * 10  # starting takes not always the same
-    time = f"{enough_s}s" if enough_s <= 90 else f"{math.ceil(enough / 60)}m"
+    least_in = f"{enough_s}s" if enough_s <= 90 else f"{math.ceil(enough / 60)}m"
     first = " and the baseline" if settings.baseline else ""
     smaller = ", or smaller networks with --max-params"
     return (
         f"--in must have time for {wording.several(fewest, 'trial')}{first}, about "
-        f"{time} here with {least.images:,} images and "
+        f"{least_in} here with {least.images:,} images and "
         f"{wording.several(least.epochs, 'epoch')} each. Got {settings.in_s:g} s: "
         f"starting, timing and the page take {overhead:.0f} s, which leaves time for "
-        f"{wording.several(least.trials, 'trial')}. Give --in {time}, fewer trials "
-        f"with -n{'' if isinstance(speed.plan.space, OwnSpace) else smaller}."
+        f"{wording.several(least.trials, 'trial')}. Give --in {least_in}, or fewer "
+        f"trials with -n{'' if isinstance(speed.plan.space, OwnSpace) else smaller}."
     )
 
 
