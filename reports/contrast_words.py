@@ -108,7 +108,7 @@ def _what_would(contrast: Contrast) -> str:
     """Say how many seeds would settle a difference, or that none would.
 
     What is not shown may be far smaller than it looks. Its own interval would not say
-    by how much in a few words: it holds 0, which no number of seeds settles. So the
+    by how much in a few words: it holds 0, which takes the most seeds of all. So the
     number is said of two sizes, and promised of neither.
     """
     difference = contrast.difference._replace(level=contrast.next_level)

@@ -91,12 +91,12 @@ def verdict(study: Study, ranking: Ranking) -> Verdict:
 def luck(found: Optimism | None, trials: int) -> str:
     """Say how much of the first's score is luck, of what, where that was estimated.
 
-    And that it cannot be told where the estimate and its bound lie further apart than
-    what is too small to matter.
+    And that it cannot be told where the estimate and what it would be among equals
+    lie further apart than what is too small to matter.
     """
     if found is None:
         return ""
-    value = min(found.value, found.most)
+    value = min(found.value, found.most) if found.near else found.value
     among = f"choosing among {wording.count(trials)}"
     said = wording.points(value) if value >= _NOTHING else "next to nothing"
     others = wording.several(found.near, "other")
@@ -104,9 +104,9 @@ def luck(found: Optimism | None, trials: int) -> str:
     most = f"{wording.points(found.most)} if the {others} {as_good}"
     if found.most - max(0.0, value) > MARGIN:
         return (
-            f"How much of the first's validation accuracy is luck of {among} cannot be "
-            f"told from {wording.count(found.images)} images: {said} as estimated "
-            f"({_how(found)}), {most}."
+            f"Up to {wording.points(found.most)} of the first's validation accuracy is "
+            f"luck of {among} (if the {others} {as_good}), or {said} ({_how(found)}): "
+            f"{wording.count(found.images)} images cannot tell."
         )
     how = f"{_how(found)}; {most}" if found.near else _how(found)
     if value < _NOTHING:

@@ -223,7 +223,7 @@ def _expected_best(study: Study, frame: pd.DataFrame, axis: str) -> Image:
         "a little below the best of them. The band holds 80 % of bootstrap samples."
     )
     if frame["is_whole"].all():
-        how = "The search tried the whole space, so that it ends at the best of it."
+        how = "The search drew the whole space, so that it ends at the best it drew."
     alt = (
         f"Expected best {axis.lower()} against training time, from "
         f"{wording.number(frame['score'].iloc[0], 1)} after one trial to "

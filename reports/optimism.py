@@ -105,8 +105,8 @@ def if_equal(
 
     May be as good: the difference of scores is within its own noise, one-sided, at
     5 % for all together (a subset that holds the best; Gupta, Technometrics 7, 1965).
-    Equal networks have the most luck, so that it bounds `optimism`, and by less noise:
-    scores vary about each other as their images do, which is known well.
+    Equal networks have the most luck, so that it about bounds `optimism`. It has
+    less noise: how scores vary about each other by their images is known well.
 
     Args:
         right: As in `optimism`.

@@ -50,7 +50,7 @@ def test_the_note_says_how_the_trials_were_drawn(tmp_path):
     curve = budget.curve(study, rank(study))
     assert curve["score"].iloc[-1] == 100 * study.trials["objective"][1:].max()
     whole = images.study_images(study, rank(study))["budget"]
-    assert "tried the whole space" in whole.note
+    assert "drew the whole space" in whole.note
 
 
 def test_only_what_a_random_search_drew_counts(tmp_path):
