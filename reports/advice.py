@@ -15,6 +15,8 @@ from reports.knobs import Knob
 from reports.ranking import Ranking
 from tuner.files import CONFIRM
 
+_FEWEST = 2  # layers, or pixels that are pooled: there is nothing to go on to
+
 
 class Step(NamedTuple):
     """One suggestion, and the numbers it rests on."""
@@ -39,7 +41,8 @@ def _many_failures(study: Study) -> list[Step]:
     if failed < 2 or failed < 0.2 * total:
         return []
     worst = failures(study)[0]
-    what = "Find out what fails first: search.log has the whole story."
+    what = "Find out what fails first"
+    what += "." if study.is_imported else ": search.log has what was printed."
     if "memory" in worst.error.lower():
         what = "Keep large networks out with --max-params, or search fewer layers."
     evidence = (
@@ -67,6 +70,8 @@ def _edges(study: Study, ranking: Ranking) -> list[Step]:
     """Find ranges whose end holds the leader and most of the top five."""
     if len(ranking.ranked) < 10:
         return []
+    is_own = bool(study.record.space.get("source"))
+    how = "" if is_own else ", in a space of your own"
     top = ranking.ranked["trial"].head(5)
     steps = []
     for knob in study.knobs:
@@ -74,11 +79,14 @@ def _edges(study: Study, ranking: Ranking) -> list[Step]:
         for end, word in ((knob.low, "lower"), (knob.high, "upper")):
             if end is None or not pd.api.types.is_number(values.iloc[0]):
                 continue
+            is_count = isinstance(values.iloc[0], int)
+            if word == "lower" and is_count and end <= _FEWEST:
+                continue
             at = pd.Series([_at_end(v, end, knob) for v in values])
             if bool(at.iloc[0]) and int(at.sum()) >= 3:
                 steps.append(
                     Step(
-                        f"Widen the range of {knob.name}.",
+                        f"Widen the range of {knob.name}{how}.",
                         f"{capital(who(ranking.ranked.iloc[0]))} lies at its {word} "
                         f"end, {wording.value(end)}, as do {int(at.sum())} of the "
                         f"first {len(top)}.",

@@ -127,8 +127,8 @@ def read_studies(runs: Path) -> Studies:
             continue
         if (folder / "study.json").exists():
             entries += _readable(folder, folder.name, unread)
-        else:
-            foreign.append(folder.name)
+        elif [path.name for path in folder.glob("*")] != ["search.log"]:
+            foreign.append(folder.name)  # and no search that could not start
     within = [
         entry.study
         for outer in entries

@@ -12,6 +12,7 @@ from reports import speed as speeds
 from reports import wording
 from reports.frames import Study
 from reports.ranking import Ranking
+from tuner.records import StudyRecord
 from tuner.snippet import load_snippet
 
 
@@ -23,6 +24,7 @@ class Use(NamedTuple):
         who: For example "trial 7, the highest".
         export: The command.
         snippet: Python that loads what the command wrote.
+        note: What it leaves out, or "".
         config: Hyperparameter and value, as text.
     """
 
@@ -30,6 +32,7 @@ class Use(NamedTuple):
     who: str
     export: str
     snippet: str
+    note: str
     config: tuple[tuple[str, str], ...]
 
 
@@ -76,7 +79,7 @@ def about(study: Study) -> tuple[tuple[str, str], ...]:
     clock = wording.duration(record.seconds)
     how = [
         ("Space", _space(study)),
-        ("Algorithm", str(settings.get("algorithm", "random"))),
+        ("Algorithm", _algorithm(study)),
         (
             "Ranked by",
             wording.metric(study.objective.name)
@@ -96,7 +99,7 @@ def about(study: Study) -> tuple[tuple[str, str], ...]:
     rows = [
         *how,
         ("Data", _data(data)),
-        ("Epochs", _epochs(settings, epochs)),
+        ("Epochs", _epochs(record, epochs)),
         ("Study seed", str(settings.get("seed", wording.MISSING))),
         ("Device", _device(record.hardware)),
         ("Time", f"{clock} on the clock, {wording.duration(seconds)} in trials"),
@@ -150,6 +153,9 @@ def use(study: Study, ranking: Ranking) -> Use | None:
         who=f"{'the baseline' if trial == 0 else f'trial {trial}'}, {what}",
         export=command(study, "export", str(trial), "-o", "model.keras"),
         snippet=load_snippet("model.keras", study.record.data),
+        note="Where it has layers of your own, export prints what loads them too."
+        if "own" in study.record.space
+        else "",
         config=tuple((str(key), wording.value(value)) for key, value in config.items()),
     )
 
@@ -169,6 +175,12 @@ def command(study: Study, verb: str, *words: str) -> str:
     return written
 
 
+def _algorithm(study: Study) -> str:
+    if study.record.space.get("name") == "published":
+        return "none: all of them, in order"
+    return str(study.record.settings.get("algorithm", "random"))
+
+
 def _space(study: Study) -> str:
     space = study.record.space
     size = space.get("size")
@@ -184,12 +196,15 @@ def _data(data: Mapping[str, Any]) -> str:
     return f"{data.get('name', wording.MISSING)}: {' / '.join(splits)} images"
 
 
-def _epochs(settings: Mapping[str, Any], planned: object) -> str:
+def _epochs(record: StudyRecord, planned: object) -> str:
+    settings = record.settings
+    if record.space.get("own", {}).get("draws_epochs"):
+        return "drawn by their own fit"
     text = str(settings.get("epochs", wording.MISSING))
     if settings.get("in_s"):  # the clock ends it, before what is planned to spare
-        return f"{text} (baseline)"
+        return f"{text} for the baseline"
     if isinstance(planned, int):
-        text += f" (baseline), up to {wording.count(planned)} in all"
+        text += f" for the baseline; at most {wording.count(planned)} for all others"
     return text
 
 

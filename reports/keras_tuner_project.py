@@ -38,6 +38,13 @@ def is_project(folder: Path) -> bool:
     return (folder / "oracle.json").exists() and not is_study
 
 
+def project_within(folder: Path) -> Path | None:
+    """Find a project one level down, where KerasTuner puts it, if `folder` is none."""
+    if is_project(folder) or (folder / "study.json").exists():
+        return None
+    return next((path.parent for path in sorted(folder.glob("*/oracle.json"))), None)
+
+
 def read(folder: Path) -> tuple[StudyRecord, list[TrialRecord], list[str]]:
     """Read a project.
 

@@ -49,7 +49,7 @@ _WRITERS: dict[str, Callable[[Any], str]] = {
 
 
 def trials_table(study: Study, ranking: Ranking) -> list[Column]:
-    """List every trial, the ranked first; only knobs that vary are columns."""
+    """List every trial, the ranked first; only knobs that may vary are columns."""
     rows = ranking.listed
     columns = [
         Column("place", "Place", "count", _plain(rows["place"])),
@@ -104,8 +104,9 @@ def trials_table(study: Study, ranking: Ranking) -> list[Column]:
 
 
 def _varying(study: Study) -> list[str]:
-    """Name what tells configs apart: what varies, and what some do not have at all."""
+    """Name what was searched, what varies, and what some configs do not have at all."""
     knobs = {knob.name for knob in study.knobs}
+    knobs |= {h["name"] for h in study.record.space.get("hyperparameters", [])}
     missing = study.configs.isna()
     partly = {str(n) for n in missing if missing[n].any() and not missing[n].all()}
     return [str(name) for name in study.configs if name in knobs | partly]

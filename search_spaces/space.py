@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import BASELINE, CnnConfig
-from search_spaces.errors import UsageError
+from search_spaces.errors import UsageError, cause
 from search_spaces.own import OwnModel, OwnSpace, brings_a_model
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ def blame(space: str | Path, what: str, error: BaseException) -> str:
     """Say what failed in a space, with the line of the user's own file."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if f.filename == str(space)]
-    line, said = own[-1].lineno if own else None, str(error)
+    line, said = own[-1].lineno if own else None, cause(error)
     if isinstance(error, SyntaxError) and error.filename == str(space):
         line, said = error.lineno, error.msg  # of no frame: it never ran
     where = f" at line {line}" if line else ""

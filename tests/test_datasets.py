@@ -500,7 +500,7 @@ def test_other_entries_are_left_aside_and_counted(tmp_path):
     assert data.classes == ("cat", "dog")
     assert "left aside in" in said[0]
     assert said[0].endswith("val (only train and test count)")
-    assert said[1].endswith("3 entries that are no jpg or png file, first more")
+    assert said[1].endswith("as no jpg or png files: 3 of 6, first more")
 
 
 def test_class_folders_must_be_the_same(tmp_path):

@@ -230,7 +230,8 @@ def test_a_search_for_a_time_counts_what_it_did(tmp_path, planned, state, n, sai
 
     assert facts.status(study) == (f"{said} 30m00s" if planned else said)
     epochs = dict(facts.about(study))["Epochs"]
-    assert epochs == ("5 (baseline)" if planned else "5 (baseline), up to 90 in all")
+    others = "" if planned else "; at most 90 for all others"
+    assert epochs == f"5 for the baseline{others}"
 
 
 def test_the_edge_of_a_logarithmic_range_is_near_in_factors(tmp_path):
@@ -322,9 +323,24 @@ def test_a_leader_at_the_edge_suggests_a_wider_range(tmp_path):
     study = read_study(studies.write_study(tmp_path, n=30, change=deeper_scores_higher))
     steps = advice.next_steps(study, rank(study))
 
-    step = next(s for s in steps if s.what == "Widen the range of conv_layers.")
+    what = "Widen the range of conv_layers, in a space of your own."
+    step = next(s for s in steps if s.what == what)
     assert "lies at its upper end, 3, as do 5 of the first 5" in step.evidence
     assert len(steps) <= 4
+
+
+def test_fewer_layers_than_none_are_not_advised(tmp_path):
+    """The lower end of a count is where it ends."""
+
+    def shallow_scores_higher(trial):
+        layers = trial.config["conv_layers"]
+        return scored([0.9 - 0.1 * layers + trial.trial / 1000] * 40)(trial)
+
+    study = read_study(
+        studies.write_study(tmp_path, n=30, change=shallow_scores_higher)
+    )
+    said = " ".join(step.what for step in advice.next_steps(study, rank(study)))
+    assert "conv_layers" not in said
 
 
 def test_few_trials_get_no_advice_on_ranges(tmp_path):
@@ -712,6 +728,8 @@ def test_unreadable_neighbours_are_named(tmp_path):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "study.json").write_text("{", encoding="utf-8")
     (tmp_path / "holiday").mkdir()
+    (tmp_path / "could not start").mkdir()
+    (tmp_path / "could not start" / "search.log").touch()
     studies.write_study(tmp_path, "empty", 0)
 
     found = comparison.read_studies(tmp_path)

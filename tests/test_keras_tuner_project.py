@@ -133,6 +133,17 @@ def test_the_command_writes_the_page_into_the_project(projects, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_folder_that_keras_tuner_was_given_names_the_project_in_it(projects):
+    """KerasTuner's `directory` holds the project; the page has no command of ours."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tuner", "report", str(projects)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert f"has KerasTuner's project within: give {projects}/" in done.stderr
+    assert "resumes it" not in report_html(read_study(projects / "random"))
+
+
 def test_a_damaged_project_says_so(projects, tmp_path):
     """A trial that is cut off is left out and named; without the oracle nothing is."""
     folder = tmp_path / "random"

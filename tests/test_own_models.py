@@ -530,15 +530,17 @@ def test_a_study_outlives_the_file_that_it_searched(tmp_path):
 
     path.write_text(_WITH_PARTS.replace("8, 16", "8, 32"), encoding="utf-8")
     refused = tune(*search, code=3).stderr
-    assert "file changed\n  (as it was searched: runs/mine-digits/space.py)" in refused
+    assert "file changed\n  (cp runs/mine-digits/space.py mine.py brings" in refused
     few = ["--seeds", "2", "--no-report"]
     tune("try", "units=12", "--base", "mine-digits", *few)
     exported = tune("export", "mine-digits", "0").stdout
-    assert "from mine import Thrice, squash  # as it was searched: runs/" in exported
+    assert "from space import Thrice, squash" in exported
     assert "from parts_beside import Twice" in exported
     assert "my_loss" not in exported  # a network predicts without it
-    recipe = [sys.executable, "-c", exported.partition("\n\n")[2]]
-    subprocess.run(recipe, cwd=tmp_path, check=True)
+    recipe = exported.partition("\n\n")[2].replace("'model.keras'", "'../model.keras'")
+    (tmp_path / "elsewhere").mkdir()
+    command = [sys.executable, "-c", recipe]
+    subprocess.run(command, cwd=tmp_path / "elsewhere", check=True)
 
     path.unlink()
     tune("confirm", "mine-digits", "--top", "1", *few)
@@ -547,7 +549,9 @@ def test_a_study_outlives_the_file_that_it_searched(tmp_path):
     script = tune("export", "mine-digits", "--script", "--json")
     assert script.stderr == ""
     assert json.loads(script.stdout)["script"] == "train.py"
-    assert '"units", 8, 16' in (tmp_path / "train.py").read_text(encoding="utf-8")
+    again = (tmp_path / "train.py").read_text(encoding="utf-8")
+    assert '"units", 8, 16' in again
+    assert f"sys.path.insert(0, {str(tmp_path.resolve())!r})" in again
 
     beside.unlink()
     refused = tune("export", "mine-digits", "0", code=2).stderr

@@ -117,9 +117,13 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
     """A full disk or a kill in mid-write costs the new text, never the old."""
     path = tmp_path / "study.json"
     path.write_text("old", encoding="utf-8")
-    with pytest.raises(OSError, match="disk full"), atomic_file(path) as file:
+    with (
+        pytest.raises(OSError, match="disk full") as failed,
+        atomic_file(path) as file,
+    ):
         file.write("half of the ne")
         raise OSError("disk full")
+    assert failed.value.__notes__ == [str(path)]
 
     assert path.read_text(encoding="utf-8") == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["study.json"]

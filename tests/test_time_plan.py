@@ -176,6 +176,15 @@ def test_a_longer_time_has_more_trials(tmp_path, in_s, algorithm, trials):
     assert found.in_s == in_s
 
 
+def test_a_study_begun_without_a_time_gets_none(tmp_path):
+    """Or its own plan would be lost from its page."""
+    began = StudySettings("architecture", max_trials=8)
+    folder = studies.write_study(tmp_path, "mine", n=1, settings=began.to_dict())
+    asked = StudySettings("architecture", in_s=60.0)
+    with pytest.raises(SettingsError, match="mine was begun without"):
+        time_plan.stored(asked, folder, given=())
+
+
 def test_the_smallest_difference_has_80_percent_power():
     """By the normal test of n paired answers of which a quarter differ."""
     n, effect = 10_000, time_plan.smallest_difference(10_000)

@@ -31,6 +31,11 @@ def test_it_sees_the_gpu_it_was_given(monkeypatch, device, gpu, expected):
         ("wrong\nsecond line", "AbortedError: wrong"),
         ("", "AbortedError"),
         (
+            "Exception encountered when calling Sequential.call().\n\n"
+            "\x1b[1mInput 0 of layer is incompatible\x1b[0m\n\nArguments received:",
+            "AbortedError: Input 0 of layer is incompatible",
+        ),
+        (
             "Graph execution error:\n\nDetected at node a/b defined at (most recent "
             'call last):\n  File "x.py", line 7\n\n  File "y.py", line 1\n\n'
             "Received a label value of 7\n\t [[{{node a/b}}]] [Op:__inference_1]",

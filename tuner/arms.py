@@ -83,9 +83,9 @@ def look(arms: Sequence[Arm], asked: Sequence[Arm], seeds: int) -> list[Arm]:
         names = [n for n in {**then, **now} if then.get(n) != now.get(n)]
         changes = ", ".join(f"{n} {then.get(n)} there, {now.get(n)} now" for n in names)
         raise UsageError(
-            "All that a study of given configs holds is set against one config, and "
-            f"that is another now: {changes}. Use the same, another --name, or "
-            "--overwrite to start anew."
+            "Every config of this study is set against the same one, and that has "
+            f"another value now: {changes}. Repeat the earlier options, or give "
+            "another --name, or --overwrite to start anew."
         )
     found = {arm.key: arm for arm in arms}
     for arm in asked:

@@ -122,11 +122,14 @@ def report(
     A STUDY may be a project folder of plain KerasTuner: its page is written into it.
     """
     with exit_codes():
-        from reports.keras_tuner_project import is_project
+        from reports.keras_tuner_project import is_project, project_within
         from reports.page import write_comparison, write_report
         from tuner.study import find_study, study_folders
 
         projects = [Path(name) for name in studies if is_project(Path(name))]
+        for name in studies:
+            if inner := project_within(Path(name)):
+                fail(USAGE, f"{name} has KerasTuner's project within: give {inner}.")
         folders = projects + [
             find_study(directory, name)
             for name in studies

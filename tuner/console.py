@@ -59,10 +59,13 @@ def exit_codes(*, resumes: bool = False) -> Iterator[None]:
     except BrokenPipeError:
         raise  # whoever read our output has enough; click ends quietly
     except OSError as error:
+        known = [error.filename, *getattr(error, "__notes__", ())]
+        where = next((f" ({file})" for file in known if file), "")
         fail(
             FAILED,
-            f"Files could not be read or written: {error}. Free the disk or mend the "
-            "permissions and run the same command; what was finished is kept.",
+            f"Files could not be read or written: {error.strerror or error}{where}. "
+            "Free the disk or mend the permissions and run the same command; what was "
+            "finished is kept.",
         )
 
 

@@ -70,4 +70,5 @@ def _most(plan: dict[str, Any], settings: StudySettings) -> str:
         return f"{plan['trials'] + 1} experiments, {plan['epochs']:,} epochs"
     besides = ", besides the baseline" if settings.baseline else ""
     trials = wording.several(plan["trials"], "trial")
-    return f"{settings.algorithm}, {trials}, {plan['epochs']:,} epochs at most{besides}"
+    epochs = wording.several(plan["epochs"], "epoch")
+    return f"{settings.algorithm}, {trials}, {epochs} at most{besides}"

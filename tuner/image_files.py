@@ -172,7 +172,7 @@ def _list_images(folder: Path, say: Say) -> list[Path]:
     if len(images) < len(entries):
         first = next(entry for entry in entries if entry not in set(images))
         say(
-            f"left aside in {folder}: {len(entries) - len(images):,} entries that are "
-            f"no jpg or png file, first {first.name}"
+            f"left aside in {folder}, as no jpg or png files: "
+            f"{len(entries) - len(images):,} of {len(entries):,}, first {first.name}"
         )
     return images

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -138,7 +139,9 @@ def _changed(study: Study, space: Mapping[str, Any], data: Dataset) -> str:
     if record.space != space:
         differences.append("  the space: its hyperparameters, ranges or file changed")
         if record.space["source"] and space_path(study.folder).exists():
-            differences.append(f"  (as it was searched: {space_path(study.folder)})")
+            files = (str(space_path(study.folder)), record.settings["space"])
+            kept = shlex.join(["cp", *files])
+            differences.append(f"  ({kept} brings back what was searched)")
     if record.data["fingerprint"] != data.fingerprint:
         differences.append("  the data: other images or labels")
     elif record.data["split"] != data.split:

@@ -41,22 +41,22 @@ class Needs:
         return objects + ", safe_mode=False" * self.has_lambdas
 
     def imports(self, file: Path, kept: Path) -> list[str]:
-        """Write a line of Python a module.
+        """Write what imports them, in Python.
 
         Args:
-            file: The user's.
+            file: The user's, beside the modules that it imports.
             kept: The same as it was searched.
         """
+        if not self.homes:
+            return []
         by_module: dict[str, list[str]] = {}
         for name, module in self.homes.items():
             by_module.setdefault(module.__name__, []).append(name)
-        lines = []
+        folders = dict.fromkeys(str(p.resolve().parent) for p in (kept, file))
+        lines = ["import sys", "", f"sys.path[:0] = {list(folders)}"]
         for module_name, names in sorted(by_module.items()):
-            found, note = module_name, ""
-            if module_name == MODULE:
-                found = file.stem if file.stem.isidentifier() else kept.stem
-                note = f"  # as it was searched: {kept}"
-            lines.append(f"from {found} import {', '.join(names)}{note}")
+            found = kept.stem if module_name == MODULE else module_name
+            lines.append(f"from {found} import {', '.join(names)}")
         return lines
 
 

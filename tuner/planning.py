@@ -95,11 +95,13 @@ class Plan:
             found = self._scarce(screen)
         if found is not None:
             if not found and not self.settings.enqueue:
-                reasons = dict(screen.counts) or "they are trial 0 again"
+                counts = (f"{n} {why}" for why, n in screen.counts.items())
+                reasons = ", ".join(counts) or "they are trial 0 again"
                 raise SettingsError(
                     f"Space {self.space.name} must hold a config that can be trained "
                     f"on these images, and all {self.points or _DRAWN} are turned "
-                    f"away: {reasons}. Widen its ranges."
+                    f"away: {reasons}. Widen its ranges, or enlarge the images with "
+                    "--image-size."
                 )
             trials = min(trials, found)
         return self._planned(trials, found)
@@ -435,8 +437,8 @@ def _check_grid(
     if continuous:
         raise SettingsError(
             "A grid needs hyperparameters with finitely many values, got "
-            f"{', '.join(continuous)} without a step. Give each a step, or use "
-            "--algorithm random."
+            f"{', '.join(continuous)} without a step. Use --algorithm random, or a "
+            "space of your own that gives each a step."
         )
     if points and points > _ENUMERATED and not settings.max_trials:
         raise SettingsError(

@@ -333,6 +333,8 @@ def _plan(study: Study) -> str:
             f"{len(plan['brackets'])} brackets"
         )
     each = wording.several(settings["epochs"], "epoch")
+    if record.space.get("own", {}).get("draws_epochs"):
+        each = "the epochs that their fit draws"
     for h in record.space["hyperparameters"]:
         if h["name"] == "epochs":
             ends = (h["min"], h["max"]) if "min" in h else sorted(h["values"])
@@ -343,4 +345,4 @@ def _plan(study: Study) -> str:
     search = known[settings["algorithm"]]
     if settings.get("in_s"):
         return f"{search} for {wording.about(settings['in_s'])}, trials of {each}"
-    return f"{search}, up to {plan['trials']} trials of {each}"
+    return f"{search}, up to {wording.several(plan['trials'], 'trial')} of {each}"

@@ -61,7 +61,7 @@ if __name__ == "__main__":
 _OWN = """
 
 # What follows is {file} as it was searched, and then its use.
-
+{beside}
 {code}
 
 if __name__ == "__main__":
@@ -152,7 +152,9 @@ def script(study: Study, trial: TrialRecord) -> str:
     own = own_space(study)
     execution = trial.executions[0]
     first, code = _parted(own.code) if own else ([], "")
-    imports = [*first, "import keras", *(["import keras_tuner"] if own else [])]
+    imports = ["import keras", "import numpy as np"]
+    if own:
+        imports = [*first, "import keras", "import keras_tuner", "import numpy as np"]
     head = _HEAD.format(
         trial=trial.trial,
         study=_text(study.name),
@@ -160,7 +162,7 @@ def script(study: Study, trial: TrialRecord) -> str:
         left=_left(study),
         mark=MARK,
         version=version("tune-keras"),
-        imports="\n".join([*imports, "import numpy as np"]),
+        imports="\n".join(imports),
         load=_load(study) + _SHAPED,
     )
     kept = execution.best_epoch or execution.epochs
@@ -203,7 +205,7 @@ def _load(study: Study) -> str:
     if not settings.get("data"):
         name = settings["dataset"]
         return _DIGITS if name == "digits" else _KERAS.format(name=name)
-    path = str(Path(settings["data"]))
+    path = str(Path(settings["data"]).resolve())
     if path.endswith(".npz"):
         return _NPZ.format(path=path)
     height, width, channels = data["input_shape"]
@@ -268,6 +270,7 @@ def _own(
     values: dict[str, Any] = dict(trial.config)
     return _OWN.format(
         file=Path(study.record.settings["space"]).name,
+        beside=_beside(code, Path(own.model.origin or own.model.path)),
         code=code.strip() + "\n",
         seed=trial.executions[0].seed,
         divisor=own_models.divisor(own.model),
@@ -291,3 +294,15 @@ def _parted(code: str) -> tuple[list[str], str]:
         if is_first or is_use:
             del lines[node.lineno - 1 : node.end_lineno]
     return first, "".join(lines)
+
+
+def _beside(code: str, file: Path) -> str:
+    """Let a file find the modules that lie beside it, if it imports any."""
+    nodes = list(ast.walk(ast.parse(code)))
+    names = [a.name for n in nodes if isinstance(n, ast.Import) for a in n.names]
+    names += [n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)]
+    folder = file.resolve().parent
+    roots = [folder / name.partition(".")[0] for name in names if name]
+    if not any(root.is_dir() or root.with_suffix(".py").exists() for root in roots):
+        return ""
+    return f"\nimport sys\n\nsys.path.insert(0, {str(folder)!r})  # its modules\n"

@@ -134,7 +134,7 @@ def list_lines(studies: list[Study], width: int | None = None) -> list[str]:
         rows.append(
             (
                 study.name,
-                state(study),
+                state(study) + ", damaged" * bool(study.quarantined),
                 str(done),
                 wording.points(score(ranked[0], "val_accuracy") if ranked else None),
                 wording.points(score(ranked[0], "test_accuracy") if ranked else None),
@@ -208,7 +208,7 @@ def _origin(execution: Execution) -> list[str]:
         trial = execution.continued_trial
         whose = "its own state" if trial is None else f"trial {trial}'s state"
         said.append(f"went on from {whose} after epoch {execution.continued_from}")
-    if execution.best_epoch is not None:
+    if execution.best_epoch not in {None, execution.epochs}:
         said.append(
             f"kept epoch {execution.best_epoch} of {execution.epochs}, where the "
             "validation loss was lowest"

@@ -54,10 +54,18 @@ def stored(
         settings: With `in_s`.
         folder: The study's.
         given: Names of `CHOSEN` that the user gave.
+
+    Raises:
+        SettingsError: The study was not begun for a time.
     """
     if not (folder / "study.json").exists():
         return None
     known = StudySettings.from_dict(Study.open(folder).record.settings)
+    if known.in_s is None:
+        raise SettingsError(
+            f"--in plans a study as it begins, and {folder.name} was begun without. "
+            "Leave --in out to go on with it, or give another --name."
+        )
     taken = {name: getattr(known, name) for name in CHOSEN if name not in given}
     more = (settings.in_s or 0.0) / known.in_s if known.in_s else 1.0
     if taken.get("max_trials") and more > 1 and settings.algorithm != "hyperband":

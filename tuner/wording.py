@@ -39,7 +39,7 @@ def validation(
 
 def several(n: int, singular: str) -> str:
     """Count things: "1 seed", "3 seeds"."""
-    return f"{n} {singular}{'' if n == 1 else 's'}"
+    return f"{n:,} {singular}{'' if n == 1 else 's'}"
 
 
 def about(seconds: float) -> str:

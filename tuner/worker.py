@@ -8,6 +8,7 @@ import re
 import traceback
 from collections.abc import Iterator
 
+from search_spaces.errors import cause
 from tuner.datasets import Dataset
 from tuner.loading import load_keras, load_keras_tuner
 from tuner.tasks import DiscoveryTask, Event, Ready, Task, TimingTask, TrainingFailure
@@ -75,7 +76,7 @@ def run(task: Task, data: Dataset) -> Iterator[Event]:
 
 def first_line(error: Exception) -> str:
     """Say what went wrong in one line, in words where the cause is known."""
-    lines = [_PLACE.sub("", line.strip()) for line in str(error).splitlines()]
+    lines = [_PLACE.sub("", line.strip()) for line in cause(error).splitlines()]
     line = next((text for text in lines if not _PREAMBLE.fullmatch(text)), "")[:300]
     name = type(error).__name__
     signs = (sign in f"{name} {line}" for sign in _OUT_OF_MEMORY)
