@@ -8,6 +8,14 @@ import pytest
 from tuner import interrupts
 
 
+@pytest.fixture(autouse=True)
+def _a_terminals():
+    """As in a terminal: a shell's background job ignores Ctrl-C, and so would these."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_one_waits_for_the_end_of_the_block(number):
     """What is under way is done, then it is raised."""
