@@ -92,6 +92,12 @@ def _records(folder):
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 
 
+def _both_train(folder):
+    """Whether two workers are in the middle of a training each."""
+    running = [r for r in _records(folder) if r["status"] == "running"]
+    return len([r for r in running if r["executions"][0]["epochs"] > 2]) == 2
+
+
 def _results(records):
     return [
         (
@@ -128,15 +134,9 @@ def test_a_cluster_computes_what_this_machine_computes(folder):
 def test_a_node_that_is_lost_costs_no_trial(folder, cluster):
     """Its training starts again elsewhere from its last state; nothing runs twice."""
     two = cluster()
-    process = _start(
-        folder, "--epochs", "100", "-n", "3", "--ray", two.address, "--seed", "1"
-    )
-
-    def both_train():
-        running = [r for r in _records(folder) if r["status"] == "running"]
-        return len([r for r in running if r["executions"][0]["epochs"] > 2]) == 2
-
-    _wait_for(both_train, process)
+    search = ["--epochs", "200", "-n", "3", "--seed", "1"]
+    process = _start(folder, *search, "--ray", two.address)
+    _wait_for(lambda: _both_train(folder), process)
     two.lose("node")
     _, stderr = process.communicate()
 
@@ -145,7 +145,7 @@ def test_a_node_that_is_lost_costs_no_trial(folder, cluster):
     records = _records(folder)
     assert [r["trial"] for r in records] == [0, 1, 2, 3]
     assert [r["status"] for r in records] == ["completed"] * 4
-    assert [len(r["executions"][0]["history"]["loss"]) for r in records] == [100] * 4
+    assert [len(r["executions"][0]["history"]["loss"]) for r in records] == [200] * 4
     lost = [e["attempts"] for r in records for e in r["executions"]]
     assert lost == [0] * 4  # no trial is to blame
 
@@ -211,13 +211,9 @@ def test_ray_client_reaches_a_cluster_from_outside(folder, monkeypatch):
 def test_a_killed_ray_worker_is_replaced(folder, cluster):
     """Killed by hand or for memory: the trial is tried again."""
     two = cluster()
-    process = _start(folder, "--epochs", "40", "-n", "2", "--ray", two.address)
-    _wait_for(
-        lambda: any(r["executions"][0]["epochs"] > 2 for r in _records(folder)), process
-    )
-    workers = _processes("ray::_Actor")
-    assert workers
-    os.kill(workers[0], signal.SIGKILL)
+    process = _start(folder, "--epochs", "200", "-n", "2", "--ray", two.address)
+    _wait_for(lambda: _both_train(folder), process)
+    os.kill(_processes("ray::_Actor")[0], signal.SIGKILL)
     _, stderr = process.communicate()
 
     assert process.returncode == 0, stderr[-3000:]
