@@ -543,6 +543,8 @@ def test_a_study_outlives_the_file_that_it_searched(tmp_path):
     subprocess.run(command, cwd=tmp_path / "elsewhere", check=True)
 
     path.unlink()
+    gone = tune(*search, code=2).stderr
+    assert "cp runs/mine-digits/space.py mine.py brings it back" in gone
     tune("confirm", "mine-digits", "--top", "1", *few)
     again = tune("export", "mine-digits/confirm", "0", "-o", "again.keras")
     assert "as recorded." in again.stderr  # on that seed's own split

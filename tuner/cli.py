@@ -6,6 +6,7 @@ completion answer at once. Progress goes to stderr, results to stdout.
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -245,8 +246,17 @@ def _given_configs(folder: Path) -> _Given:
 
 def _settings(options: dict[str, Any], folder: Path, *, overwrite: bool) -> Any:
     """Turn the command's options into checked settings."""
+    from tuner.record_files import space_path
     from tuner.settings import StudySettings
 
+    kept, space = space_path(folder), options["space"]
+    if space.endswith(".py") and not Path(space).exists() and kept.exists():
+        again = shlex.join(["cp", str(kept), space])
+        fail(
+            USAGE,
+            f"--space must name a file that exists, and {space} is gone. The study "
+            f"keeps what it searched: {again} brings it back.",
+        )
     if options["dataset"] and options["data"]:
         fail(USAGE, "--dataset and --data exclude each other. Leave one out.")
     if not options["data"]:
