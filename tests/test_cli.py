@@ -181,6 +181,28 @@ def test_what_nobody_trains_any_more_is_cut_off(tmp_path):
     assert one.startswith("Trial 2 of small, cut off")
 
 
+@pytest.mark.parametrize(("best", "is_said"), [(None, False), (3, True), (5, False)])
+def test_an_epoch_is_kept_where_a_later_one_was_trained(tmp_path, best, is_said):
+    """A fit of one's own that ends early keeps its last."""
+
+    def keep(trial):
+        runs = [replace(e, best_epoch=best) for e in trial.executions]
+        return replace(trial, executions=tuple(runs))
+
+    write_study(tmp_path, "small", n=2, change=keep)
+    text = run("show", "small", "1", directory=tmp_path).stdout
+    assert ("kept epoch 3 of 5" in text) is is_said
+    assert ("kept epoch" in text) is is_said
+
+
+def test_a_damaged_record_shows_in_the_list(tmp_path):
+    """And not in `show` alone."""
+    folder = write_study(tmp_path, "small", n=3)
+    assert "damaged" not in run("list", directory=tmp_path).stdout
+    (folder / "trials/0001.json").write_text("{", encoding="utf-8")
+    assert "completed, damaged" in run("list", directory=tmp_path).stdout
+
+
 @pytest.mark.parametrize(
     ("failures", "baseline", "found"),
     [(0.0, True, True), (1.0, True, False), (1.0, False, True)],
