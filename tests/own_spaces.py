@@ -1,5 +1,9 @@
 """KerasTuner code as its guides have it, which `tune` must take unchanged."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 # Getting started with KerasTuner: a function.
 FUNCTION = """
 import keras
@@ -100,3 +104,10 @@ class MyHyperModel(keras_tuner.HyperModel):
                 callback.on_epoch_end(epoch, logs={"my_loss": losses[-1]})
         return min(losses)
 """
+
+
+def write_space(folder: Path, code: str) -> Path:
+    """Write a user's file, mine.py."""
+    path = folder / "mine.py"
+    path.write_text(code, encoding="utf-8")
+    return path
