@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m reports STUDY_FOLDER\n")
         return 2
-    from reports.page import write_pages
+    from reports.pages.study import write_pages
 
     folder = Path(arguments[0]).resolve()
     if not (folder / "study.json").is_file():
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
 def serve() -> int:
     """Answer until stdin ends, as it does with the process that asks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # that one decides on Ctrl-C
-    from reports.page import write_pages
+    from reports.pages.study import write_pages
 
     for line in sys.stdin:
         problem = write_pages(Path(json.loads(line)))

@@ -21,11 +21,13 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from reports import contrast_words, contrasts, figures, views
-from reports.differences import MARGIN
-from reports.drawing import STYLE
-from reports.frames import Study, read_study
-from reports.ranking import Ranking, rank
+from reports.figures import study_figures, views
+from reports.figures.style import STYLE
+from reports.read.study import Study, read_study
+from reports.stats import pairs
+from reports.stats import verdicts as contrast_words
+from reports.stats.differences import MARGIN
+from reports.stats.ranking import Ranking, rank
 
 
 def open_study(folder: str | Path) -> Study:
@@ -76,7 +78,7 @@ def verdicts(study: Study) -> pd.DataFrame:
             "trainings": c.difference.trainings,
             "verdict": c.difference.word(),
         }
-        for c in contrasts.contrasts(study, rank(study))
+        for c in pairs.contrasts(study, rank(study))
     ]
     columns = ["trial", "other", "difference", "low", "high", "level", "trainings"]
     return pd.DataFrame(rows, columns=[*columns, "verdict"])
@@ -132,17 +134,17 @@ def _some(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _leaders(study: Study, ranking: Ranking, _: int | None) -> Callable[[Axes], Any]:
     frame = _some(views.leaders(study, ranking).frame)
-    return lambda ax: figures.leaders(frame, ax, _axis(study))
+    return lambda ax: study_figures.leaders(frame, ax, _axis(study))
 
 
 def _dumbbell(study: Study, ranking: Ranking, _: int | None) -> Callable[[Axes], Any]:
     frame = _some(views.dumbbell(study, ranking).frame)
-    return lambda ax: figures.dumbbell(frame, ax)
+    return lambda ax: study_figures.dumbbell(frame, ax)
 
 
 def _gaps(study: Study, ranking: Ranking, _: int | None) -> Callable[[Axes], Any]:
     frame = _some(views.gaps(study, ranking).frame)
-    return lambda ax: figures.gap_by_params(frame, ax)
+    return lambda ax: study_figures.gap_by_params(frame, ax)
 
 
 def _curve(study: Study, ranking: Ranking, trial: int | None) -> Callable[[Axes], Any]:
@@ -150,26 +152,28 @@ def _curve(study: Study, ranking: Ranking, trial: int | None) -> Callable[[Axes]
     chosen = frame["trial"].iloc[0] if trial is None else trial
     frame = _some(frame[frame["trial"] == chosen])
     band = views.curve_band(study, ranking)
-    return lambda ax: figures.learning_curve(frame, ax, band)
+    return lambda ax: study_figures.learning_curve(frame, ax, band)
 
 
 def _progress(study: Study, ranking: Ranking, _: int | None) -> Callable[[Axes], Any]:
     frame = _some(views.progress(study, ranking).frame)
     by_epochs = study.is_hyperband
-    return lambda ax: figures.progress(frame, ax, _axis(study), by_epochs=by_epochs)
+    return lambda ax: study_figures.progress(
+        frame, ax, _axis(study), by_epochs=by_epochs
+    )
 
 
 def _cost(study: Study, ranking: Ranking, _: int | None) -> Callable[[Axes], Any]:
     frame = _some(views.cost(study, ranking).frame)
-    return lambda ax: figures.cost(frame, ax, _axis(study))
+    return lambda ax: study_figures.cost(frame, ax, _axis(study))
 
 
 def _differences(
     study: Study, ranking: Ranking, _: int | None
 ) -> Callable[[Axes], Any]:
-    found = contrasts.contrasts(study, ranking)
+    found = pairs.contrasts(study, ranking)
     frame = _some(contrast_words.frame(study, found))
-    return lambda ax: figures.differences(frame, ax, 100 * MARGIN)
+    return lambda ax: study_figures.differences(frame, ax, 100 * MARGIN)
 
 
 _FIGURES = {

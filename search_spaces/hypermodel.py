@@ -11,8 +11,8 @@ import keras_tuner as kt
 from search_spaces.config import CnnConfig
 from search_spaces.layers import Shape
 from search_spaces.model import build_model
-from search_spaces.own import OwnSpace
 from search_spaces.space import Space, SpaceError, load_space
+from search_spaces.user_code import OwnSpace
 
 # Finite, so that a tuner's own models can be fitted to it.
 _WORST = {"accuracy": 0.0, "val_accuracy": 0.0, "loss": 1e6, "val_loss": 1e6}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import BASELINE, CnnConfig
 from search_spaces.errors import UsageError, cause
-from search_spaces.own import OwnModel, OwnSpace, brings_a_model
+from search_spaces.user_code import OwnModel, OwnSpace, brings_a_model
 
 if TYPE_CHECKING:
     import keras_tuner as kt

@@ -1,4 +1,4 @@
-"""Write study folders with synthetic, plausible numbers, by `tuner.records`."""
+"""Write study folders with synthetic, plausible numbers, by `tuner.study.records`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from search_spaces.config import CnnConfig
-from tuner import record_files, records
-from tuner.records import Execution, Rung, StudyRecord, TrialRecord
+from tuner.study import record_files, records
+from tuner.study.records import Execution, Rung, StudyRecord, TrialRecord
 
 ARCHITECTURE = [
     {"name": "conv_layers", "type": "int", "default": 1, "min": 1, "max": 3,

@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 
 from search_spaces.config import CnnConfig
-from tuner.datasets import Dataset, load_dataset
-from tuner.tasks import TrainingTask
+from tuner.data.dataset import Dataset, load_dataset
+from tuner.study.tasks import TrainingTask
 
 # Dropout and pooling, so that every kind of state is in it; fast on 8x8 digits.
 SMALL = CnnConfig(filters=(8,), units=(16,), dropout=0.3, epochs=3)
@@ -29,9 +29,9 @@ def task(config: CnnConfig = SMALL, **changes) -> TrainingTask:
 
 def train(task: TrainingTask, data: Dataset, report=lambda event: None):
     """Train a task; `report` gets every epoch, and the result is returned."""
-    from tuner import training
+    from tuner.training import loop
 
-    *epochs, result = training.train(task, data)
+    *epochs, result = loop.train(task, data)
     for event in epochs:
         report(event)
     return result

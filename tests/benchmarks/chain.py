@@ -11,11 +11,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from reports import open_study, ranked, wording
-from reports.frames import Study
+from reports import open_study, ranked
+from reports.read import labels
+from reports.read.study import Study
 from search_spaces.published import EXPERIMENTS
-from tuner.record_files import read_trial, trial_path
-from tuner.wording import config
+from tuner.study.record_files import read_trial, trial_path
+from tuner.study.words import config
 
 
 def chain(folders: Sequence[Path]) -> str:
@@ -36,7 +37,7 @@ def chain(folders: Sequence[Path]) -> str:
     name, best = max(
         EXPERIMENTS.items(), key=lambda item: item[1].recorded_test_accuracy
     )
-    recorded = wording.percent(best.recorded_test_accuracy)
+    recorded = labels.percent(best.recorded_test_accuracy)
     lines += ["", f"The best that was recorded of the nine, once: {name}, {recorded}."]
     return "\n".join(lines)
 
@@ -52,12 +53,12 @@ def _searched(study: Study) -> str:
     gap = best["train_accuracy"] - best["test_accuracy"]
     return _line(
         study.record.space["name"],
-        wording.duration(study.record.seconds),
+        labels.duration(study.record.seconds),
         _images(study),
         str((study.trials["status"] == "completed").sum()),
         config(record.config, varied),
         *(_percent(best[f"{split}_accuracy"]) for split in ("val", "test")),
-        wording.gap(gap),
+        labels.gap(gap),
     )
 
 
@@ -77,9 +78,9 @@ def _confirmed(study: Study) -> list[str]:
                 _images(study),
                 str(len(mine)),
                 _percent(tests.mean()),
-                wording.number(100 * tests.std(ddof=1), 2),
-                wording.gap((mine["train_accuracy"] - tests).mean()),
-                wording.duration(mine["seconds"].mean()),
+                labels.number(100 * tests.std(ddof=1), 2),
+                labels.gap((mine["train_accuracy"] - tests).mean()),
+                labels.duration(mine["seconds"].mean()),
             )
         )
     return lines
@@ -91,7 +92,7 @@ def _images(study: Study) -> str:
 
 
 def _percent(fraction: float) -> str:
-    return wording.number(100 * fraction, 1)
+    return labels.number(100 * fraction, 1)
 
 
 def _head(cells: Sequence[str]) -> list[str]:

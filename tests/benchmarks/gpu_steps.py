@@ -40,8 +40,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=10_240)
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
-    from tuner import worker
-    from tuner.datasets import load_dataset
+    from tuner.data.dataset import load_dataset
+    from tuner.training import worker
 
     ready = worker.load_backend("auto", None)
     import keras
@@ -72,8 +72,8 @@ def main() -> None:
 
 def side(name: str, config: tuple, data: object) -> Callable[[], float]:
     """Build a side's network; a call of the result trains an epoch and times it."""
-    from tuner.networks import Batches, cnn
-    from tuner.resident import Resident
+    from tuner.training.jax_loop import Resident
+    from tuner.training.networks import Batches, cnn
 
     network = cnn(cnn_config(config), data.input_shape, 10)
     model, order = network.model, data.train

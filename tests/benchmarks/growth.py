@@ -52,9 +52,9 @@ def driver(folder: Path, algorithm: str, count: int | None, epochs: int) -> None
     """Search with workers that compute nothing, then resume what is complete."""
     from test_search import Arithmetic, _session
 
-    from tuner.files import atomic_file
-    from tuner.settings import StudySettings
-    from tuner.tasks import EpochEnd
+    from tuner.study.settings import StudySettings
+    from tuner.study.tasks import EpochEnd
+    from tuner.system.files import atomic_file
 
     class Instant(Arithmetic):
         """Short trainings, which store no state on the way, as real ones do not."""

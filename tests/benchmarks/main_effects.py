@@ -32,11 +32,11 @@ import numpy as np
 import pandas as pd
 import studies
 
-from reports.effects import effects
-from reports.frames import Study
-from reports.importance import Importance, importance
-from reports.knobs import Knob
-from reports.ranking import Ranking
+from reports.read.hyperparameters import Knob
+from reports.read.study import Study
+from reports.stats.effects import effects
+from reports.stats.importance import Importance, importance
+from reports.stats.ranking import Ranking
 
 KNOBS = (
     Knob("learning_rate", 1e-4, 1e-2, log=True),

@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
-    from tuner import worker
+    from tuner.training import worker
 
     worker.load_backend("cpu", asked.threads)
     from configs import CONFIGS
@@ -75,7 +75,7 @@ def row(config: tuple, found: list[float], x: np.ndarray, speeds: tuple) -> None
 
 def images(path: Path | None) -> tuple[np.ndarray, np.ndarray]:
     """Load what the sides train on."""
-    from tuner.datasets import load_dataset
+    from tuner.data.dataset import load_dataset
 
     with tempfile.TemporaryDirectory() as folder:
         path = data_file(path, Path(folder))
@@ -87,9 +87,9 @@ def side(name: str, config: tuple, x: np.ndarray, y: np.ndarray) -> Callable:
     """Build a side's network; a call of the result times it."""
     import tensorflow as tf
 
-    from tuner.fast_layers import quicken
-    from tuner.fused import fuse
-    from tuner.networks import cnn
+    from tuner.training.fast_layers import quicken
+    from tuner.training.fast_optimizers import fuse
+    from tuner.training.networks import cnn
 
     model = cnn(cnn_config(config), x.shape[1:], 10).model
     model.jit_compile = name in {"arrays", "bytes"}

@@ -34,9 +34,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize
 
-from reports.contrasts import level_at
-from reports.differences import MARGIN, Difference, compare
-from reports.statistics import half_width
+from reports.stats.differences import MARGIN, Difference, compare
+from reports.stats.intervals import half_width
+from reports.stats.pairs import level_at
 
 IMAGES = 1000
 SCALE = np.sqrt(10_000 / IMAGES)

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from data import data_file
 
-from tuner.datasets import load_dataset
+from tuner.data.dataset import load_dataset
 
 HERE = Path(__file__).parent
 PEERS = {"KerasTuner": "plain_script.py", "Optuna": "optuna_script.py"}

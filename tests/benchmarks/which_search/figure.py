@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.comparison_figures import COLORS, DASHES
-from reports.drawing import GREY, STYLE
+from reports.figures.comparison_figures import COLORS, DASHES
+from reports.figures.style import GREY, STYLE
 
 
 def draw(result: dict[str, Any], path: Path) -> None:

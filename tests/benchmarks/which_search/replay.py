@@ -31,17 +31,17 @@ import numpy as np
 import pandas as pd
 from figure import draw
 
-from reports.statistics import Z_95, Floats
+from reports.stats.intervals import Z_95, Floats
 from search_spaces.config import CnnConfig
 from search_spaces.space import enumerate_points
-from tuner.proposals import Proposal
-from tuner.quiet import quiet_stderr
-from tuner.record_files import read_trial, trial_paths
-from tuner.screening import Limits, Screen
-from tuner.settings import StudySettings
+from tuner.algorithms.base import Proposal
+from tuner.algorithms.screening import Limits, Screen
+from tuner.study.record_files import read_trial, trial_paths
+from tuner.study.settings import StudySettings
+from tuner.system.quiet import quiet_stderr
 
 if TYPE_CHECKING:
-    from tuner.planning import Plan
+    from tuner.search.planning import Plan
 
 HERE = Path(__file__).parent
 ALGORITHMS = ("random", "hyperband", "bayesian")
@@ -94,7 +94,7 @@ def main() -> None:
 def make_plans() -> dict[str, Plan]:
     """Plan one search an algorithm, all of Hyperband's epochs."""
     with quiet_stderr():
-        from tuner.planning import plan_study
+        from tuner.search.planning import plan_study
 
     def fitted(algorithm: str, max_trials: int | None) -> Plan:
         space = str(HERE / "space.py")

@@ -1,0 +1,1 @@
+"""The pages: what they say, and the HTML they are written to."""

@@ -1,0 +1,121 @@
+"""What to do next: rules, each of which says the numbers it rests on."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from reports.pages.facts import command
+from reports.pages.findings import capital, failures, overlapping, who
+from reports.read import labels
+from reports.read.hyperparameters import Knob
+from reports.read.study import Study
+from reports.stats.ranking import Ranking
+from tuner.system.files import CONFIRM
+
+_FEWEST = 2  # layers, or pixels that are pooled: there is nothing to go on to
+
+
+class Step(NamedTuple):
+    """One suggestion, and the numbers it rests on."""
+
+    what: str
+    evidence: str
+
+
+def next_steps(study: Study, ranking: Ranking) -> tuple[Step, ...]:
+    """Suggest at most four things, each only where the numbers ask for it."""
+    steps = [
+        *_many_failures(study),
+        *_overlap(study, ranking),
+        *_edges(study, ranking),
+        *_no_gain(study, ranking),
+    ]
+    return tuple(steps[:4])
+
+
+def _many_failures(study: Study) -> list[Step]:
+    failed, total = int((study.trials["status"] == "failed").sum()), len(study.trials)
+    if failed < 2 or failed < 0.2 * total:
+        return []
+    worst = failures(study)[0]
+    what = "Find out what fails first"
+    what += "." if study.is_imported else ": search.log has what was printed."
+    if "memory" in worst.error.lower():
+        what = "Keep large networks out with --max-params, or search fewer layers."
+    evidence = (
+        f"{failed} of {total} trials failed, {worst.trials} of them: {worst.error}."
+    )
+    return [Step(what, evidence)]
+
+
+def _overlap(study: Study, ranking: Ranking) -> list[Step]:
+    near = overlapping(ranking)
+    is_confirmed = any((study.folder / name).exists() for name in CONFIRM)
+    if not len(near) or is_confirmed or ranking.ranked["executions"].max() > 2:
+        return []
+    return [
+        Step(
+            f"Train the first few again on fresh seeds ({command(study, 'confirm')}).",
+            f"{labels.several(len(near), 'interval')} "
+            f"{'overlaps' if len(near) == 1 else 'overlap'} the leader's, and each "
+            "score is from one or two trainings.",
+        )
+    ]
+
+
+def _edges(study: Study, ranking: Ranking) -> list[Step]:
+    """Find ranges whose end holds the leader and most of the top five."""
+    if len(ranking.ranked) < 10:
+        return []
+    is_own = bool(study.record.space.get("source"))
+    how = "" if is_own else ", in a space of your own"
+    top = ranking.ranked["trial"].head(5)
+    steps = []
+    for knob in study.knobs:
+        values = top.map(study.configs[knob.name])
+        for end, word in ((knob.low, "lower"), (knob.high, "upper")):
+            if end is None or not pd.api.types.is_number(values.iloc[0]):
+                continue
+            is_count = isinstance(values.iloc[0], int)
+            if word == "lower" and is_count and end <= _FEWEST:
+                continue
+            at = pd.Series([_at_end(v, end, knob) for v in values])
+            if bool(at.iloc[0]) and int(at.sum()) >= 3:
+                steps.append(
+                    Step(
+                        f"Widen the range of {knob.name}{how}.",
+                        f"{capital(who(ranking.ranked.iloc[0]))} lies at its {word} "
+                        f"end, {labels.value(end)}, as do {int(at.sum())} of the "
+                        f"first {len(top)}.",
+                    )
+                )
+    return steps[:2]
+
+
+def _at_end(value: Any, end: float, knob: Knob) -> bool:
+    if not isinstance(value, int | float) or knob.low is None or knob.high is None:
+        return False
+    low, high = knob.low, knob.high
+    if knob.log and min(low, value) > 0:
+        low, high, value, end = (math.log(number) for number in (low, high, value, end))
+    return low < high and abs(value - end) <= 0.01 * (high - low)
+
+
+def _no_gain(study: Study, ranking: Ranking) -> list[Step]:
+    ranked = ranking.ranked
+    if len(ranked) < 15 or study.is_hyperband:
+        return []
+    third = len(ranked) // 3
+    leader_order = int(ranked["order"].rank().iloc[0])
+    if leader_order > len(ranked) - third:
+        return []
+    return [
+        Step(
+            "Change the space rather than adding trials to this one.",
+            f"The last {third} of {len(ranked)} trials, a third, brought nothing "
+            f"better than {who(ranked.iloc[0])}.",
+        )
+    ]

@@ -1,0 +1,222 @@
+"""What a study is and how to use it again: label and value, in words."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import shlex
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from reports.read import labels
+from reports.read.study import Study
+from reports.stats import speed as speeds
+from reports.stats.ranking import Ranking
+from tuner.export.snippet import load_snippet
+from tuner.study.records import StudyRecord
+
+
+class Use(NamedTuple):
+    """How the page says to take a trial out of a study.
+
+    Attributes:
+        trial: Its number.
+        who: For example "trial 7, the highest".
+        export: The command.
+        snippet: Python that loads what the command wrote.
+        note: What it leaves out, or "".
+        config: Hyperparameter and value, as text.
+    """
+
+    trial: int
+    who: str
+    export: str
+    snippet: str
+    note: str
+    config: tuple[tuple[str, str], ...]
+
+
+_KINDS = {
+    "confirm": "finalists on fresh seeds",
+    "try": "changes that were tried",
+    "noise": "one config, many seeds",
+}
+
+
+def status(study: Study) -> str:
+    """Say how far the study came: "interrupted, 23 of 40 trials".
+
+    Of a search that was planned for a time, which its clock ends, no number of trials
+    was asked for: "completed, 15 trials and the baseline, planned for 30m00s".
+    """
+    ended = study.trials["status"].isin(["completed", "failed"])
+    done = int(ended.sum())
+    failed = int((study.trials["status"] == "failed").sum())
+    plan = study.record.plan.get("trials")
+    base = int((ended & (study.trials["trial"] == 0)).any())
+    time = study.record.settings.get("in_s")
+    if study.arms:
+        given = labels.several(len(study.arms), "config")
+        progress = f"{labels.count(done)} of {given}"
+    elif isinstance(plan, int) and not study.is_hyperband:
+        own = max(done - base, 0)
+        progress = labels.several(own if time else plan, "trial")
+        progress = progress if time else f"{labels.count(own)} of {progress}"
+        progress += " and the baseline" if base else ""
+    else:
+        progress = labels.several(done, "trial")
+    said = [study.state, progress, *([f"{failed} failed"] if failed else [])]
+    if time:
+        said.append(f"planned for {labels.duration(time)}")
+    return ", ".join(said)
+
+
+def about(study: Study) -> tuple[tuple[str, str], ...]:
+    """List what the study is: space, data, seed, device, versions, times."""
+    record, data, settings = study.record, study.record.data, study.record.settings
+    seconds = float(study.trials["seconds"].fillna(0).sum())
+    epochs = record.plan.get("epochs")
+    clock = labels.duration(record.seconds)
+    how = [
+        ("Space", _space(study)),
+        ("Algorithm", _algorithm(study)),
+        (
+            "Ranked by",
+            labels.metric(study.objective.name)
+            if study.has_validation
+            else "nothing: listed in declared order",
+        ),
+        ("Seeds a trial", str(settings.get("executions", 1))),
+    ]
+    if study.is_imported:
+        return (*how[:3], ("Last written", _when(record.created)))
+    if study.arms:
+        seeds = sorted({arm["looks"][-1] for arm in study.arms})
+        how = [
+            ("Kind", _KINDS.get(study.kind, study.kind)),
+            ("Seeds", labels.listing([str(n) for n in seeds])),
+        ]
+    rows = [
+        *how,
+        ("Data", _data(data)),
+        ("Epochs", _epochs(record, epochs)),
+        ("Study seed", str(settings.get("seed", labels.MISSING))),
+        ("Device", _device(record.hardware)),
+        ("Time", f"{clock} on the clock, {labels.duration(seconds)} in trials"),
+        ("Started", _when(record.created)),
+    ]
+    speed = speeds.speed(study)
+    if speed:
+        rows.insert(-1, ("Speed", speeds.words(speed)))
+    if settings.get("base_study"):
+        rows.insert(1, ("Baseline", f"the best trial of {settings['base_study']}"))
+    if study.enqueued:
+        given = labels.several(study.enqueued, "config")
+        rows.insert(2, ("Enqueued", f"{given} of the user's own, before the search's"))
+    if record.rejected:
+        turned = [f"{reason}: {n}" for reason, n in record.rejected.items()]
+        rows.append(("Proposals turned away", ", ".join(turned)))
+    return tuple(rows)
+
+
+def environment(study: Study) -> tuple[tuple[str, str], ...]:
+    """List versions, hardware and commit, for who runs it again."""
+    hardware = study.record.hardware
+    rows = [(name, str(version)) for name, version in study.record.versions.items()]
+    rows += [
+        (name, str(hardware[name])) for name in ("cpu", "cores") if hardware.get(name)
+    ]
+    memory = hardware.get("memory_bytes")
+    if isinstance(memory, int | float):
+        rows.append(("memory", f"{labels.number(memory / 1024**3, 1)} GiB"))
+    if study.record.commit:
+        rows.append(("commit", study.record.commit[:12]))
+    rows.append(
+        ("data", str(study.record.data.get("fingerprint", labels.MISSING))[:12])
+    )
+    return tuple(rows)
+
+
+def use(study: Study, ranking: Ranking) -> Use | None:
+    """Say how to take the first trial out; None where there is none."""
+    first = ranking.ranked.head(1)
+    what = "first by validation"
+    if not len(first):
+        done = ranking.listed[ranking.listed["status"] == "completed"]
+        first, what = done.head(1), "as an example"
+    if not len(first):
+        return None
+    trial = int(first["trial"].iloc[0])
+    config = study.configs.loc[trial].dropna()
+    return Use(
+        trial=trial,
+        who=f"{'the baseline' if trial == 0 else f'trial {trial}'}, {what}",
+        export=command(study, "export", str(trial), "-o", "model.keras"),
+        snippet=load_snippet("model.keras", study.record.data),
+        note="Where it has layers of your own, export prints what loads them too."
+        if "own" in study.record.space
+        else "",
+        config=tuple((str(key), labels.value(value)) for key, value in config.items()),
+    )
+
+
+def command(study: Study, verb: str, *words: str) -> str:
+    """Write a command about a study, with the --directory that its own was given."""
+    written = shlex.join(["tune", verb, study.name, *words])
+    try:
+        typed = shlex.split(study.record.command)
+    except ValueError:
+        return written
+    for word, value in itertools.pairwise([*typed, ""]):
+        if word == "--directory" and value:
+            return f"{written} --directory {shlex.quote(value)}"
+        if word.startswith("--directory="):
+            return f"{written} --directory {shlex.quote(word.partition('=')[2])}"
+    return written
+
+
+def _algorithm(study: Study) -> str:
+    if study.record.space.get("name") == "published":
+        return "none: all of them, in order"
+    return str(study.record.settings.get("algorithm", "random"))
+
+
+def _space(study: Study) -> str:
+    space = study.record.space
+    size = space.get("size")
+    reach = f", {labels.count(size)} distinct configs" if size else ""
+    return f"{space.get('name', labels.MISSING)}{reach}"
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    splits = [
+        f"{labels.count(data.get(split) or 0) if data.get(split) else 'no'} {split}"
+        for split in ("train", "validation", "test")
+    ]
+    return f"{data.get('name', labels.MISSING)}: {' / '.join(splits)} images"
+
+
+def _epochs(record: StudyRecord, planned: object) -> str:
+    settings = record.settings
+    if record.space.get("own", {}).get("draws_epochs"):
+        return "drawn by their own fit"
+    text = str(settings.get("epochs", labels.MISSING))
+    if settings.get("in_s"):  # the clock ends it, before what is planned to spare
+        return f"{text} for the baseline"
+    if isinstance(planned, int):
+        text += f" for the baseline; at most {labels.count(planned)} for all others"
+    return text
+
+
+def _when(created: str) -> str:
+    try:
+        return f"{dt.datetime.fromisoformat(created):%Y-%m-%d %H:%M %Z}".strip()
+    except (TypeError, ValueError):
+        return str(created)
+
+
+def _device(hardware: Mapping[str, Any]) -> str:
+    device = str(hardware.get("device", labels.MISSING))
+    workers = hardware.get("workers")
+    several = isinstance(workers, int) and workers > 1
+    return f"{workers} at a time, each {device}" if several else device

@@ -1,0 +1,293 @@
+"""The nine published experiments beside what their author recorded, and his claims.
+
+`python -m reports.pages.published STUDY_FOLDER` prints the tables of reports/studies.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from reports.read import labels
+from reports.read.study import Study, read_study
+from reports.stats.pairs import Contrast, contrasts
+from reports.stats.ranking import rank
+from search_spaces.published import EXPERIMENTS
+
+SEEDS_FOR_CLAIMS = 5
+# As the study itself sorted its changes; "wide-output" was meant as a larger batch.
+_ARCHITECTURE = ("filters-48", "two-conv", "three-conv", "four-conv")
+_HYPERPARAMETERS = ("wide-output", "epochs-10")
+
+Floats = npt.NDArray[np.float64]
+
+
+class Beside(NamedTuple):
+    """One experiment: the record and ours, in the page's words.
+
+    Attributes:
+        recorded: Test accuracy, percent, one run.
+        ours: Mean test accuracy, percent.
+        sd: Standard deviation between seeds, points, or a dash for one.
+        seeds: How many.
+        within: Whether the record lies in the 95 % prediction interval of one run,
+            and that interval.
+        gap: Train - test by `evaluate`, points.
+        seconds: Time a training.
+    """
+
+    name: str
+    recorded: str
+    ours: str
+    sd: str
+    seeds: str
+    within: str
+    gap: str
+    seconds: str
+
+
+class Claim(NamedTuple):
+    """One of the study's claims, what we measured, and whether that bears it out."""
+
+    claim: str
+    measured: str
+    verdict: str
+
+
+def is_published(study: Study) -> bool:
+    """Whether these are the nine."""
+    return study.record.space.get("name") == "published"
+
+
+def beside_the_record(study: Study) -> tuple[list[Beside], str]:
+    """Set each experiment beside its record, with a note on how.
+
+    A recorded figure is one run of unknown seed, so it is looked for in the interval
+    that holds one further run: mean +- t s sqrt(1 + 1/k), s the standard deviation
+    between seeds pooled over the experiments, k our seeds.
+    """
+    final = _final(study)
+    tests = final.groupby("name")["test_accuracy"]
+    pooled, freedom = _pooled_sd(final)
+    rows, inside, known = [], 0, 0
+    for name in [n for n in EXPERIMENTS if n in tests.groups]:
+        recorded = EXPERIMENTS[name].recorded_test_accuracy
+        values = tests.get_group(name).to_numpy("float64")
+        mean, k = float(values.mean()), len(values)
+        within = labels.MISSING
+        if freedom:
+            half = stats.t.ppf(0.975, freedom) * pooled * np.sqrt(1 + 1 / k)
+            is_in = abs(recorded - mean) <= half
+            interval = labels.interval(mean - half, mean + half)
+            within = f"{'yes' if is_in else 'no'}, {interval}"
+            inside, known = inside + is_in, known + 1
+        mine = final[final["name"] == name]
+        sd = labels.number(100 * values.std(ddof=1), 2) if k > 1 else labels.MISSING
+        rows.append(
+            Beside(
+                name,
+                labels.number(100 * recorded, 1),
+                labels.number(100 * mean, 1),
+                sd,
+                str(k),
+                within,
+                labels.gap(float((mine["train_accuracy"] - values).mean())),
+                labels.duration(float(mine["seconds"].mean())),
+            )
+        )
+    if not freedom:
+        return rows, (
+            "Recorded figures are one run each. With one seed here there is no spread "
+            "to say whether they agree."
+        )
+    half = stats.t.ppf(0.975, freedom) * pooled * np.sqrt(2)
+    return rows, (
+        f"{inside} of {known} recorded figures lie where one more run would, in 19 of "
+        f"20. Standard deviation between seeds, pooled over {known} experiments: "
+        f"{100 * pooled:.2f} points; after one seed that interval is "
+        f"{labels.points(2 * half)} wide."
+    )
+
+
+def markdown(study: Study) -> str:
+    """Write the table, its note and the claims as Markdown."""
+    rows, note = beside_the_record(study)
+    heads = [
+        "experiment",
+        "recorded, %",
+        "ours, mean %",
+        "sd",
+        "seeds",
+        "recorded figure where one more run would be [95 %]",
+        "train - test",
+        "a training",
+    ]
+    lines = [_line(heads), _line(["---"] * len(heads)), *map(_line, rows), "", note]
+    found = claims(study, contrasts(study, rank(study)))
+    if found:
+        lines += ["", _line(["claim", "measured", "verdict"]), _line(["---"] * 3)]
+        lines += map(_line, found)
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def claims(study: Study, found: tuple[Contrast, ...]) -> list[Claim]:
+    """Test the study's five claims; only where every experiment has five seeds."""
+    final = _final(study)
+    counts = final.groupby("name").size()
+    fewest = int(counts.min()) if len(counts) == len(EXPERIMENTS) else 0
+    if fewest < SEEDS_FOR_CLAIMS:
+        return []
+    return [
+        _kinds(final, fewest),
+        Claim(
+            "The two kinds of change act independently.",
+            "The nine hold no network that has the one change at the other's epochs.",
+            "cannot be told from these nine",
+        ),
+        *_complexity(final),
+        *_recorded_differences(study, found),
+    ]
+
+
+def _kinds(final: pd.DataFrame, seeds: int) -> Claim:
+    """Compare mean absolute effects, seed by seed; signs from the means."""
+    table = _by_seed(final, seeds)
+    effects = table.sub(table["baseline"], axis=0)
+    signed = effects * np.sign(effects.mean())
+    ours = signed[list(_ARCHITECTURE)].mean(axis=1)
+    theirs = signed[list(_HYPERPARAMETERS)].mean(axis=1)
+    value, low, high = _t_interval((ours - theirs).to_numpy("float64"))
+    mean, other = (labels.number(100 * v.mean(), 1) for v in (ours, theirs))
+    measured = (
+        f"Mean absolute effect {mean} points against {other}; difference "
+        f"{_points(value, low, high)}."
+    )
+    verdict = "holds here" if low > 0 else "does not hold" if high < 0 else "not shown"
+    return Claim(
+        "Architecture changes move accuracy more than hyperparameter changes do.",
+        measured,
+        verdict,
+    )
+
+
+def _complexity(final: pd.DataFrame) -> list[Claim]:
+    """Correlate the nine configs' means with their parameters."""
+    final = final.assign(
+        each=final["seconds"] / final["epochs"],
+        gap=final["train_accuracy"] - final["test_accuracy"],
+    )
+    mean = final.groupby("name")[["params", "each", "test_accuracy", "gap"]].mean()
+    time = _rank_correlation(mean["params"], mean["each"])
+    accuracy = _rank_correlation(mean["params"], mean["test_accuracy"])
+    gap = _rank_correlation(mean["params"], mean["gap"])
+    harm = _rank_correlation(mean["gap"], mean["test_accuracy"])
+    follows = "holds" if time[1] > 0 else "not shown"
+    free = "does not hold" if accuracy[1] > 0 or accuracy[2] < 0 else "not shown"
+    grows = "more parameters go with a wider gap" if gap[1] > 0 else "that is not shown"
+    hurts = "a wider gap with less accuracy" if harm[2] < 0 else "harm is not shown"
+    return [
+        Claim(
+            "Training time follows model complexity; accuracy follows neither.",
+            f"Rank correlation with parameters over nine configs: time an epoch "
+            f"{_rho(time)}, test accuracy {_rho(accuracy)}.",
+            f"time: {follows}; accuracy: {free}",
+        ),
+        Claim(
+            "Overly complex models do worse through overfitting.",
+            f"Rank correlation of the gap with parameters {_rho(gap)}, with test "
+            f"accuracy {_rho(harm)}.",
+            f"{grows}; {hurts}",
+        ),
+    ]
+
+
+def _recorded_differences(study: Study, found: tuple[Contrast, ...]) -> list[Claim]:
+    names = study.trials.set_index("trial")["name"]
+    by_name = {
+        names[c.trial]: c.difference for c in found if names[c.other] == "baseline"
+    }
+    out = []
+    for name, words in (
+        ("filters-48", "48 filters instead of 32 gain 0.8 points."),
+        ("epochs-10", "Ten epochs instead of five lose 1.2 points."),
+    ):
+        difference = by_name.get(name)
+        if difference is None:
+            continue
+        recorded = (
+            EXPERIMENTS[name].recorded_test_accuracy
+            - EXPERIMENTS["baseline"].recorded_test_accuracy
+        )
+        is_in = difference.low <= recorded <= difference.high
+        out.append(
+            Claim(
+                words,
+                f"{_points(difference.value, difference.low, difference.high)}; the "
+                f"recorded difference lies {'inside' if is_in else 'outside'}.",
+                difference.word(),
+            )
+        )
+    return out
+
+
+def _final(study: Study) -> pd.DataFrame:
+    final = study.executions[study.executions["final"]]
+    names = study.trials.set_index("trial")["name"]
+    named = final.assign(name=final["trial"].map(names))
+    chosen: pd.DataFrame = named[named["name"].isin(EXPERIMENTS)]
+    return chosen
+
+
+def _pooled_sd(final: pd.DataFrame) -> tuple[float, int]:
+    grouped = final.groupby("name")["test_accuracy"]
+    freedom = int((grouped.size() - 1).sum())
+    if not freedom:
+        return float("nan"), 0
+    squares = (grouped.var(ddof=1).fillna(0) * (grouped.size() - 1)).sum()
+    return float(np.sqrt(squares / freedom)), freedom
+
+
+def _by_seed(final: pd.DataFrame, seeds: int) -> pd.DataFrame:
+    """Give test accuracies, a row an execution, a column an experiment."""
+    table = final.pivot_table(
+        index="execution", columns="name", values="test_accuracy", aggfunc="first"
+    )
+    return table.sort_index().head(seeds)
+
+
+def _t_interval(values: Floats) -> tuple[float, float, float]:
+    mean, k = float(values.mean()), len(values)
+    half = stats.t.ppf(0.975, k - 1) * values.std(ddof=1) / np.sqrt(k)
+    return mean, float(mean - half), float(mean + half)
+
+
+def _rank_correlation(a: Any, b: Any) -> tuple[float, float, float]:
+    """Compute Spearman's, with Fisher's z interval (variance 1.06 / (n - 3))."""
+    rho = float(stats.spearmanr(a, b).statistic)
+    half = 1.959964 * np.sqrt(1.06 / (len(a) - 3))
+    z = np.arctanh(np.clip(rho, -0.999999, 0.999999))
+    return rho, float(np.tanh(z - half)), float(np.tanh(z + half))
+
+
+def _rho(measure: tuple[float, float, float]) -> str:
+    value, low, high = (labels.number(v, 2).replace("-", labels.MINUS) for v in measure)
+    return f"{value} [{low}, {high}]"
+
+
+def _points(value: float, low: float, high: float) -> str:
+    return f"{labels.gap(value)} points [{labels.gap(low)}, {labels.gap(high)}]"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown(read_study(Path(sys.argv[1]))) + "\n")

@@ -1,0 +1,276 @@
+"""One self-contained HTML file from a study folder, or from all of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import json
+import shlex
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from reports.figures import comparison_views, images, views
+from reports.figures.style import Image
+from reports.pages import advice, facts, findings, fresh_seeds, published, table
+from reports.pages import comparison as comparison_page
+from reports.read import labels
+from reports.read.study import Study, read_study
+from reports.stats import effects, noise, optimism, pairs, verdicts
+from reports.stats.importance import importance
+from reports.stats.ranking import Ranking, rank
+from search_spaces.errors import ExpectedError
+from tuner.study.records import RecordError
+from tuner.system.files import CONFIRM, DIRECTORY, atomic_file
+
+_PODIUM = 8
+
+
+def write_report(folder: Path) -> Path:
+    """Write `report.html` of a study folder, whole or not at all.
+
+    Raises:
+        FileNotFoundError: There is no study.json.
+        RecordError: study.json cannot be read.
+        OSError: The folder cannot be written to.
+    """
+    study = read_study(folder)
+    return _write(folder / "report.html", report_html(study))
+
+
+def write_comparison(runs: Path) -> Path:
+    """Write `comparison.html` of every study in a folder, whole or not at all.
+
+    Raises:
+        OSError: The folder cannot be read or written to.
+    """
+    found = comparison_views.read_studies(runs)
+    return _write(runs / "comparison.html", comparison_html(found))
+
+
+def write_pages(folder: Path) -> str | None:
+    """Write every page that shows a study: its own, its search's, that of all.
+
+    Returns:
+        None, or why they could not be written.
+    """
+    outer = folder.parent
+    try:
+        write_report(folder)
+        if (outer / "study.json").exists():
+            write_report(outer)
+            outer = outer.parent
+        write_comparison(outer)
+    except (ExpectedError, OSError) as error:
+        where = "" if outer == DIRECTORY else f" --directory {shlex.quote(str(outer))}"
+        again = f"tune report{where}"
+        return f"The pages could not be written: {error}. Try again with: {again}"
+    return None
+
+
+def report_html(study: Study) -> str:
+    """Build a study's page."""
+    ranking = rank(study)
+    confirmed = _confirmations(study)
+    # It takes seconds, and the page of a search that runs is made every few.
+    weights = importance(study, ranking) if study.state != "running" else None
+    columns = table.trials_table(study, ranking) if len(ranking.listed) else []
+    return _render(
+        "report.html.j2",
+        title=f"{study.name} · tune",
+        live=study.state == "running",
+        study=study,
+        status=facts.status(study),
+        outer=study.name.count("/") == 1,
+        verdict=_verdict(study, ranking, confirmed),
+        confirmed=[
+            (fresh_seeds.trained_again(again.folder), compared)
+            for again in confirmed
+            if (compared := _compared(again))
+        ],
+        **_noise(study),
+        **_replication(study),
+        notes=findings.notes(study, ranking),
+        about=facts.about(study),
+        images=images.study_images(study, ranking, weights),
+        importance_withheld=weights if isinstance(weights, str) else "",
+        **_effects(study, ranking),
+        podium=_podium(study, ranking),
+        score_name=_score_name(study),
+        has_intervals=study.has_intervals,
+        compared=_compared(study),
+        validation_images=labels.count(study.images("validation")),
+        train_images=labels.count(study.images("train")),
+        test_images=labels.count(study.images("test")),
+        peaked_text="" if study.arms else findings.peaked_words(study, ranking),
+        harm="" if study.arms else findings.harm(study, ranking),
+        lost=findings.lost(study),
+        table=columns,
+        rows=list(zip(*(table.cells(column) for column in columns), strict=True)),
+        trials=len(ranking.listed),
+        total=labels.several(len(ranking.listed), "trial"),
+        data=_json(table.payload(columns)),
+        failures=findings.failures(study),
+        steps=() if study.arms else advice.next_steps(study, ranking),
+        command=study.record.command,
+        use=None if study.arms or study.is_imported else facts.use(study, ranking),
+        environment=facts.environment(study),
+    )
+
+
+class Compared(NamedTuple):
+    """Trials set against others, as a page shows them."""
+
+    image: Image
+    rows: list[verdicts.Row]
+    note: str
+    accuracies: list[tuple[str, ...]]
+
+
+def _compared(study: Study) -> Compared | None:
+    found = pairs.contrasts(study, rank(study))
+    if not found:
+        return None
+    return Compared(
+        images.differences(study, found),
+        verdicts.rows(study, found),
+        verdicts.note(study, found),
+        fresh_seeds.accuracy_rows(study) if study.arms else [],
+    )
+
+
+def _confirmations(study: Study) -> list[Study]:
+    """Read what `tune confirm` trained of a study; on all images is more, and first."""
+    found = []
+    for folder in (study.folder / name for name in reversed(CONFIRM)):
+        with suppress(RecordError):
+            if (folder / "study.json").exists():
+                found.append(read_study(folder))
+    return found
+
+
+def _verdict(
+    study: Study, ranking: Ranking, confirmed: list[Study]
+) -> findings.Verdict:
+    if study.arms:
+        return fresh_seeds.verdict(study)
+    found = findings.verdict(study, ranking)
+    luck = findings.luck(optimism.of_study(study, ranking), len(ranking.ranked))
+    found = findings.Verdict(found.lead, (*found.support, *([luck] if luck else [])))
+    again = [
+        fresh_seeds.on_fresh_seeds(s) for s in confirmed if pairs.contrasts(s, rank(s))
+    ]
+    return findings.Verdict(found.lead, (*again, *found.support))
+
+
+def _effects(study: Study, ranking: Ranking) -> dict[str, Any]:
+    found = effects.effects(study, ranking) if study.state != "running" else None
+    return {
+        "effects": effects.rows(study, found) if found else [],
+        "effects_note": effects.note(study, found) if found else "",
+    }
+
+
+def _replication(study: Study) -> dict[str, Any]:
+    if not published.is_published(study):
+        return {"beside": [], "beside_note": "", "claims": []}
+    rows, note = published.beside_the_record(study)
+    found = pairs.contrasts(study, rank(study))
+    return {
+        "beside": rows,
+        "beside_note": note,
+        "claims": published.claims(study, found),
+    }
+
+
+def _noise(study: Study) -> dict[str, Any]:
+    found = noise.spread(study) if study.kind == "noise" else None
+    return {
+        "noise": found,
+        "noise_rows": noise.rows(found) if found else [],
+        "noise_sentences": noise.sentences(found) if found else [],
+    }
+
+
+def comparison_html(found: comparison_views.Studies) -> str:
+    """Build the page across studies."""
+    return _render(
+        "comparison.html.j2",
+        title="Studies compared · tune",
+        live=any(entry.study.state == "running" for entry in found.entries),
+        **comparison_page.page(found)._asdict(),
+    )
+
+
+def _score_name(study: Study) -> str:
+    return "Val. %" if study.objective.is_accuracy else views.axis_of(study.objective)
+
+
+def _podium(study: Study, ranking: Ranking) -> list[tuple[str, ...]]:
+    rows = ranking.ranked[
+        (ranking.ranked["place"] <= _PODIUM) | (ranking.ranked["trial"] == 0)
+    ]
+    return [_podium_row(study, row) for _, row in rows.iterrows()]
+
+
+def _podium_row(study: Study, row: pd.Series[Any]) -> tuple[str, ...]:
+    value = float(row["objective"])
+    interval = labels.MISSING
+    score = labels.number(value, 3)
+    if study.objective.is_accuracy:
+        score = labels.number(100 * value, 1)
+    if study.has_intervals:
+        interval = labels.interval(row["objective_low"], row["objective_high"])
+    return (
+        "baseline" if row["trial"] == 0 else str(int(row["trial"])),
+        score,
+        interval,
+        labels.params(row["params"]),
+        labels.duration(row["seconds"]),
+    )
+
+
+def _render(template: str, **context: Any) -> str:
+    written = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            css=_asset("page.css"), js=_asset("page.js"), written=written, **context
+        )
+    )
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+
+
+@functools.cache
+def _asset(name: str) -> Markup:
+    """Read a style sheet or script of ours, which needs no escaping."""
+    text = (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
+    return Markup(text)  # noqa: S704 - our own file
+
+
+def _json(data: dict[str, Any]) -> Markup:
+    """Write JSON that cannot end the script element around it."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = text.replace("<", "\\u003c").replace(">", "\\u003e")
+    return Markup(text)  # noqa: S704 - escaped on the line above
+
+
+def _write(path: Path, html: str) -> Path:
+    with atomic_file(path) as file:
+        file.write(html)
+    return path

@@ -1,0 +1,1 @@
+"""Studies as tidy pandas frames, read from disk; nothing here needs Keras."""

@@ -1,0 +1,79 @@
+"""The hyperparameters of a study: what each config holds, and which of them vary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from tuner.study.records import StudyRecord, TrialRecord
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One hyperparameter that varies over a study's trials.
+
+    Attributes:
+        name: Its column in `Study.configs`.
+        low: Lower end of the searched range, or None for a choice.
+        high: Upper end of the searched range, or None for a choice.
+        log: Whether it was sampled in log.
+        choices: What a choice could be; empty for a range.
+    """
+
+    name: str
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: tuple[Any, ...] = ()
+
+
+def configs_frame(record: StudyRecord, trials: Sequence[TrialRecord]) -> pd.DataFrame:
+    """Take what is active in each config, and what only the space has a name for."""
+    known = {key for trial in trials for key in trial.config}
+    rows = []
+    for trial in trials:
+        proposed = dict(trial.values)
+        only = {k: v for k, v in proposed.items() if k not in known}
+        rows.append({**only, **trial.config})
+    order = list(declared(record))
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    columns.sort(key=lambda k: order.index(k) if k in order else len(order))
+    index = pd.Index([t.trial for t in trials], name="trial", dtype="int64")
+    # As objects, so that a depth of 2 does not turn into 2.0 beside a gap.
+    return pd.DataFrame(rows, index=index, columns=columns, dtype="object")
+
+
+def varying(record: StudyRecord, configs: pd.DataFrame) -> tuple[Knob, ...]:
+    """Find the declared hyperparameters that vary; of a space without any, all."""
+    known = declared(record)
+    names = list(known) or list(configs.columns)
+    used = [name for name in names if name in configs and _varies(configs[name])]
+    return tuple(known.get(name, Knob(name)) for name in used)
+
+
+def declared(record: StudyRecord) -> dict[str, Knob]:
+    """Take what a space declares by name, whether or not a trial varied it."""
+    return {str(h.get("name")): _knob(h) for h in _declared(record)}
+
+
+def _varies(column: pd.Series[Any]) -> bool:
+    return len({repr(value) for value in column.dropna()}) > 1
+
+
+def _knob(hyperparameter: Mapping[str, Any]) -> Knob:
+    low, high = hyperparameter.get("min"), hyperparameter.get("max")
+    return Knob(
+        name=str(hyperparameter.get("name")),
+        low=None if low is None else float(low),
+        high=None if high is None else float(high),
+        log=hyperparameter.get("sampling") == "log",
+        choices=tuple(hyperparameter.get("values") or ()),
+    )
+
+
+def _declared(record: StudyRecord) -> list[Mapping[str, Any]]:
+    declared = record.space.get("hyperparameters") or ()
+    return [h for h in declared if isinstance(h, Mapping) and h.get("name")]

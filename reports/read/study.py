@@ -1,0 +1,376 @@
+"""A study folder as tidy pandas frames; nothing here needs Keras.
+
+A record that cannot be read is left out and named: one broken file must not
+take the report of a finished search down.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.read import keras_tuner_project
+from reports.read.hyperparameters import Knob, configs_frame, varying
+from tuner.study import record_files, records
+from tuner.study.objective import Objective
+from tuner.study.records import Execution, StudyRecord, TrialRecord
+from tuner.study.rungs import sentences
+from tuner.system import locks
+
+METRICS = tuple(
+    f"{split}_{metric}"
+    for split in ("train", "val", "test")
+    for metric in ("accuracy", "loss")
+)
+HISTORY = ("accuracy", "loss", "val_accuracy", "val_loss")
+TRIAL_COLUMNS = (
+    "trial", "name", "status", "rung", "epochs", "executions", *METRICS,
+    "gap", "gap_variance", "params", "seconds", "train_seconds", "objective",
+    "peak_epoch", "order", "error",
+)  # fmt: skip
+_EXECUTION_COLUMNS = (
+    "trial", "execution", "seed", "epochs", "final", *METRICS,
+    "params", "seconds", "train_seconds", "device", "continued_from",
+    "continued_trial",
+)  # fmt: skip
+
+# Whole JSON may still hold the wrong types, which shows only where it is used.
+_UNREADABLE = (records.RecordError, OSError, TypeError, ValueError, AttributeError)
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study folder, read.
+
+    Attributes:
+        folder: Where it lies.
+        record: What `study.json` says.
+        state: The record's, but "interrupted" where it says "running" and no
+            process holds the study.
+        trials: One row a trial, columns `TRIAL_COLUMNS`: each metric is the mean
+            over the trial's finished executions and missing where any lacks it;
+            `gap` is train_accuracy - test_accuracy, `gap_variance` its variance
+            between executions; `rung` counts Hyperband's promotions from 1;
+            `order` is the order in which they ended, from 1.
+        executions: One row an execution; further metrics of a user's own network
+            have columns such as `val_auc`.
+        epochs: One row an epoch: trial, execution, epoch from 1, the histories.
+        configs: One row a trial, indexed by it; one column a hyperparameter.
+        knobs: The hyperparameters of the space that vary over the trials.
+        unread: One sentence a record that was left out.
+        rungs: Sentences on what Hyperband's rungs were worth.
+    """
+
+    folder: Path
+    record: StudyRecord
+    state: str
+    trials: pd.DataFrame
+    executions: pd.DataFrame
+    epochs: pd.DataFrame
+    configs: pd.DataFrame
+    knobs: tuple[Knob, ...]
+    unread: tuple[str, ...] = ()
+    rungs: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What every command takes: its folder's name, behind a study's it lies in."""
+        return record_files.study_name(self.folder)
+
+    @property
+    def objective(self) -> Objective:
+        """What ranks its trials; validation, whatever the settings hold."""
+        try:
+            return Objective.parse(str(self.record.settings.get("objective")))
+        except ValueError:
+            return Objective("val_accuracy", "max")
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether anything may be chosen: published trains on all its images."""
+        return self.is_imported or (
+            self.record.space.get("name") != "published"
+            and bool(self.record.data.get("validation"))
+        )
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether the scores are accuracies on a known number of images."""
+        return self.objective.is_accuracy and self.images("validation") > 0
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether it is a project of plain KerasTuner."""
+        return self.kind == keras_tuner_project.KIND
+
+    @property
+    def is_hyperband(self) -> bool:
+        """Whether trials had unequal numbers of epochs by design."""
+        return self.record.settings.get("algorithm") == "hyperband"
+
+    @property
+    def patience(self) -> int | None:
+        """Epochs without a lower validation loss that end a training, or None."""
+        value = self.record.settings.get("patience")
+        return value if isinstance(value, int) else None
+
+    @property
+    def arms(self) -> Sequence[Mapping[str, Any]]:
+        """Configs that were given to be compared, trial by trial; none in a search."""
+        return self.record.settings.get("arms") or ()
+
+    @property
+    def enqueued(self) -> int:
+        """How many configs of the user's own came first: trials 1 to as many."""
+        return len(self.record.settings.get("enqueue") or ())
+
+    @property
+    def kind(self) -> str:
+        """What made it: "search", "confirm", "try", "noise" or "keras-tuner"."""
+        return str(self.record.settings.get("kind") or "search")
+
+    @property
+    def inner(self) -> tuple[str, ...]:
+        """Name the studies that lie within it: confirm, tried, noise, ..."""
+        found = sorted(self.folder.glob("[!.]*/study.json"))
+        return tuple(path.parent.name for path in found)
+
+    def images(self, split: str) -> int:
+        """Count the images behind an accuracy of `train`, `validation` or `test`.
+
+        Train accuracy is measured on as many images as the test set has.
+        """
+        n = int(self.record.data.get(split) or 0)
+        return min(n, self.images("test") or n) if split == "train" else n
+
+
+def read_study(folder: Path) -> Study:
+    """Read a study folder, whatever state it is in, or a project of KerasTuner's.
+
+    Raises:
+        FileNotFoundError: There is neither.
+        RecordError: study.json is cut off, of another schema, or not a study's.
+    """
+    folder = folder.resolve()
+    if keras_tuner_project.is_project(folder):
+        found = keras_tuner_project.read(folder)
+        return _assembled(folder, found[0], found[0].state, *found[1:])
+    record = record_files.read_study(folder)
+    for field in ("settings", "space", "data"):
+        if not isinstance(getattr(record, field), Mapping):
+            raise records.RecordError(
+                f"{folder / 'study.json'} must hold an object under {field!r}, "
+                f"got {getattr(record, field)!r}. Move the folder away."
+            )
+    _check_arms(record, folder / "study.json")
+    state = record.state
+    if state == "running" and not locks.is_held(folder):
+        state = "interrupted"
+    trials: list[TrialRecord] = []
+    unread: list[str] = []
+    for path in record_files.trial_paths(folder):
+        try:
+            trial = record_files.read_trial(path)
+            _check_plain(trial)
+        except FileNotFoundError:  # removed since it was listed
+            continue
+        except _UNREADABLE as error:
+            unread.append(f"{path.name} was left out: {_short(error, path)}")
+        else:
+            trials.append(trial)
+    return _assembled(folder, record, state, trials, unread)
+
+
+def _assembled(
+    folder: Path,
+    record: StudyRecord,
+    state: str,
+    trials: Sequence[TrialRecord],
+    unread: Sequence[str],
+) -> Study:
+    executions = _executions_frame(trials)
+    epochs = _epochs_frame(trials)
+    configs = configs_frame(record, trials)
+    study = Study(
+        folder=folder,
+        record=record,
+        state=state,
+        trials=pd.DataFrame(columns=list(TRIAL_COLUMNS)),
+        executions=executions,
+        epochs=epochs,
+        configs=configs,
+        knobs=varying(record, configs),
+        unread=tuple(unread),
+        rungs=tuple(sentences(trials, record.settings)),
+    )
+    if study.is_imported:
+        executions["final"] = True
+    frame = _trials_frame(trials, executions, epochs, study.objective)
+    if study.is_imported:
+        scores = [t.rungs[-1].score for t in trials]
+        frame["objective"] = np.asarray(scores, dtype="float64")
+        frame[["seconds", "train_seconds"]] = np.nan  # it does not hold them
+        frame["epochs"] = frame["epochs"].where(frame["epochs"] > 0)
+    return dataclasses.replace(study, trials=frame)
+
+
+def _trials_frame(
+    trials: Sequence[TrialRecord],
+    executions: pd.DataFrame,
+    epochs: pd.DataFrame,
+    objective: Objective,
+) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {
+            "trial": pd.Series([t.trial for t in trials], dtype="int64"),
+            "name": pd.Series([t.name for t in trials], dtype="object"),
+            "status": pd.Series([t.status for t in trials], dtype="object"),
+            "rung": pd.Series([len(t.rungs) for t in trials], dtype="int64"),
+            "error": pd.Series([t.error for t in trials], dtype="object"),
+        }
+    )
+    key = pd.Series([_event(t) for t in trials], dtype="float64")
+    ended = pd.DataFrame({"event": key, "trial": frame["trial"]})
+    frame["order"] = 0
+    order = ended.sort_values(["event", "trial"]).index
+    frame.loc[order, "order"] = np.arange(1, len(trials) + 1)
+
+    by_trial = executions.groupby("trial")
+    frame["executions"] = _aligned(by_trial["execution"].count(), frame).fillna(0)
+    frame["epochs"] = _aligned(by_trial["epochs"].max(), frame)
+    for name in ("seconds", "train_seconds"):
+        frame[name] = _aligned(by_trial[name].sum(), frame)
+    frame["params"] = _aligned(by_trial["params"].max(), frame)
+
+    final = executions[executions["final"]]
+    gaps = final["train_accuracy"] - final["test_accuracy"]
+    for name in METRICS:
+        frame[name] = _aligned(_whole_mean(final, final[name]), frame)
+    frame["gap"] = frame["train_accuracy"] - frame["test_accuracy"]
+    frame["gap_variance"] = _aligned(gaps.groupby(final["trial"]).var(), frame)
+    scores = final.get(objective.name, pd.Series(np.nan, final.index))
+    frame["objective"] = _aligned(_whole_mean(final, scores), frame)
+    frame["peak_epoch"] = _aligned(_peak_epoch(epochs, objective), frame)
+    return frame[list(TRIAL_COLUMNS)]
+
+
+def _peak_epoch(epochs: pd.DataFrame, objective: Objective) -> pd.Series[float]:
+    """Find the epoch at which a trial's mean curve was at its best, last if twice."""
+    if objective.name not in epochs or epochs.empty:
+        return pd.Series(dtype="float64")
+    mean = epochs.groupby(["trial", "epoch"])[objective.name].mean().dropna()
+    if mean.empty:
+        return pd.Series(dtype="float64")
+    signed = mean if objective.higher_is_better else -mean
+    best = signed.iloc[::-1].groupby("trial").idxmax()
+    return best.map(lambda key: float(key[1]))
+
+
+def _whole_mean(final: pd.DataFrame, values: pd.Series[float]) -> pd.Series[float]:
+    """Average over executions; missing where one of them lacks the value."""
+    grouped = values.groupby(final["trial"])
+    whole = grouped.count() == grouped.size()
+    return grouped.mean().where(whole)
+
+
+def _aligned(values: pd.Series[Any], frame: pd.DataFrame) -> pd.Series[float]:
+    return frame["trial"].map(values).astype("float64")
+
+
+def _executions_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
+    rows = [
+        {
+            "trial": trial.trial,
+            "final": execution.is_final,
+            **{
+                name: getattr(execution, name)
+                for name in _EXECUTION_COLUMNS
+                if name not in ("trial", "final")
+            },
+            **execution.metrics,
+        }
+        for trial in trials
+        for execution in trial.executions
+    ]
+    others = sorted({n for t in trials for e in t.executions for n in e.metrics})
+    frame = pd.DataFrame(rows, columns=[*_EXECUTION_COLUMNS, *others])
+    numbers = [*METRICS, *others, "params", "seconds", "train_seconds", "epochs"]
+    frame[numbers] = frame[numbers].astype("float64")
+    return frame.astype({"trial": "int64", "execution": "int64", "final": "bool"})
+
+
+def _epochs_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
+    runs = [(t.trial, e) for t in trials for e in t.executions if e.history]
+    lengths = [execution.epochs for _, execution in runs]
+    others = {n for _, execution in runs for n in execution.history} - set(HISTORY)
+
+    def curve(name: str) -> list[float]:
+        parts = (e.history.get(name, [np.nan] * e.epochs) for _, e in runs)
+        return [value for part in parts for value in part]
+
+    return pd.DataFrame(
+        {
+            "trial": np.repeat([trial for trial, _ in runs], lengths).astype("int64"),
+            "execution": np.repeat([e.execution for _, e in runs], lengths),
+            "epoch": [epoch for n in lengths for epoch in range(1, n + 1)],
+            **{n: np.array(curve(n), "float64") for n in (*HISTORY, *sorted(others))},
+        }
+    )
+
+
+def _event(trial: TrialRecord) -> float:
+    """Say when a trial ended, in events of the search; unknown sorts last."""
+    if not trial.rungs:
+        return float("inf")
+    last = trial.rungs[-1]
+    return float(last.proposed if last.told is None else last.told)
+
+
+def _check_arms(record: StudyRecord, path: Path) -> None:
+    """Refuse given configs that lack what a page asks of each."""
+    arms = record.settings.get("arms") or ()
+    try:
+        for arm in arms:
+            dict(arm["config"]), str(arm["name"])
+            [range(seeds) for seeds in arm["looks"]][-1]
+    except (TypeError, ValueError, LookupError) as error:
+        raise records.RecordError(
+            f"{path} must hold a list under 'arms', each with a name, a config and "
+            f"looks, got {arms!r:.120}. Move the folder away."
+        ) from error
+
+
+def _check_plain(trial: TrialRecord) -> None:
+    """Refuse a record whose JSON was whole and whose types were not."""
+    if not isinstance(trial.config, Mapping) or not isinstance(trial.values, Mapping):
+        raise TypeError("its config must be an object")
+    int(trial.trial)
+    for rung in trial.rungs:
+        for number in (rung.proposed, rung.told):
+            if number is not None and not isinstance(number, int | float):
+                raise TypeError(f"a rung's event must be a number, got {number!r}")
+    for execution in trial.executions:
+        for name in (*METRICS, "params", "seconds", "train_seconds", "epochs"):
+            value = getattr(execution, name)
+            if value is not None and not isinstance(value, int | float):
+                raise TypeError(f"{name} must be a number, got {value!r}")
+        int(execution.execution)
+        _check_history(execution)
+
+
+def _check_history(execution: Execution) -> None:
+    for name, values in execution.history.items():
+        if not all(v is None or isinstance(v, int | float) for v in values):
+            raise TypeError(f"history {name!r} must hold numbers")
+
+
+def _short(error: Exception, path: Path) -> str:
+    """Say it in one line, without this machine's folders."""
+    text = str(error).replace(f"{path}: ", "").replace(str(path), path.name)
+    return " ".join(text.split())[:240]

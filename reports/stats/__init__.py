@@ -1,0 +1,1 @@
+"""What the numbers support: intervals, differences, rankings, importance."""

@@ -1,0 +1,104 @@
+"""What the scores of two studies must share to be compared, and what they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from reports.read import labels
+from reports.read.study import Study
+
+
+class _Ground(NamedTuple):
+    """One thing that must be equal.
+
+    Attributes:
+        of: Takes it from a study, in words; None where its record does not say.
+        difference: A sentence about a study that has another than a second one has.
+        own: What a study has, beside others.
+    """
+
+    of: Callable[[Study], str | None]
+    difference: str
+    own: str
+
+
+def difference(study: Study, other: Study) -> str:
+    """Say in a sentence what tells a study's images or scores from another's."""
+    for ground in _GROUNDS:
+        ours, theirs = ground.of(study), ground.of(other)
+        if ours != theirs and None not in (ours, theirs):
+            return ground.difference.format(ours, theirs)
+    return "Its images are split otherwise."
+
+
+def what_differs(studies: Sequence[Study]) -> list[str]:
+    """Say of each what tells it from the others: as little as tells all apart."""
+    said: list[tuple[str, ...]] = [()] * len(studies)
+    for ground in _GROUNDS:
+        own = [ground.own.format(ground.of(study) or "unknown") for study in studies]
+        more = [(*words, word) for words, word in zip(said, own, strict=True)]
+        if len(set(more)) > len(set(said)):
+            said = more
+    return [", ".join(words) or "its split" for words in said]
+
+
+def _data(
+    name: str, words: Callable[[Any], str] = str
+) -> Callable[[Study], str | None]:
+    def of(study: Study) -> str | None:
+        value = study.record.data.get(name)
+        return None if value is None else words(value)
+
+    return of
+
+
+def _by(shape: Sequence[int]) -> str:
+    return " x ".join(str(side) for side in shape)
+
+
+def _taken(study: Study) -> str | None:
+    """Count the training images that were taken, of whatever limit."""
+    counts: list[Any] = [
+        study.record.data.get(split) for split in ("train", "validation")
+    ]
+    return None if None in counts else labels.count(sum(counts))
+
+
+def _seed(study: Study) -> str | None:
+    seed = study.record.settings.get("seed")
+    return None if seed is None else str(seed)
+
+
+# The most telling first: those above another may be why that differs.
+_GROUNDS = (
+    _Ground(
+        lambda study: labels.metric(study.objective.name),
+        "It was ranked by {}, not {}.",
+        "ranked by {}",
+    ),
+    _Ground(_data("name"), "Its data are {}, not {}.", "{}"),
+    _Ground(_data("input_shape", _by), "Its images are {}, not {}.", "{} pixels"),
+    _Ground(_taken, "It used {} training images, not {}.", "{} training images"),
+    _Ground(
+        _data("train", labels.count),
+        "It has {} train images, not {}.",
+        "{} train images",
+    ),
+    _Ground(
+        _data("validation", labels.count),
+        "It has {} validation images, not {}.",
+        "{} validation images",
+    ),
+    _Ground(
+        _data("test", labels.count),
+        "It has {} test images, not {}.",
+        "{} test images",
+    ),
+    _Ground(
+        _data("fingerprint", lambda whole: str(whole)[:12]),
+        "Its image files are others.",
+        "image files {}",
+    ),
+    _Ground(_seed, "Its images are split by seed {}, not {}.", "seed {}"),
+)

@@ -1,0 +1,275 @@
+"""Main effects: what a score does, on average, from one end of a knob to the other.
+
+For studies of too few trials for `importance`: a line or group means, with intervals.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from reports.read import labels
+from reports.read.hyperparameters import Knob
+from reports.read.study import Study
+from reports.stats import importance
+from reports.stats.ranking import Ranking, searched
+
+Floats = npt.NDArray[np.float64]
+
+_ERROR = 0.05  # of all intervals of a page together
+_FEWEST_FREEDOM = 6  # of the residuals: eight trials on a line
+_TWICE = 2  # trials of a value, to tell it from a single failure
+
+_HOW = (
+    "Of a number: the straight line from its lowest value to its highest, in log where "
+    "it was searched in log. Of a category: its highest mean against its lowest."
+)
+_OTHERS = (
+    "All other knobs vary at the same time: an effect is an average over what they "
+    "were, and they widen its interval. So do scores that scatter more at one end."
+)
+_NOT_RANDOM = (
+    "This search did not draw its trials at random, so knobs may go together, and what "
+    "one does may be another's."
+)
+
+
+class Effect(NamedTuple):
+    """What a knob does to the objective, other knobs varying at the same time.
+
+    Attributes:
+        name: The knob's.
+        start: Its lowest value, or the category with the lowest mean.
+        end: Its highest value, or the category with the highest mean.
+        value: The objective at the end minus that at the start, in its own unit.
+        low: Lower end of its interval.
+        high: Upper end.
+        trials: How many it was estimated from.
+        is_number: Whether it is a line's, and not a difference of means.
+    """
+
+    name: str
+    start: str
+    end: str
+    value: float
+    low: float
+    high: float
+    trials: int
+    is_number: bool
+
+    def word(self) -> str:
+        """Say what the interval shows."""
+        if self.low <= 0 <= self.high:
+            return "not shown"
+        if not self.is_number:
+            return "differs"
+        return "rises" if self.value > 0 else "falls"
+
+
+class Effects(NamedTuple):
+    """A study's.
+
+    Attributes:
+        found: The knobs that have enough trials, the largest effect first.
+        refused: Names of the knobs that have not.
+        level: Confidence of each interval, so that all hold together at 95 %.
+        trials: How many the search proposed.
+    """
+
+    found: tuple[Effect, ...]
+    refused: tuple[str, ...]
+    level: float
+    trials: int
+
+
+class Row(NamedTuple):
+    """An effect as the page writes it."""
+
+    name: str
+    start: str
+    end: str
+    value: str
+    interval: str
+    trials: str
+    word: str
+
+
+def effects(study: Study, ranking: Ranking) -> Effects | None:
+    """Estimate them; None where `importance` has trials enough, or nothing varies.
+
+    The baseline and enqueued configs, which the search did not draw, are left out:
+    they hold many knobs at their ends together. Bonferroni's intervals over the knobs.
+    """
+    if study.arms or not study.knobs or not len(ranking.ranked):
+        return None
+    drawn = searched(study, ranking)
+    if len(drawn) >= importance.FEWEST:
+        return None
+    panels = {}
+    for knob in study.knobs:
+        panel = _panel(knob, drawn["trial"].map(study.configs[knob.name]), drawn)
+        if panel is not None:
+            panels[knob] = panel
+    level = 1 - _ERROR / max(1, len(panels))
+    found = [
+        _line(knob, panel, level) if _is_number(panel) else _means(knob, panel, level)
+        for knob, panel in panels.items()
+    ]
+    return Effects(
+        tuple(sorted(found, key=lambda e: -abs(e.value))),
+        tuple(knob.name for knob in study.knobs if knob not in panels),
+        level,
+        len(drawn),
+    )
+
+
+def _panel(knob: Knob, values: pd.Series[Any], drawn: pd.DataFrame) -> Any:
+    """Take the trials that have a knob: value and score; None where too few do."""
+    panel = pd.DataFrame({"value": values, "score": drawn["objective"]}).dropna()
+    if _is_number(panel):
+        panel = panel.astype("float64")
+        panel = panel[panel["value"] > 0] if knob.log else panel
+        same = panel["value"].value_counts().max() if len(panel) else 0
+        if len(panel) - same < _TWICE:  # one trial would be all of the line's slope
+            return None
+        parameters = 2
+    else:
+        panel["value"] = panel["value"].map(labels.value)
+        sizes = panel["value"].map(panel["value"].value_counts())
+        panel = panel[sizes >= _TWICE]
+        parameters = panel["value"].nunique()
+    enough = len(panel) - parameters >= _FEWEST_FREEDOM
+    return panel if enough and len(set(panel["value"])) > 1 else None
+
+
+def _is_number(panel: pd.DataFrame) -> bool:
+    return all(
+        isinstance(v, int | float | np.number) and not isinstance(v, bool)
+        for v in panel["value"]
+    )
+
+
+def _line(knob: Knob, panel: pd.DataFrame, level: float) -> Effect:
+    """Fit a straight line by least squares, in log where it was searched in log."""
+    values = panel["value"].to_numpy("float64")
+    x = np.log(values) if knob.log else values
+    fit = stats.linregress(x, panel["score"])
+    reach = float(np.ptp(x))
+    away = x - x.mean()
+    squares = float((away**2).sum())
+    residuals = panel["score"].to_numpy("float64") - fit.intercept - fit.slope * x
+    error = _standard_error(
+        away * reach / squares, residuals, 1 / len(x) + away**2 / squares, len(x) - 2
+    )
+    half = stats.t.ppf((1 + level) / 2, len(x) - 2) * error
+    value = float(fit.slope) * reach
+    ends = labels.value(float(values.min())), labels.value(float(values.max()))
+    return Effect(
+        knob.name, *ends, value, value - half, value + half, len(x), is_number=True
+    )
+
+
+def _means(knob: Knob, panel: pd.DataFrame, level: float) -> Effect:
+    """Compare the highest mean with the lowest; Tukey and Kramer allow for the choice.
+
+    Source: Kramer, "Extension of multiple range tests", Biometrics 12 (1956). Of two
+    values it is Student's interval.
+    """
+    groups = panel.groupby("value")["score"]
+    means = groups.mean()
+    start, end = str(means.idxmin()), str(means.idxmax())
+    if start == end:  # all means are equal
+        end = next(str(name) for name in means.index if name != start)
+    freedom = len(panel) - len(means)
+    share = 1 / groups.transform("count").to_numpy("float64")
+    sign = panel["value"].map({start: -1.0, end: 1.0}).fillna(0.0).to_numpy("float64")
+    residuals = (panel["score"] - groups.transform("mean")).to_numpy("float64")
+    error = _standard_error(sign * share, residuals, share, freedom)
+    half = _reach(level, len(means), freedom) * error
+    value = float(means[end] - means[start])
+    return Effect(
+        knob.name, start, end, value, value - half, value + half, len(panel),
+        is_number=False,
+    )  # fmt: skip
+
+
+def _standard_error(
+    weights: Floats, residuals: Floats, leverage: Floats, freedom: int
+) -> float:
+    """Give the standard error of sum(weights * scores): the larger of two.
+
+    The usual one takes scores to scatter alike everywhere. HC3, the sum of (weight *
+    residual / (1 - leverage))^2, does not: with the usual one alone, a knob that
+    changes only how far scores scatter was called real on up to 11 % of pages. HC3
+    alone is now and then small by chance in so few trials.
+
+    Args:
+        weights: Shape (trials,).
+        residuals: Shape (trials,), what the line or the means leave.
+        leverage: Shape (trials,), each < 1: how much of its own fit a score is.
+        freedom: Degrees of freedom of the residuals, > 0.
+
+    Source: MacKinnon and White, "Some heteroskedasticity-consistent covariance matrix
+    estimators", J. Econometrics 29 (1985); the larger of the two: Angrist and
+    Pischke, "Mostly Harmless Econometrics" (2009), 8.1.
+    """
+    usual = (residuals**2).sum() / freedom * (weights**2).sum()
+    robust = ((weights * residuals / (1 - leverage)) ** 2).sum()
+    return math.sqrt(max(usual, robust))
+
+
+@functools.cache
+def _reach(level: float, groups: int, freedom: int) -> float:
+    """Give an interval's half width in standard errors of a difference; it is slow."""
+    return float(stats.studentized_range.ppf(level, groups, freedom) / math.sqrt(2))
+
+
+def rows(study: Study, found: Effects) -> list[Row]:
+    """Write them for the page: accuracies in points."""
+    return [
+        Row(
+            e.name,
+            e.start,
+            e.end,
+            _written(study, e.value),
+            f"{_written(study, e.low)} to {_written(study, e.high)}",
+            str(e.trials),
+            e.word(),
+        )
+        for e in found.found
+    ]
+
+
+def _written(study: Study, value: float) -> str:
+    if study.objective.is_accuracy:
+        return labels.gap(value)
+    return labels.number(value, 3).replace("-", labels.MINUS)
+
+
+def note(study: Study, found: Effects) -> str:
+    """Say what the table holds and what it cannot tell."""
+    proposed = f"{labels.several(found.trials, 'ranked trial')} that were proposed"
+    if not found.found:
+        few = "is" if found.trials == 1 else "are"
+        return f"The {proposed} {few} too few for the effect of any knob."
+    m = len(found.found)
+    each = f"(each {labels.level(found.level)})"
+    together = f", which hold together for all {m} knobs {each}" if m > 1 else ""
+    said = [
+        f"Main effects on {labels.metric(study.objective.name)} in the {proposed}.",
+        _HOW,
+        f"95 % intervals{together}; not shown: 0 is in the interval.",
+        _OTHERS,
+    ]
+    if study.record.settings.get("algorithm") != "random":
+        said.append(_NOT_RANDOM)
+    if found.refused:
+        few = f"Too few trials tell of {labels.listing(list(found.refused))}."
+        said.append(few)
+    return " ".join(said)

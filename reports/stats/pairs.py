@@ -1,0 +1,164 @@
+"""Which trials are set against which on the test images.
+
+Test accuracy chooses none of the pairs: they are the first by validation against
+trial 0, or, where nothing is chosen, every trial against trial 0; and a trial
+against a shorter training of the same config.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from reports.figures import views
+from reports.read.study import Study
+from reports.stats.differences import MIN_TRAININGS, Difference, Right, compare
+from reports.stats.ranking import Ranking
+from tuner.study.record_files import read_labels, read_predictions
+
+Trainings = dict[tuple[int, ...], Right]  # by what makes two of them a pair
+
+_LEADERS = 8
+_ERROR = 0.05  # of all verdicts of a page together
+
+
+class Contrast(NamedTuple):
+    """One trial against another.
+
+    Attributes:
+        trial: Its number.
+        other: The number of the one that it is set against.
+        difference: Test accuracy of the trial minus that of the other.
+        next_level: The interval's confidence after the next look at more trainings.
+    """
+
+    trial: int
+    other: int
+    difference: Difference
+    next_level: float
+
+
+def contrasts(study: Study, ranking: Ranking) -> tuple[Contrast, ...]:
+    """Compare the pairs that the page shows, with simultaneous 95 % intervals."""
+    if study.arms:
+        return _of_arms(study)
+    pairs = _pairs(study, ranking)
+    right = {
+        trial: found
+        for trial in sorted({t for pair in pairs for t in pair})
+        if (found := _right(study, trial))
+    }
+    pairs = [(a, b) for a, b in pairs if a in right and b in right]
+    level = 1 - _ERROR / max(1, len(pairs))  # of the one look that there is
+    return tuple(
+        Contrast(a, b, _compare(right[a], right[b], level), level) for a, b in pairs
+    )
+
+
+def _of_arms(study: Study) -> tuple[Contrast, ...]:
+    """Compare every arm with arm 0, at the last look that both have reached.
+
+    Seeds beyond it count at the next: to show them as they come would be a look each.
+    """
+    first, comparisons = _right(study, views.BASELINE), len(study.arms) - 1
+    made = []
+    for trial in study.trials["trial"]:
+        ours = _right(study, int(trial)) if trial != views.BASELINE else {}
+        paired = [key for key in ours if key in first]
+        looks = [
+            seeds
+            for seeds in study.arms[int(trial)]["looks"]
+            if all((i,) in paired for i in range(seeds))
+        ]
+        if not looks:
+            continue
+        seen = {key: ours[key] for key in paired if key[0] < looks[-1]}
+        level, after = (
+            level_at(look, comparisons) for look in (len(looks), len(looks) + 1)
+        )
+        difference = _compare(seen, first, level)
+        made.append(Contrast(int(trial), views.BASELINE, difference, after))
+    return tuple(made)
+
+
+def level_at(look: int, comparisons: int) -> float:
+    """Give an interval's confidence at a look, from 1, of a page of comparisons.
+
+    Every look spends half of what is left of the error rate, shared evenly.
+    """
+    return 1 - _ERROR * 0.5**look / comparisons
+
+
+def seeds_to_settle(contrast: Contrast) -> int | None:
+    """Count the seeds of each that would settle a difference, more than there are.
+
+    None where no number would, or more than 200.
+    """
+    trained = contrast.difference.trainings
+    if trained < MIN_TRAININGS:
+        return MIN_TRAININGS
+    difference = contrast.difference._replace(level=contrast.next_level)
+    wanted = difference.trainings_to_settle()
+    return max(int(wanted), trained + 2) if math.isfinite(wanted) else None
+
+
+def _pairs(study: Study, ranking: Ranking) -> list[tuple[int, int]]:
+    if ranking.by_validation:
+        first = [int(t) for t in ranking.ranked["trial"].head(_LEADERS)]
+    else:
+        done = ranking.listed[ranking.listed["status"] == "completed"]
+        first = [int(t) for t in done["trial"]]
+    pairs = [(trial, views.BASELINE) for trial in first if trial != views.BASELINE]
+    shorter = _shorter(study)
+    pairs += [
+        (trial, shorter[trial])
+        for trial in first
+        if shorter.get(trial, views.BASELINE) != views.BASELINE
+    ]
+    return pairs
+
+
+def _shorter(study: Study) -> dict[int, int]:
+    """Find, for each trial, the longest shorter training from the same seed."""
+    finished = study.executions[study.executions["final"]]
+    found: dict[int, int] = {}
+    for _, same in finished[finished["execution"] == 0].groupby("seed"):
+        in_order = same.sort_values("epochs")
+        trials = [int(t) for t in in_order["trial"]]
+        lengths = list(in_order["epochs"])
+        for i in range(1, len(trials)):
+            if lengths[i] > lengths[i - 1]:
+                found[trials[i]] = trials[i - 1]
+    return found
+
+
+def _compare(ours: Trainings, theirs: Trainings, level: float) -> Difference:
+    """Compare two trials; trainings with a seed in common are pairs."""
+    shared = [key for key in ours if key in theirs]
+    if shared:
+        return compare(
+            np.stack([ours[key] for key in shared]),
+            np.stack([theirs[key] for key in shared]),
+            is_paired=True,
+            level=level,
+        )
+    return compare(
+        np.stack(list(ours.values())), np.stack(list(theirs.values())), level=level
+    )
+
+
+def _right(study: Study, trial: int) -> Trainings:
+    """Read which test images each training got right."""
+    labels = read_labels(study.folder, "test")
+    mine = study.executions["trial"] == trial
+    found: Trainings = {}
+    for _, row in study.executions[mine & study.executions["final"]].iterrows():
+        chosen = read_predictions(study.folder, trial, int(row["execution"]), "test")
+        if labels is not None and chosen is not None and len(chosen) == len(labels):
+            execution, seed = int(row["execution"]), int(row["seed"])
+            # Arms share a split a seed, other trials a seed's whole trajectory.
+            pair = (execution,) if study.arms else (execution, seed)
+            found[pair] = chosen == labels
+    return found

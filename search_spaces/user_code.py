@@ -1,0 +1,186 @@
+"""A user's own KerasTuner code: a file with `build_model(hp)` or a `HyperModel`.
+
+The file runs in the workers alone; here it is text. What it declares is known once a
+worker has run it (`tuner.training.user_fit.discover`).
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from search_spaces.config import BASELINE, CnnConfig
+
+if TYPE_CHECKING:
+    import keras_tuner as kt
+
+_NOTHING: Mapping[str, Any] = {"space": [], "values": {}}
+
+
+@dataclass(frozen=True)
+class OwnConfig:
+    """What a user's own code is called with.
+
+    Attributes:
+        values: Active hyperparameters by name, `epochs` left out.
+        epochs: Passes over the training images.
+    """
+
+    values: Mapping[str, Any]
+    epochs: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give one plain value a hyperparameter."""
+        return {**self.values, "epochs": self.epochs}
+
+    def changed(self, given: Mapping[str, Any]) -> OwnConfig:
+        """Return this config with some values changed.
+
+        Raises:
+            ValueError: A name is not one of this config's.
+        """
+        unknown = sorted(set(given) - set(self.to_dict()))
+        if unknown:
+            known = ", ".join(self.to_dict())
+            raise ValueError(f"Unknown hyperparameters {unknown}. Known: {known}.")
+        return OwnConfig.from_dict({**self.to_dict(), **given})
+
+    @classmethod
+    def from_dict(cls, flat: Mapping[str, Any]) -> OwnConfig:
+        """Read what `to_dict` wrote."""
+        values = {name: value for name, value in flat.items() if name != "epochs"}
+        return cls(values, int(flat["epochs"]))
+
+
+Config = CnnConfig | OwnConfig
+
+
+@dataclass(frozen=True)
+class OwnModel:
+    """A user's file, as it travels to the workers.
+
+    Attributes:
+        path: Where it was read, on the driver's machine.
+        code: What it says.
+        origin: Where it lay, if that was a study's copy: its modules lie beside it.
+        pixels: "unit" for float32 in [0, 1], "raw" for float32 in 0..255.
+        has_fit: Whether it trains its networks itself, with `HyperModel.fit`.
+        draws_epochs: Whether that `fit` chooses the epochs, and is not told them.
+        metrics: What its networks compile besides the accuracy and the loss, numbers
+            only, by their names in Keras.
+    """
+
+    path: str
+    code: str
+    origin: str = ""
+    pixels: str = "unit"
+    has_fit: bool = False
+    draws_epochs: bool = False
+    metrics: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OwnSpace:
+    """What may vary in a user's own code; the same face as `space.Space`.
+
+    Attributes:
+        name: The stem of the file.
+        model: The file.
+        base: Its epochs are those of every config that draws none.
+        declared: `HyperParameters.get_config` of all that the code draws, or None
+            before a worker has run it.
+    """
+
+    name: str
+    model: OwnModel
+    base: CnnConfig = BASELINE
+    declared: Mapping[str, Any] | None = None
+    brings_epochs: bool = False
+    takes_base: bool = False
+
+    @property
+    def code(self) -> str:
+        """What the file says."""
+        return self.model.code
+
+    @property
+    def source(self) -> str:
+        """SHA-256 of the file."""
+        return hashlib.sha256(self.model.code.encode()).hexdigest()
+
+    def config(self, values: Mapping[str, Any]) -> OwnConfig:
+        """Return the config that `values` mean, the rest at its default."""
+        hp = self.declare()
+        hp.values.update(values)
+        active = {
+            h.name: hp.values.get(h.name, h.default)
+            for h in hp.space
+            if hp.is_active(h)
+        }
+        return OwnConfig.from_dict({"epochs": self.base.epochs, **active})
+
+    def read(self, flat: Mapping[str, Any]) -> OwnConfig:
+        """Read what a config's `to_dict` wrote."""
+        return OwnConfig.from_dict(flat)
+
+    def declare(self, *, tune_epochs: bool = True) -> kt.HyperParameters:
+        """List every hyperparameter, each with its conditions.
+
+        Args:
+            tune_epochs: False leaves `epochs` out, as for a `Space`.
+        """
+        import keras_tuner as kt
+
+        # KerasTuner changes the config that it reads.
+        stored = copy.deepcopy(dict(self.declared or _NOTHING))
+        hp = kt.HyperParameters.from_config(stored)
+        declared = kt.HyperParameters()
+        declared.merge([h for h in hp.space if tune_epochs or h.name != "epochs"])
+        return declared
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give what a worker found out, for a record."""
+        found = {
+            "declared": self.declared,
+            "has_fit": self.model.has_fit,
+            "draws_epochs": self.model.draws_epochs,
+        }
+        metrics = list(self.model.metrics)  # which older studies did not store
+        return {**found, "metrics": metrics} if metrics else found
+
+    def known(self, found: Mapping[str, Any]) -> OwnSpace:
+        """Return this space with what a worker found out, as `to_dict` gives it."""
+        model = replace(
+            self.model,
+            has_fit=found["has_fit"],
+            draws_epochs=found["draws_epochs"],
+            metrics=tuple(found.get("metrics", ())),
+        )
+        return replace(self, model=model, declared=found["declared"])
+
+
+def brings_a_model(code: str, path: str) -> bool:
+    """Whether a file may define a network of its own: anything but `sample(hp)`.
+
+    Args:
+        code: What the file says.
+        path: Where it lies, for the error.
+
+    Raises:
+        SyntaxError: It is not Python.
+    """
+    tree = ast.parse(code, path)
+    functions = [n for n in tree.body if isinstance(n, ast.FunctionDef)]
+    if any(f.name == "sample" for f in functions):
+        return False
+    takes_hp = any(_is_model(f) for f in functions)
+    return takes_hp or "HyperModel" in code
+
+
+def _is_model(function: ast.FunctionDef) -> bool:
+    arguments = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
+    return arguments[:1] == ["hp"]

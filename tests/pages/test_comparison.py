@@ -1,0 +1,405 @@
+"""Promises of the comparison: what is set beside what, and what is said of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+import studies
+from studies import scored
+
+from reports.figures import comparison_images, comparison_views, titles, views
+from reports.pages import comparison as comparison_page
+from reports.pages.study import comparison_html
+from reports.read import labels
+from reports.read.study import read_study
+from reports.stats.ranking import rank
+from tuner.study import record_files
+
+
+def two_studies(runs, **second):
+    studies.write_study(
+        runs, "architecture-cifar10", 20, change=studies.shared_baseline
+    )
+    studies.write_study(
+        runs,
+        "hyperparams-cifar10",
+        20,
+        space="hyperparams",
+        seed=1,
+        change=studies.shared_baseline,
+        **second,
+    )
+    return comparison_views.group(comparison_views.read_studies(runs).entries)
+
+
+def test_two_studies_share_one_baseline(tmp_path):
+    """Equal config, seed and split: trial 0 is shown once."""
+    group = two_studies(tmp_path)
+
+    assert {e.name for e in group.entries} == {
+        "architecture-cifar10",
+        "hyperparams-cifar10",
+    }
+    assert len(group.baselines) == 1
+    assert len(group.baselines[0].studies) == 2
+    best = comparison_views.best_of_each(group)
+    assert best["is_baseline"].sum() == 1
+    assert "shared baseline" in set(best["label"])
+    assert best["score"].is_monotonic_decreasing
+
+
+def weak(baseline):
+    """Make a change that gives every trial but trial 0 a low score, and trial 0 one."""
+
+    def change(trial):
+        (run,) = studies.shared_baseline(trial).executions
+        score = 0.1 if trial.trial else baseline
+        run = dataclasses.replace(run, val_accuracy=score)
+        return dataclasses.replace(studies.shared_baseline(trial), executions=(run,))
+
+    return change
+
+
+def chain(runs):
+    """Write two searches of one split, the second upon the first's best."""
+    studies.write_study(runs, "first", n=4, change=weak(0.6))
+
+    def other(trial):
+        config = {**trial.config, "dropout": 0.2}
+        return dataclasses.replace(weak(0.7)(trial), config=config)
+
+    studies.write_study(runs, "second", n=4, change=other)
+    return comparison_views.read_studies(runs)
+
+
+def test_a_baseline_that_leads_its_study_is_shown_once(tmp_path):
+    """Where no trial comes before it, it is not listed as a leader as well."""
+    studies.write_study(tmp_path, "a", n=4, change=weak(0.6))
+    studies.write_study(tmp_path, "b", n=4, change=weak(0.6), seed=5)
+    found = comparison_views.read_studies(tmp_path)
+    best = comparison_views.best_of_each(comparison_views.group(found.entries))
+    assert list(best["label"]) == ["shared baseline"]
+    assert comparison_page.page(found).lead == (
+        "In no study does a trial come before the baseline: validation accuracy "
+        f"60.0 % (the baseline, interval 58.6{labels.DASH}61.3)."
+    )
+
+
+def test_several_baselines_that_lead_are_each_their_own(tmp_path):
+    """A chain of searches, each upon the last one's best: one study is ahead."""
+    lead = comparison_page.page(chain(tmp_path)).lead
+
+    assert lead.startswith("second holds the highest validation accuracy, 70.0 % (its")
+    assert lead.endswith(
+        ", 10.0 points above the next study's first, first with 60.0 %; in no study "
+        "does a trial come before its own baseline."
+    )
+
+
+def test_only_a_baseline_of_all_is_everybodys(tmp_path):
+    """One that a study lacks, or has another of, is neither named nor drawn through."""
+    studies.write_study(tmp_path, "a", n=6)
+    no_baseline = studies.write_study(tmp_path, "b", n=6, seed=3)
+    group = comparison_views.group(comparison_views.read_studies(tmp_path).entries)
+    assert group.shared
+    assert comparison_images._baseline(group, "objective", 1.0) is not None
+
+    record_files.trial_path(no_baseline, 0).unlink()
+    found = comparison_views.read_studies(tmp_path)
+    group = comparison_views.group(found.entries)
+    assert [b.studies for b in group.baselines] == [("a",)]
+    assert group.shared is None
+    assert comparison_images._baseline(group, "objective", 1.0) is None
+    assert "baseline" not in comparison_page.page(found).lead
+
+
+def test_what_was_given_is_no_part_of_a_search(tmp_path):
+    """Trial 0 and enqueued configs are left out of what a study searched."""
+    group = two_studies(tmp_path)
+    counts = comparison_views.distribution(group)["study"].value_counts()
+    assert set(counts) == {19}
+
+    scores = [0.5, 0.9, 0.9, 0.4, 0.42, 0.44]
+    enqueuing(tmp_path / "runs", "some", scores, 2)
+    found = comparison_views.read_studies(tmp_path / "runs")
+    group = comparison_views.group(found.entries)
+    assert comparison_views.distribution(group)["score"].tolist() == [44, 42, 40]
+    page = comparison_page.page(found)
+    ((*_, first, highest, median, _, _, _, _, _, _),) = page.overview
+    assert (first, highest, median) == ("1", "90.0 %", "42.0 %")
+    assert page.images["distribution"].title.endswith("at or above 42.0 % in some")
+    assert "and enqueued configs are left out" in page.images["distribution"].note
+
+
+def enqueuing(runs, name, scores, enqueued):
+    """Write a study of which so many trials after the baseline were enqueued."""
+    settings = {**studies.study_record(name).settings, "enqueue": [{}] * enqueued}
+    change = scored(scores)
+    studies.write_study(runs, name, n=len(scores), change=change, settings=settings)
+
+
+@pytest.mark.parametrize("beside", [0, 1])
+def test_a_study_of_enqueued_configs_alone_searched_nothing(tmp_path, beside):
+    """It has a leader, a cost and a row, and no share of what was searched."""
+    enqueuing(tmp_path, "given", [0.5, 0.9, 0.8], 2)
+    if beside:
+        enqueuing(tmp_path, "searched", [0.5, 0.6, 0.7, 0.4], 0)
+    found = comparison_views.read_studies(tmp_path)
+    page = comparison_page.page(found)
+
+    assert page.overview[0][4:7] == ("1", "90.0 %", labels.MISSING)
+    assert ("distribution" in page.images) == bool(beside)
+    assert ("gap" in page.images) == bool(beside)
+    assert [row[0] for row in page.spreads] == []
+    html = comparison_html(found)
+    assert html.rstrip().endswith("</html>")
+    assert "nan" not in page.lead
+
+
+@pytest.mark.parametrize(
+    ("change", "asked", "reason"),
+    [
+        ({"name": "mnist"}, {}, "Its data are mnist, not cifar10."),
+        (
+            {"input_shape": [64, 64, 3], "fingerprint": "64"},
+            {"image_size": 64},
+            "Its images are 64 x 64 x 3, not 32 x 32 x 3.",
+        ),
+        (
+            {"train": 9_000, "validation": 1_000},
+            {"limit": 10_000},
+            "It used 10,000 training images, not 50,000.",
+        ),
+        (
+            {"train": 40_000, "validation": 10_000},
+            {"limit": 50_000},  # which are all
+            "It has 40,000 train images, not 45,000.",
+        ),
+        ({"test": 500}, {}, "It has 500 test images, not 10,000."),
+        ({"fingerprint": "else"}, {"seed": 1}, "Its image files are others."),
+        ({}, {"seed": 1}, "Its images are split by seed 1, not 0."),
+        ({}, {"limit": 50_000}, "Its images are split otherwise."),
+        ({"train": None, "fingerprint": None}, {}, "Its images are split otherwise."),
+    ],
+)
+def test_another_split_is_not_overlaid_and_it_says_why(tmp_path, change, asked, reason):
+    """Studies are comparable only on equal images; the reason is true of both."""
+    data = {**studies.DATA, "split": "other", **change}
+    settings = {**studies.study_record("x").settings, **asked}
+    studies.write_study(tmp_path, "third", 4)
+    group = two_studies(tmp_path, data=data, settings=settings)
+
+    assert [apart.entry.name for apart in group.apart] == ["hyperparams-cifar10"]
+    said = comparison_page.page(comparison_views.read_studies(tmp_path)).support
+    assert any(
+        text.startswith("Not set against them: 1 study of other") for text in said
+    )
+    assert group.apart[0].reason == reason
+
+
+def test_a_study_apart_stands_beside_its_own_baseline(tmp_path):
+    """Scores of other images: what it found, and what trial 0 had on the same."""
+    studies.write_study(tmp_path, "third", 4)
+    two_studies(tmp_path, data={**studies.DATA, "split": "other"})
+    found = comparison_views.read_studies(tmp_path)
+    (apart,) = comparison_views.group(found.entries).apart
+    trials = apart.entry.study.trials.set_index("trial")["val_accuracy"]
+
+    page = comparison_page.page(found)
+    ((name, _, why, first, baseline, *_),) = page.apart
+    assert name == apart.entry.name
+    assert why == "Its images are split otherwise."
+    assert first == labels.percent(trials.max())
+    assert baseline == labels.percent(trials[0])
+    assert not page.alone
+
+
+def limited(runs, name, images, created, **changes):
+    """Write a search of so many training images."""
+    data = {**studies.DATA, "train": images * 9 // 10, "validation": images // 10}
+    data |= {"split": name, **changes}
+    return studies.write_study(runs, name, 4, data=data, created=created)
+
+
+def test_where_no_two_can_be_overlaid_each_stands_for_itself(tmp_path):
+    """No study is singled out: all of them come first, as they were begun."""
+    limited(tmp_path, "c", 41_000, "2025-03-01T09:00:00+00:00")
+    limited(tmp_path, "a", 18_000, "2025-03-02T09:00:00+00:00")
+    no_baseline = limited(tmp_path, "b", 23_000, "2025-03-03T09:00:00+00:00")
+    studies.write_published(tmp_path)
+    found = comparison_views.read_studies(tmp_path)
+    page = comparison_page.page(found)
+
+    assert page.lead == (
+        "No two of these 3 searches had the same images and split; each stands below, "
+        "beside its own baseline."
+    )
+    assert [(row[0], row[2]) for row in page.alone] == [
+        ("c", "41,000 training images"),
+        ("a", "18,000 training images"),
+        ("b", "23,000 training images"),
+    ]
+    for row in page.alone:
+        study = next(e.study for e in found.entries if e.name == row[0])
+        scores = study.trials.set_index("trial")["val_accuracy"]
+        assert row[3:5] == (
+            labels.percent(scores.max()),
+            labels.percent(scores[0]),
+        )
+    assert [row[0] for row in page.apart] == ["published-cifar10"]
+    assert not page.images
+    assert not page.overview
+    html = comparison_html(found)
+    assert html.index("beside its own baseline?") < html.index("What did each search?")
+    assert "Which studies are not ranked, and why?" in html
+
+    record_files.trial_path(no_baseline, 0).unlink()
+    lead = comparison_page.page(comparison_views.read_studies(tmp_path)).lead
+    assert lead.endswith("each stands below, beside its own baseline where it has one.")
+
+
+def test_as_little_is_said_as_tells_all_apart(tmp_path):
+    """What is alike in all, or follows from what was said, is left out."""
+    for name in ("a", "b"):
+        limited(tmp_path, name, 1_000, "2025-03-01T09:00:00+00:00")
+    page = comparison_page.page(comparison_views.read_studies(tmp_path))
+    assert page.lead.startswith("The two searches here did not have the same images")
+    assert [row[2] for row in page.alone] == ["its split", "its split"]
+
+    settings = {**studies.study_record("b").settings, "objective": "val_loss"}
+    record = record_files.read_study(tmp_path / "b")
+    record = dataclasses.replace(record, settings=settings)
+    record_files.write_study(tmp_path / "b", record)
+    limited(tmp_path, "c", 2_000, "2025-03-02T09:00:00+00:00")
+    page = comparison_page.page(comparison_views.read_studies(tmp_path))
+    assert page.lead.startswith("No two of these 3 searches had the same images, split")
+    assert [row[2] for row in page.alone] == [
+        "ranked by validation accuracy, 1,000 training images",
+        "ranked by validation loss, 1,000 training images",
+        "ranked by validation accuracy, 2,000 training images",
+    ]
+
+
+def test_only_knobs_that_differ_are_listed(tmp_path):
+    """A range stands beside the value at which the other study held the knob."""
+    group = two_studies(tmp_path)
+    rows = {row[0]: dict(zip([e.name for e in group.entries], row[1:], strict=True))
+            for row in comparison_views.ranges(group.entries)}  # fmt: skip
+
+    rate = rows["learning_rate"]
+    assert rate["architecture-cifar10"] == "fixed at 0.001"
+    assert rate["hyperparams-cifar10"] == "1e-4 to 0.01, log"
+    assert "padding" not in rows
+
+
+def test_a_knob_that_another_study_holds_elsewhere_is_listed(tmp_path):
+    """Also where it varies in neither, or one of them does not have it."""
+
+    def other(trial):
+        config = {**trial.config, "padding": "same", "groups": 2}
+        return dataclasses.replace(trial, config=config)
+
+    studies.write_study(tmp_path, "first", 6)
+    studies.write_study(tmp_path, "second", 6, change=other)
+    entries = comparison_views.read_studies(tmp_path).entries
+    rows = {row[0]: row[1:] for row in comparison_views.ranges(entries)}
+    assert rows["padding"] == ("fixed at valid", "fixed at same")
+    assert rows["groups"] == ("not in any config", "fixed at 2")
+    assert "learning_rate" not in rows
+
+
+def test_a_range_is_what_was_searched_not_what_came_up(tmp_path):
+    """A declared knob that chance held at one value had its range all the same."""
+
+    def few(e):
+        return dataclasses.replace(e, config={**e.config, "kernel_size": 5})
+
+    studies.write_study(tmp_path, "first", 3, change=few)
+    studies.write_study(tmp_path, "second", 20)
+    group = comparison_views.group(comparison_views.read_studies(tmp_path).entries)
+    row = next(
+        r for r in comparison_views.ranges(group.entries) if r[0] == "kernel_size"
+    )
+    assert row[1:] == ("3, 5", "3, 5")
+
+
+def test_best_against_time_never_falls(tmp_path):
+    """The best so far rises, and ends at the leader's score."""
+    group = two_studies(tmp_path)
+    frame = comparison_views.best_against_time(group)
+
+    for entry in group.entries:
+        rows = frame[frame["study"] == entry.name]
+        assert rows["best"].is_monotonic_increasing
+        assert rows["hours"].is_monotonic_increasing
+        assert rows["best"].iloc[-1] == pytest.approx(100 * entry.leader["objective"])
+        spent = entry.study.trials["train_seconds"].sum() / 3600
+        assert rows["hours"].iloc[-1] == pytest.approx(spent)
+
+
+def test_unreadable_neighbours_are_named(tmp_path):
+    """A broken study and a foreign folder cost a line each, not the page."""
+    studies.write_study(tmp_path, "good", 3)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "study.json").write_text("{", encoding="utf-8")
+    (tmp_path / "holiday").mkdir()
+    (tmp_path / "could not start").mkdir()
+    (tmp_path / "could not start" / "search.log").touch()
+    studies.write_study(tmp_path, "empty", 0)
+
+    found = comparison_views.read_studies(tmp_path)
+    page = comparison_page.page(found)
+
+    assert page.studies == ("good",)
+    (empty,) = page.apart
+    assert empty[0] == "empty"
+    assert empty[2] == "No trial has started."
+    assert empty[3:] == (*[labels.MISSING] * 4, "0", "completed")
+    assert page.unread[0].startswith("broken was left out: ")
+    assert page.unread[1] == "No study: holiday (no study.json there)."
+
+
+@pytest.mark.parametrize("broken", ["good/confirm", "tried"])
+def test_damaged_given_configs_are_named_and_no_more(tmp_path, broken):
+    """Within a study or beside it: what is whole is shown, the rest has its line."""
+    studies.write_study(tmp_path, "good", 3)
+    names = {"good/confirm", "good/noise", "tried"}
+    for name in names:
+        studies.write_arms(tmp_path / name, studies.TRIED, "try", 3)
+    path = tmp_path / broken / "study.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["settings"]["arms"] = 7
+    path.write_text(json.dumps(record), encoding="utf-8")
+
+    page = comparison_page.page(comparison_views.read_studies(tmp_path))
+
+    assert {row[0] for row in page.given} == names - {broken}
+    assert page.unread == (
+        f"{broken} was left out: study.json must hold a list under 'arms', each with a "
+        "name, a config and looks, got 7. Move the folder away.",
+    )
+    assert page.lead.startswith("good is the only study to show")
+
+
+def test_the_highest_came_when_it_was_first_reached(tmp_path):
+    """Not when the tie's winner, a smaller network, ended."""
+    folder = studies.write_study(
+        tmp_path,
+        n=4,
+        change=scored([0.5, 0.9, 0.8, 0.9], {0: 1000, 1: 900, 2: 800, 3: 100}),
+    )
+    study = read_study(folder)
+    ranking = rank(study)
+    assert int(ranking.ranked["trial"].iloc[0]) == 3
+    title = titles.progress(study, ranking, views.progress(study, ranking))
+    assert title == "The highest came 2nd of 4"
+
+
+def test_every_study_that_shares_the_highest_is_named(tmp_path):
+    """Three of equal score are three."""
+    for name in ("a", "b", "c"):
+        studies.write_study(tmp_path, name, 3, change=scored([0.5, 0.7, 0.6]))
+    lead = comparison_page.page(comparison_views.read_studies(tmp_path)).lead
+    assert lead.startswith("a, b and c share the highest validation accuracy, 70.0 %")

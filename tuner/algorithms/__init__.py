@@ -1,0 +1,1 @@
+"""Search algorithms: what each proposes, and what is never proposed."""

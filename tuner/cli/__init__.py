@@ -1,0 +1,1 @@
+"""The `tune` command: its options, its terminal, its exit codes."""

@@ -1,0 +1,109 @@
+"""`tune export`: what a study leaves behind, as files that need nothing of ours."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tuner.cli.console import USAGE, exit_codes, fail, print_json, say
+from tuner.cli.options import directory_option, json_option
+
+if TYPE_CHECKING:
+    from tuner.study.folder import Study
+
+_EXPORTS = {"keras": "model.keras", "script": "train.py", "csv": "trials.csv"}
+
+
+@click.command()
+@click.argument("study")
+@click.argument("trial", type=click.IntRange(0), required=False)
+@click.option(
+    "--to",
+    "kind",
+    type=click.Choice(["keras", "script", "csv"]),
+    default="keras",
+    show_default=True,
+    help="keras: the trained network, preprocessing inside. script: plain Keras that "
+    "trains it again. csv: every trial of the study.",
+)
+@click.option("--script", is_flag=True, help="The same as --to script.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write. [default: model.keras, train.py or trials.csv]",
+)
+@directory_option
+@json_option
+def export(
+    *,
+    study: str,
+    trial: int | None,
+    kind: str,
+    script: bool,
+    output: Path | None,
+    directory: Path,
+    as_json: bool,
+) -> None:
+    """Take out of a study: a trained network, a script, a table.
+
+    The network and the script are the best trial's, or TRIAL's.
+    """
+    with exit_codes():
+        from tuner.study.folder import Study, find_study
+
+        kind = "script" if script else kind
+        opened = Study.open(find_study(directory, study))
+        output = output or Path(_EXPORTS[kind])
+        suffix = Path(_EXPORTS[kind]).suffix
+        if output.suffix != suffix:
+            fail(USAGE, f"--output must end in {suffix}, got {output}.")
+        if not output.absolute().parent.is_dir():
+            fail(USAGE, f"--output must lie in a folder that exists, got {output}.")
+        if kind == "csv":
+            _export_table(opened.folder, output, as_json=as_json)
+        else:
+            _export_trial(opened, trial, kind, output, as_json=as_json)
+
+
+def _export_table(folder: Path, output: Path, *, as_json: bool) -> None:
+    from reports.pages.table import write_csv
+
+    trials = write_csv(folder, output)
+    if as_json:
+        print_json({"table": str(output), "trials": trials})
+    else:
+        click.echo(f"{trials} trials of {folder.name} are in {output}.")
+
+
+def _export_trial(
+    study: Study, trial: int | None, kind: str, output: Path, *, as_json: bool
+) -> None:
+    from tuner.export.network import choose_trial, train_again, write_model
+    from tuner.export.script import MARK, script
+    from tuner.system.files import atomic_file
+
+    chosen = choose_trial(study, trial)
+    if kind == "script":
+        text = script(study, chosen)
+        if output.exists() and MARK not in output.read_text("utf-8", "replace"):
+            fail(
+                USAGE,
+                f"--output must be new, or a script that tune wrote, and {output} is "
+                "neither. Give another with -o.",
+            )
+        with atomic_file(output) as file:
+            file.write(text)
+        key, snippet = "script", f"python {shlex.quote(str(output))}"
+    else:
+        retrain = train_again(study, say)
+        key, snippet = "model", write_model(study, chosen, output, retrain)
+    if as_json:
+        print_json({key: str(output), "trial": chosen.trial, "load": snippet})
+        return
+    use = "To train it again" if kind == "script" else "To use it"
+    click.echo(f"Trial {chosen.trial} of {study.name} is in {output}. {use}:\n")
+    click.echo(snippet)

@@ -1,0 +1,352 @@
+"""The `tune` command: its options, the order of its calls, its exit codes.
+
+Keras, pandas and KerasTuner wait inside the commands, so that `--help` and shell
+completion answer at once. Progress goes to stderr, results to stdout.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+from search_spaces.errors import ExpectedError
+from tuner.cli.console import (
+    FAILED,
+    USAGE,
+    check_study_name,
+    exit_codes,
+    fail,
+    print_json,
+    print_lines,
+    say,
+    width,
+)
+from tuner.cli.export import export
+from tuner.cli.fresh_seeds import confirm, noise, try_
+from tuner.cli.options import (
+    SearchByDefault,
+    directory_option,
+    json_option,
+    search_options,
+)
+from tuner.system.files import CONFIRM
+
+_T = TypeVar("_T")
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 88}
+
+
+def main() -> None:
+    """Run the command; the console script `tune`."""
+    cli(prog_name="tune")
+
+
+@click.group(cls=SearchByDefault, context_settings=_CONTEXT)
+@click.version_option(version("tune-keras"), prog_name="tune")
+def cli() -> None:  # the backspace is Click's mark for lines to keep
+    """Search hyperparameters of Keras image classifiers, and compare honestly.
+
+    \b
+    tune --space architecture        search filters, depth, pooling, dense layers
+    tune --space hyperparams         search epochs, batch size, learning rate, ...
+    tune --space published           the nine published CIFAR-10 experiments
+    tune --space my_space.py         your own space
+    tune try filters=48              change one thing, and whether it helps
+    tune confirm STUDY               a search's best again, on fresh seeds
+    tune report --open               the pages of every study, side by side
+
+    An option in first place means `search`: see `tune search --help`.
+    """
+
+
+@cli.command()
+@search_options
+def search(
+    *,
+    directory: Path,
+    name: str | None,
+    overwrite: bool,
+    dry_run: bool,
+    report: bool,
+    open_page: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    **options: Any,
+) -> None:
+    """Search a space, trial after trial; the same command resumes."""
+    started = time.monotonic()
+    with exit_codes(resumes=True):
+        folder = directory / (name or _default_name(options))
+        check_study_name(name)
+        given = {name for name, value in options.items() if value is not None}
+        settings = _settings(options, folder, overwrite=overwrite)
+        from tuner.cli import run
+        from tuner.cli.pages import Pages
+
+        if settings.in_s:
+            from tuner.search import time_plan
+
+            known = None if overwrite else time_plan.stored(settings, folder, given)
+            settings = known or time_plan.chosen(settings, given, started, say)
+        if dry_run:
+            _dry_run(settings, folder, overwrite=overwrite, as_json=as_json)
+            return
+        with Pages(folder, wanted=report) as pages:
+            run.search(
+                settings,
+                folder,
+                overwrite=overwrite,
+                pages=pages,
+                verbosity=-1 if quiet else int(verbose),
+                started=started,
+            )
+            _finish(folder, pages, as_json=as_json, open_page=open_page)
+
+
+@cli.command()
+@click.argument("studies", metavar="[STUDY]...", nargs=-1)
+@directory_option
+@click.option("--open", "open_page", is_flag=True, help="Open the comparison page.")
+@json_option
+def report(
+    *, studies: tuple[str, ...], directory: Path, open_page: bool, as_json: bool
+) -> None:
+    """Rebuild report.html of the studies named (or all) and comparison.html.
+
+    A STUDY may be a project folder of plain KerasTuner: its page is written into it.
+    """
+    with exit_codes():
+        from reports.pages.study import write_comparison, write_report
+        from reports.read.keras_tuner_project import is_project, project_within
+        from tuner.study.folder import find_study, study_folders
+
+        projects = [Path(name) for name in studies if is_project(Path(name))]
+        for name in studies:
+            if inner := project_within(Path(name)):
+                fail(USAGE, f"{name} has KerasTuner's project within: give {inner}.")
+        folders = projects + [
+            find_study(directory, name)
+            for name in studies
+            if Path(name) not in projects
+        ]
+        folders = folders or study_folders(directory)
+        if not folders:
+            fail(USAGE, f"{directory} holds no study. Run tune --space NAME first.")
+        pages, broken = _each(folders, write_report)
+        comparison = None
+        if len(folders) > len(projects):
+            comparison = write_comparison(directory)
+        if as_json:
+            across = str(comparison) if comparison else None
+            print_json({"reports": [str(p) for p in pages], "page": across})
+        else:
+            for page in pages:
+                click.echo(f"Report   {page}")
+            if comparison:
+                click.echo(f"Compare  {comparison}")
+        if open_page:
+            click.launch(
+                str(pages[0] if len(studies) == len(pages) == 1 else comparison)
+            )
+        if broken:
+            fail(FAILED, "\n".join(broken))
+
+
+@cli.command("list")
+@directory_option
+@json_option
+def list_studies(*, directory: Path, as_json: bool) -> None:
+    """List the studies, how each stands, and its best trial."""
+    with exit_codes():
+        from tuner.cli import summary
+        from tuner.study.folder import Study, study_folders
+
+        studies, broken = _each(study_folders(directory), Study.open)
+        if as_json:
+            objects = [summary.study_object(s) for s in studies]
+            rows = [{k: o[k] for k in _LISTED} for o in objects]
+            print_json({"studies": rows})
+        elif studies:
+            print_lines(summary.list_lines(studies, width()))
+        elif not broken:
+            click.echo(f"{directory} holds no study. Run tune --space NAME first.")
+        if broken:
+            fail(FAILED, "\n".join(broken))
+
+
+@cli.command()
+@click.argument("study")
+@click.argument("trial", type=click.IntRange(0), required=False)
+@directory_option
+@json_option
+def show(*, study: str, trial: int | None, directory: Path, as_json: bool) -> None:
+    """Show a study's trials, best first, or one trial in full."""
+    with exit_codes():
+        from tuner.cli import summary
+        from tuner.study.folder import Study, find_study
+        from tuner.study.records import to_json
+
+        opened = Study.open(find_study(directory, study))
+        if trial is None:
+            given = _given_configs(opened.folder)
+            if as_json:
+                print_json({**summary.study_object(opened), **given.facts})
+            else:
+                print_lines([*summary.study_lines(opened, width()), *given.lines])
+            return
+        record = opened.trials.get(trial)
+        if record is None:
+            known = ", ".join(map(str, sorted(opened.trials))) or "none"
+            fail(USAGE, f"Study {study} has no trial {trial}. It has: {known}.")
+        if as_json:
+            print_json(to_json(record))
+        else:
+            print_lines(summary.trial_lines(opened, record, width()))
+
+
+for command in (export, confirm, try_, noise):
+    cli.add_command(command)
+
+_LISTED = ("study", "status", "best", "seconds", "report")
+
+
+class _Given(NamedTuple):
+    """What fresh seeds show of a study: its own, or those of its confirm."""
+
+    facts: dict[str, Any]
+    lines: list[str]
+
+
+def _given_configs(folder: Path) -> _Given:
+    from tuner.cli.candidates import known_arms
+
+    if known_arms(folder):
+        from reports.pages.fresh_seeds import outcome
+
+        found = outcome(folder, width=width())
+        return _Given({"arms": found.facts["arms"]}, ["", *found.lines])
+    given = _Given({}, [])
+    names = zip(CONFIRM, ("confirmed", "confirmed_all_images"), strict=True)
+    for name, key in reversed(list(names)):  # on all images is more, and first
+        if known_arms(folder / name):
+            from reports.pages.fresh_seeds import outcome, trained_again
+
+            found = outcome(folder / name, width=width())
+            given.facts[key] = found.facts
+            given.lines.extend(["", f"{trained_again(folder / name)}:", *found.lines])
+    return given
+
+
+def _settings(options: dict[str, Any], folder: Path, *, overwrite: bool) -> Any:
+    """Turn the command's options into checked settings."""
+    from tuner.study.record_files import space_path
+    from tuner.study.settings import StudySettings
+
+    kept, space = space_path(folder), options["space"]
+    if space.endswith(".py") and not Path(space).exists() and kept.exists():
+        again = shlex.join(["cp", str(kept), space])
+        fail(
+            USAGE,
+            f"--space must name a file that exists, and {space} is gone. The study "
+            f"keeps what it searched: {again} brings it back.",
+        )
+    if options["dataset"] and options["data"]:
+        fail(USAGE, "--dataset and --data exclude each other. Leave one out.")
+    if not options["data"]:
+        options["dataset"] = options["dataset"] or "cifar10"
+    options["in"] = options.pop("within")
+    for option in ("in", "time_limit", "trial_timeout"):
+        options[f"{option}_s"] = options.pop(option)
+    if options["enqueue"] or options["base"]:
+        from tuner.study import known
+
+        if options["enqueue"]:
+            options["enqueue"] = known.read_configs(options["enqueue"])
+        if options["base"]:
+            options["base"], options["base_study"] = known.best_config(
+                folder.parent, options["base"], None if overwrite else folder
+            )
+    options["enqueue"] = options["enqueue"] or ()
+    return StudySettings(**options)
+
+
+def _default_name(options: dict[str, Any]) -> str:
+    data = options["data"]
+    source = Path(data).resolve().stem if data else options["dataset"] or "cifar10"
+    base = f"-on-{Path(options['base']).name}" if options["base"] else ""
+    return f"{Path(options['space']).stem}-{source}{base}"
+
+
+def _finish(folder: Path, pages: Any, *, as_json: bool, open_page: bool) -> None:
+    """Say what came of a search, on stdout."""
+    from tuner.cli import run, summary
+    from tuner.study.folder import Study
+
+    study = Study.open(folder)
+    problem = pages.write()
+    if as_json:
+        print_json(summary.study_object(study))
+    else:
+        print_lines(summary.ending(study))
+        if summary.may_confirm(study):
+            click.echo(f"Next     {study.command('confirm')}")
+        if pages.wanted and not problem:
+            run.say_where(folder)
+    if problem:
+        fail(FAILED, problem)
+    if pages.wanted and open_page:
+        click.launch(str(folder / "report.html"))
+    if not study.trials and not study.record.rejected:
+        fail(
+            FAILED,
+            "A search must start a trial, and its time was up before it could. Give "
+            "it more.",
+        )
+    if not study.trials:
+        reasons = ", ".join(f"{n} {why}" for why, n in study.record.rejected.items())
+        fail(
+            FAILED,
+            "A search must find a config to train, and every one that was drawn is "
+            f"turned away: {reasons}. Use larger images (--image-size), raise "
+            "--max-params, or widen the space.",
+        )
+    if not summary.has_result(study):
+        fail(
+            FAILED,
+            "A search must complete a trial that it proposed, and all of them failed. "
+            f"See {folder / 'search.log'} and mend the cause. A larger -n goes on with "
+            "other trials, and --overwrite starts anew.",
+        )
+
+
+def _each(
+    folders: list[Path], read: Callable[[Path], _T]
+) -> tuple[list[_T], list[str]]:
+    """Read what can be read, and say what cannot."""
+    done, broken = [], []
+    for folder in folders:
+        try:
+            done.append(read(folder))
+        except ExpectedError as error:
+            broken.append(f"{folder.name} is left out: {error}")
+    return done, broken
+
+
+def _dry_run(settings: Any, folder: Path, *, overwrite: bool, as_json: bool) -> None:
+    from tuner.cli import dry_run
+    from tuner.search.opening import refuse_changed_settings
+
+    if not overwrite:
+        refuse_changed_settings(settings, folder)
+    plan = dry_run.plan_and_time(settings, say)
+    if as_json:
+        print_json(plan)
+    else:
+        print_lines(dry_run.lines(plan, settings))

@@ -1,0 +1,349 @@
+"""The terminal: a live line a running trial, a permanent one a finished trial."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TextIO
+
+from tuner.data.dataset import Dataset
+from tuner.study import words
+from tuner.study.folder import Study
+from tuner.study.ranking import best_first, score
+from tuner.study.records import TrialRecord
+from tuner.study.tasks import EpochEnd, Ready
+from tuner.system import numbers
+
+if TYPE_CHECKING:
+    from tuner.search.workload import Workload
+
+_WIDTH = 80
+_LIVE_LINES = 8
+_SOON_S = 20.0  # drawing takes training a few seconds
+_QUARTER_OF_AN_HOUR = 900.0
+
+
+class Terminal:
+    """Show a session on stderr.
+
+    On a terminal every running trial has a line that changes, at the bottom; in a
+    log every line is permanent and has the time.
+
+    Args:
+        verbosity: 0 for a line a trial, -1 for nothing, 1 for every epoch too.
+        refresh: Called while something trains once a trial has ended, until it says
+            that the page will show it; None without a page.
+        stream: Where to write.
+    """
+
+    def __init__(
+        self,
+        verbosity: int = 0,
+        refresh: Callable[[], bool] | None = None,
+        stream: TextIO | None = None,
+    ) -> None:
+        self._stream = stream or sys.stderr
+        self._live = self._stream.isatty() and verbosity >= 0
+        self._verbosity = verbosity
+        self._refresh = refresh
+        self._has_news = False  # for the page
+        self._running: dict[int, str] = {}  # the live lines, by trial
+        self._drawn = 0  # live lines on the screen, the cursor in the last
+        self._workers = 1
+        self._data_line = ""
+        self._study: Study | None = None
+        self._work: Workload | None = None
+        self._ends: float | None = None  # on the monotonic clock
+
+    def data_loaded(self, data: Dataset) -> None:
+        """Keep what the second line says."""
+        self._data_line = (
+            f"Data  {data.name}  {len(data.train):,} train / "
+            f"{len(data.validation):,} validation / {len(data.test):,} test"
+        )
+        if self._live:
+            self._put(" > loading the backend")
+
+    def study_opened(
+        self,
+        study: Study,
+        ready: Ready,
+        work: Workload,
+        *,
+        resumed: bool,
+        ends: float | None = None,
+    ) -> None:
+        """Say what will happen, on what, and how to stop it."""
+        self._study, self._work, self._workers = study, work, ready.workers
+        self._ends = ends
+        self._say(f"Study {study.name}   {_plan(study)}")
+        self._say(f"{self._data_line}   Device  {ready.device}")
+        if ready.note:
+            self._say(f"Runs  {ready.note}")
+        brackets = study.record.plan.get("brackets", [])
+        for line in words.brackets(brackets):
+            self._say("  " + line)
+        if brackets:
+            self._say("  Epochs are the fidelity, so the space leaves them out.")
+        settings = study.record.settings
+        if settings.get("audit"):
+            self._say(
+                f"  Then the audit: {settings['audit']} of the dropped, to the end."
+            )
+        if settings.get("base_study"):
+            self._say(f"Trial 0 is the best of study {settings['base_study']}.")
+        if settings.get("enqueue"):
+            self._say(f"Enqueued configs come first: {len(settings['enqueue'])}.")
+        if resumed:
+            done = sum(t.status != "running" for t in study.trials.values())
+            self._say(f"Goes on after {words.several(done, 'finished trial')}.")
+        for path in study.quarantined:
+            self._say(
+                f"{path.name} could not be read and is kept as .broken; "
+                "its trial runs again."
+            )
+        self._say("Ctrl-C stops safely; the same command resumes.")
+        if self._refresh:
+            self._say(f"Watch {study.folder / 'report.html'}")
+        self._say("")
+
+    def trial_started(self, trial: TrialRecord) -> None:
+        """Show the trial's live line."""
+        self._show_live(trial, "starts")
+        self._tell_the_page()
+
+    def epoch_ended(self, trial: TrialRecord, event: EpochEnd) -> None:
+        """Change the live line."""
+        known, objective = event.metrics, self._opened().objective
+        text = f"train {words.points(known.get('accuracy'))}"
+        if "val_accuracy" in known:
+            value = known.get(objective.name)
+            text = words.validation(objective, known["val_accuracy"], value)
+        text = f"epoch {event.epoch}/{trial.rungs[-1].epochs}  {text}"
+        if self._verbosity > 0:
+            self._say_line(f"   {self._label(trial)} {text}   {self._outlook()}")
+        self._show_live(trial, text)
+        self._tell_the_page()
+
+    def trial_ended(self, trial: TrialRecord) -> None:
+        """Write the trial's permanent line, once it has all its seeds."""
+        study = self._opened()
+        self._running.pop(trial.trial, None)
+        if self._gets_more_seeds(trial):
+            self._put(self._wiped() + self._live_text())
+        elif trial.status == "failed":
+            self._say_line(f"  {self._label(trial)} failed: {trial.error}")
+        else:
+            ranked = best_first(study.trials.values(), study.record.settings)
+            is_best = len(ranked) > 1 and ranked[0].trial == trial.trial
+            mark = "  * best" if is_best and not self._has_arms else ""
+            self._say_line(f"  {self._label(trial)} {self._result(trial)}", mark)
+        if trial.trial == 0 and not self._gets_more_seeds(trial):
+            self._say_what_the_rest_takes()
+        self._has_news = self._refresh is not None
+
+    def _tell_the_page(self) -> None:
+        """Have it drawn again, not near the end: then it is drawn whole."""
+        if not self._has_news or not self._refresh:
+            return
+        left = self._seconds_left()
+        if left is None or left > _SOON_S:
+            self._has_news = not self._refresh()
+
+    @property
+    def has_study(self) -> bool:
+        """Whether this session got as far as its study."""
+        return self._study is not None
+
+    def note(self, text: str) -> None:
+        """Say something a user should know."""
+        self._say(text)
+
+    def finish(self) -> None:
+        """Leave no live line behind."""
+        self._running.clear()
+        self._put(self._wiped())
+
+    def _result(self, trial: TrialRecord) -> str:
+        seconds = sum(e.seconds for e in trial.executions)
+        train, test = score(trial, "train_accuracy"), score(trial, "test_accuracy")
+        gap = train - test if train is not None and test is not None else None
+        validation = score(trial, "val_accuracy")
+        shown = ("test", test) if validation is None else ("val", validation)
+        objective = self._opened().objective
+        chosen_by = ""
+        if not objective.is_accuracy and validation is not None:
+            value = numbers.number(score(trial, objective.name), 4)
+            chosen_by = f"{objective.name} {value}  "
+        what = words.trial(trial, self._opened().record.space)
+        if self._has_arms:
+            what = f"{words.several(len(trial.executions), 'seed')}   {trial.name}"
+        if "brackets" in self._opened().record.plan:  # a rung's end
+            what = f"epoch {trial.rungs[-1].epochs}  {what}"
+        return (
+            f"{chosen_by}{shown[0]} {words.points(shown[1]):>4}"
+            f"  gap {words.points(gap, signed=True):>5}"
+            f"  {numbers.duration(seconds):>6}   {what}"
+        )
+
+    def _gets_more_seeds(self, trial: TrialRecord) -> bool:
+        """Whether a trial goes on with its next seed: its line comes with the last."""
+        settings = self._opened().record.settings
+        wanted = settings.get("executions", 1)
+        if settings.get("arms"):
+            wanted = settings["arms"][trial.trial]["looks"][-1]
+        return trial.status == "completed" and len(trial.executions) < wanted
+
+    def _label(self, trial: TrialRecord) -> str:
+        if trial.trial == 0:
+            return " base"
+        record = self._opened().record
+        if record.settings.get("in_s"):  # the clock ends it
+            return f"{trial.trial:>5}"
+        return f"{trial.trial:>2}/{record.plan['trials']}"
+
+    @property
+    def _has_arms(self) -> bool:
+        return bool(self._opened().record.settings.get("arms"))
+
+    def _outlook(self) -> str:
+        study = self._opened()
+        parts = []
+        ranked = best_first(study.trials.values(), study.record.settings)
+        if ranked:
+            objective = study.objective
+            best = words.points(score(ranked[0], "val_accuracy"))
+            if not objective.is_accuracy:
+                best = numbers.number(score(ranked[0], objective.name), 4)
+            parts.append(f"best {best} (trial {ranked[0].trial})")
+        left = self._seconds_left()
+        if left:
+            parts.append(f"about {words.about(left)} left")
+        return "   ".join(parts)
+
+    def _say_what_the_rest_takes(self) -> None:
+        left = self._seconds_left()
+        if not left or self._ends is not None:
+            return
+        self._say(f"  The rest will take about {words.about(left)}.")
+        if left > _QUARTER_OF_AN_HOUR:
+            self._say("  For a first look, Ctrl-C and add --in 15m --name NAME: a")
+            self._say("  smaller study of that time.")
+
+    def _seconds_left(self) -> float | None:
+        """Estimate what the rest takes, shared by the workers, or until its end."""
+        if self._ends is not None:
+            return max(0.0, self._ends - time.monotonic())
+        left = self._work and self._work.seconds_left(self._opened().trials.values())
+        return left / self._workers if left else None
+
+    def _opened(self) -> Study:
+        assert self._study is not None, "study_opened comes first"  # noqa: S101
+        return self._study
+
+    def _say(self, text: str) -> None:
+        """Write a permanent text, wrapped on a terminal."""
+        if self._verbosity >= 0:
+            width = _WIDTH if self._stream.isatty() else None
+            self._write(_wrapped(text, width))
+
+    def _say_line(self, text: str, ending: str = "") -> None:
+        """Write a trial's line, cut on a terminal."""
+        if self._verbosity >= 0:
+            if self._stream.isatty():
+                text = _cut(text, _WIDTH - len(ending))
+            self._write([text + ending])
+
+    def _write(self, lines: list[str]) -> None:
+        """Write permanent lines, above the live ones."""
+        now = ""
+        if not self._stream.isatty():
+            now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S  ")
+            lines = [line for line in lines if line]
+        text = "".join(f"{now}{line}\n" for line in lines)
+        self._put(self._wiped() + text + self._live_text())
+
+    def _show_live(self, trial: TrialRecord, text: str) -> None:
+        self._running[trial.trial] = f"{self._label(trial)} {text}"
+        self._put(self._wiped() + self._live_text())
+
+    def _live_text(self) -> str:
+        """Write a line a running trial, the outlook behind the last."""
+        lines = list(self._running.values())
+        if not lines or not self._live:
+            return ""
+        if len(lines) > _LIVE_LINES:
+            more = len(lines) - _LIVE_LINES + 1
+            lines = [*lines[: _LIVE_LINES - 1], f"and {more} more trials"]
+        lines[-1] += f"   {self._outlook()}"
+        self._drawn = len(lines)
+        return "\n".join(" > " + _cut(line, _WIDTH - 4) for line in lines)
+
+    def _wiped(self) -> str:
+        """Write what wipes the live lines: the cursor goes to where they began."""
+        up = f"\x1b[{self._drawn - 1}A" if self._drawn > 1 else ""
+        self._drawn = 0
+        return f"\r{up}\x1b[J" if self._live else ""
+
+    def _put(self, text: str) -> None:
+        """Write all at once, so that nothing flickers."""
+        if text:
+            self._stream.write(text)
+            self._stream.flush()
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _wrapped(text: str, width: int | None) -> list[str]:
+    """Split into lines of at most `width`, but for words that are longer."""
+    lines = text.split("\n")
+    if width is None:
+        return lines
+    wrapper = textwrap.TextWrapper(
+        width, break_long_words=False, break_on_hyphens=False
+    )
+    return [part for line in lines for part in wrapper.wrap(line) or [""]]
+
+
+def _arms(settings: Mapping[str, Any]) -> str:
+    """Say how many configs are trained on how many seeds."""
+    first, *others = settings["arms"]
+    seeds = max(arm["looks"][-1] for arm in settings["arms"])
+    configs = words.several(len(others), "config")
+    against = f"{configs} against {first['name']}, " if others else f"{first['name']}, "
+    split = "with its own split" if seeds == 1 else "each with its own split"
+    return f"{against}{words.several(seeds, 'seed')}, {split}"
+
+
+def _plan(study: Study) -> str:
+    """Say in one line what will be searched."""
+    record = study.record
+    settings, plan = record.settings, record.plan
+    if settings.get("arms"):
+        return _arms(settings)
+    if record.space["name"] == "published":
+        return f"the {plan['trials'] + 1} published experiments"
+    if "brackets" in plan:
+        return (
+            f"Hyperband, {plan['trials']} configs, {plan['epochs']:,} epochs in "
+            f"{len(plan['brackets'])} brackets"
+        )
+    each = words.several(settings["epochs"], "epoch")
+    if record.space.get("own", {}).get("draws_epochs"):
+        each = "the epochs that their fit draws"
+    for h in record.space["hyperparameters"]:
+        if h["name"] == "epochs":
+            ends = (h["min"], h["max"]) if "min" in h else sorted(h["values"])
+            each = f"{ends[0]} to {ends[-1]} epochs"
+    if settings.get("patience"):
+        each += f", patience {settings['patience']}"
+    known = {"random": "random search", "bayesian": "Bayesian search", "grid": "grid"}
+    search = known[settings["algorithm"]]
+    if settings.get("in_s"):
+        return f"{search} for {words.about(settings['in_s'])}, trials of {each}"
+    return f"{search}, up to {words.several(plan['trials'], 'trial')} of {each}"

@@ -1,0 +1,61 @@
+"""Run a session with its terminal and its pages; what every searching command does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tuner.cli.console import command_line, say
+from tuner.cli.pages import Pages
+from tuner.cli.progress import Terminal
+from tuner.search.session import run_study
+from tuner.study.settings import StudySettings
+
+
+def search(
+    settings: StudySettings,
+    folder: Path,
+    *,
+    overwrite: bool,
+    pages: Pages,
+    verbosity: int,
+    started: float | None = None,
+) -> None:
+    """Run the session, and leave its pages whole however it ends.
+
+    Args:
+        settings: What to search.
+        folder: The study's.
+        overwrite: Move an older study of that name aside first.
+        pages: They are written while it runs, and whole if it is cut off.
+        verbosity: As `Terminal` takes it.
+        started: When the command began, on the monotonic clock; None for now.
+    """
+    terminal = Terminal(verbosity, pages.refresh if pages.wanted else None)
+    try:
+        run_study(
+            settings,
+            folder,
+            command_line(),
+            terminal,
+            overwrite=overwrite,
+            started=started,
+        )
+    except BaseException:
+        terminal.finish()
+        if terminal.has_study and (problem := pages.write()):
+            say(problem)
+        raise
+    finally:
+        terminal.finish()
+
+
+def say_where(folder: Path) -> None:
+    """Print where a study's pages are."""
+    outer = folder.parent
+    click.echo(f"Report   {folder / 'report.html'}")
+    if (outer / "study.json").exists():
+        click.echo(f"Study    {outer / 'report.html'}")
+        outer = outer.parent
+    click.echo(f"Compare  {outer / 'comparison.html'}")

@@ -1,0 +1,1 @@
+"""Images and labels: named datasets, .npz files and folders, split and cached."""

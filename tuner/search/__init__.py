@@ -1,0 +1,1 @@
+"""A search from its plan to its end: opening, planning, the loop, the deadline."""

@@ -1,0 +1,468 @@
+"""The loop: the oracle proposes, workers train, records are written.
+
+Nothing flows back: a record is on disk before the oracle is told, and the
+oracle's exchange can be replayed from the records.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from search_spaces.errors import ExpectedError
+from search_spaces.user_code import OwnModel
+from tuner.algorithms.base import Proposal, Proposer, Wait
+from tuner.algorithms.replay import Replay, last_event
+from tuner.search.continuing import from_the_start, starting_point
+from tuner.search.deadline import Deadline, InFlight
+from tuner.search.executions import after_epoch, after_result, is_done, is_trained
+from tuner.study.folder import Study, StudyError
+from tuner.study.objective import Objective
+from tuner.study.ranking import best_first, score
+from tuner.study.records import Execution, Rung, TrialRecord
+from tuner.study.settings import StudySettings
+from tuner.study.tasks import (
+    Discovery,
+    EpochEnd,
+    Event,
+    Task,
+    Timing,
+    TrainingFailure,
+    TrainingResult,
+    TrainingTask,
+    WorkerLoss,
+)
+from tuner.system import interrupts
+from tuner.system.seeds import execution_seed
+
+_MAX_LOSSES = 2  # workers that a trial may take down with it
+
+
+class Workers(Protocol):
+    """Where trainings run."""
+
+    @property
+    def idle(self) -> int:
+        """How many more tasks can start now."""
+
+    def submit(self, task: Task) -> None:
+        """Start a task; there must be an idle worker."""
+
+    def wait(self, timeout: float | None = None) -> list[Event]:
+        """Wait for events; none of them may mean that a worker is idle now."""
+
+
+class Listener(Protocol):
+    """Who is shown what happens."""
+
+    def trial_started(self, trial: TrialRecord) -> None:
+        """A trial, or a promotion of one, was handed to a worker."""
+
+    def epoch_ended(self, trial: TrialRecord, event: EpochEnd) -> None:
+        """An epoch's values are in."""
+
+    def trial_ended(self, trial: TrialRecord) -> None:
+        """A trial is completed or failed, and its record is on disk."""
+
+    def note(self, text: str) -> None:
+        """Something a user should know."""
+
+
+class HopelessError(ExpectedError):
+    """Too many trials failed one after another."""
+
+
+@dataclass
+class Search:
+    """One session of a study's search.
+
+    Attributes:
+        study: Open, and locked by this process.
+        settings: What the study was asked for.
+        proposer: Fresh from its seed; the records are replayed to it.
+        workers: Where to train.
+        listener: Who is shown what happens.
+        rejected: Counts the proposals turned away, by reason.
+        own: The user's code that builds the networks, or None.
+        started: When the session began, on the monotonic clock.
+        deadline: When the search should end, or None.
+    """
+
+    study: Study
+    settings: StudySettings
+    proposer: Proposer
+    workers: Workers
+    listener: Listener
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    own: OwnModel | None = None
+    started: float = field(default_factory=time.monotonic)
+    deadline: Deadline | None = None
+
+    def __post_init__(self) -> None:
+        self._queue: deque[TrainingTask] = deque()
+        self._ready = time.monotonic()
+        self._seconds_before = self.study.record.seconds
+        self._start_before = self.study.record.start_seconds
+        if not self._seconds_before:
+            self._start_before = 0.0
+        self._rejected_before = self.study.record.rejected
+        self._trials_before = len(self.study.trials)
+        self._event = last_event(self.study.trials)  # numbers every exchange
+        self._measure = Objective.parse(self.settings.objective).name
+        self._replay = Replay(self.study.trials, self.proposer, self._measure)
+        self._known = max(self.study.trials, default=-1)
+        self._running: dict[tuple[int, int], InFlight] = {}
+        self._failed_in_a_row = 0
+        self._hopeless: HopelessError | None = None
+        self._without_more_seeds: set[int] = set()
+        self._exhausted = False
+        self._was_late = False
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all was done that was asked for, rather than that time ran out.
+
+        A search for a time has done it where nothing more fits into that time, unless
+        it leaves rungs of Hyperband's plan or seeds of its trials undone.
+        """
+        if self._has_nothing_left:
+            return True
+        fills_its_time = self.deadline is not None and self._was_late
+        is_open = self.settings.algorithm == "hyperband" or self._lacks_seeds()
+        return fills_its_time and not is_open and not self._has_work
+
+    @property
+    def _has_nothing_left(self) -> bool:
+        return self._exhausted and not self._has_work
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._queue or self._running)
+
+    def run(self) -> None:
+        """Search until the oracle stops, the time is up, or all seems lost.
+
+        Raises:
+            HopelessError: Too many trials failed in a row.
+            StudyError: The records contradict the oracle.
+        """
+        if self._start_before is not None:
+            start = self._start_before + time.monotonic() - self.started
+            self.study.update(start_seconds=start)
+        try:
+            self._go_on()
+            while self._hand_out() or self._running:
+                events = self.workers.wait()
+                with interrupts.held():  # what has arrived is stored
+                    for event in events:
+                        self._take(event)
+                if self._hopeless:
+                    raise self._hopeless
+            self._drop_states()
+        finally:
+            self._save_counts()
+
+    def _go_on(self) -> None:
+        """Queue what was cut off."""
+        trials = sorted(self.study.trials.items())
+        for record in [t for _, t in trials if t.status == "running"]:
+            if is_trained(record):  # killed between its result and its end
+                self._complete(record)
+            else:
+                self._enqueue(record, record.rungs[-1].epochs)
+
+    def _hand_out(self) -> bool:
+        """Give every idle worker a task; there may be more for the next to be idle."""
+        while self.workers.idle:
+            if not self._queue and not self._propose():
+                return False
+            task = self._queue.popleft()
+            self.workers.submit(task)
+            trial = self.study.trials[task.trial]
+            execution = trial.executions[task.execution]
+            self._running[task.trial, task.execution] = InFlight.of(
+                execution, task.epochs
+            )
+            self.listener.trial_started(trial)
+        return True
+
+    def _propose(self) -> bool:
+        """Queue another training, if there is one and the time allows it."""
+        if self._is_late():
+            if not self._running and not self.deadline and not self._lacks_seeds():
+                # All is done, or the last proposal waits for another session.
+                self._exhausted = self._exhausted or self._replay.propose() is None
+            return False
+        few = self._lacks_seeds()
+        if few is not None:
+            if self._admits(few.config, few.rungs[-1].epochs, 1):
+                self._add_seed(few)
+                return True
+            return False
+        proposal = self._replay.propose()
+        if isinstance(proposal, Proposal):
+            if self._admits_proposal(proposal):
+                self._start(proposal)
+                return True
+            return False
+        if isinstance(proposal, Wait) and not self._running:
+            raise StudyError("The oracle waits for a result, and nothing is training.")
+        self._exhausted = proposal is None
+        return False
+
+    def _is_late(self) -> bool:
+        """Whether no more trainings may start, whatever they are."""
+        limit = self.settings.time_limit_s
+        if limit is not None and time.monotonic() - self._ready >= limit:
+            self._stop_starting("The time is up: no more trials start.")
+        return self._was_late
+
+    def _admits_proposal(self, proposal: Proposal) -> bool:
+        known = self.study.trials.get(proposal.trial)  # of a promotion
+        so_far = known.executions[0].epochs if known else 0
+        return self._admits(
+            proposal.config.to_dict(),
+            proposal.config.epochs - so_far,
+            self.settings.seeds(proposal.trial),
+        )
+
+    def _admits(self, config: Mapping[str, Any], epochs: int, trainings: int) -> bool:
+        """Whether trainings fit into the time that the search is for."""
+        if self.deadline is None:
+            return True
+        idle = self.workers.idle
+        if self.deadline.admits(config, epochs, trainings, self._running, idle):
+            return True
+        self._stop_starting(
+            "Another training would end too late: no more start. A longer --in goes on."
+        )
+        return False
+
+    def _stop_starting(self, note: str) -> None:
+        if not self._was_late:
+            self.listener.note(note)
+        self._was_late = True
+
+    def _lacks_seeds(self) -> TrialRecord | None:
+        """Find the trial with the fewest executions under what was asked for."""
+        done = [
+            t
+            for t in self.study.trials.values()
+            if t.status == "completed" and t.trial not in self._without_more_seeds
+        ]
+        few = [t for t in done if len(t.executions) < self.settings.seeds(t.trial)]
+        return min(few, key=lambda t: (len(t.executions), t.trial), default=None)
+
+    def _add_seed(self, record: TrialRecord) -> None:
+        """Train a completed trial once more, with its next seed."""
+        more = self._execution(record.config, len(record.executions))
+        record = replace(
+            record, status="running", executions=(*record.executions, more)
+        )
+        self.study.put(record)
+        self._enqueue(record, record.rungs[-1].epochs)
+
+    def _execution(self, config: Mapping[str, Any], number: int) -> Execution:
+        seed = execution_seed(self.settings.training_seed, config, number)
+        return Execution(number, seed)
+
+    def _start(self, proposal: Proposal) -> None:
+        """Write a trial's record, or a new rung in it, and queue its trainings."""
+        self._event += 1
+        rung = Rung(
+            proposal.config.epochs,
+            proposal.bracket,
+            proposed=self._event,
+            is_audit=proposal.is_audit,
+        )
+        if proposal.trial not in self.study.trials and proposal.trial < self._known:
+            self.listener.note(f"Trial {proposal.trial} has no record; it runs again.")
+            self.study.drop_states(proposal.trial)  # perhaps of another config
+        config = proposal.config.to_dict()
+        record = self.study.trials.get(proposal.trial) or TrialRecord(
+            trial=proposal.trial,
+            status="running",
+            config=config,
+            values=proposal.values,
+            name=proposal.name,
+            executions=tuple(
+                self._execution(config, i)
+                for i in range(self.settings.seeds(proposal.trial))
+            ),
+        )
+        record = replace(
+            record, status="running", config=config, rungs=(*record.rungs, rung)
+        )
+        self.study.put(record)
+        self._enqueue(record, rung.epochs)
+
+    def _enqueue(self, record: TrialRecord, epochs: int) -> None:
+        """Queue what a trial's executions lack, each from its last stored state."""
+        for execution in record.executions:
+            if not is_done(execution, epochs):
+                self._queue.append(self._task(record, execution, epochs))
+
+    def _task(
+        self, record: TrialRecord, execution: Execution, epochs: int
+    ) -> TrainingTask:
+        start, state = from_the_start(execution), None
+        if not (self.own and self.own.has_fit):
+            start, state = starting_point(self.study, record, execution, epochs)
+        if state is None and execution.is_final:
+            self.listener.note(
+                f"Trial {record.trial}'s state was not kept: its first "
+                f"{execution.epochs} epochs are trained again from the seed."
+            )
+        if start != execution:
+            self._put_execution(start, record.trial)
+        return TrainingTask(
+            trial=record.trial,
+            execution=execution.execution,
+            config=record.config,
+            seed=execution.seed,
+            epochs=epochs,
+            state=state,
+            keep_state=self.settings.keep_models > 0 or self._may_extend(record),
+            patience=self.settings.patience,
+            jit_compile=start.jit_compile,
+            split_seed=self.settings.split_seed(execution.execution),
+            own=self.own,
+        )
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Timing | Discovery):  # asked for before a search
+            return
+        record = self.study.trials[event.trial]
+        task = self._running.pop((event.trial, event.execution), None)
+        if task and isinstance(event, EpochEnd):
+            self._running[event.trial, event.execution] = task.heard_now()
+        if record.status != "running":  # another of its executions has failed
+            return
+        match event:
+            case EpochEnd():
+                self._take_epoch(event)
+            case TrainingResult():
+                self._take_result(event)
+            case TrainingFailure():
+                self._fail(record, event.error)
+            case WorkerLoss():
+                self._retry_or_fail(record, event)
+
+    def _take_epoch(self, event: EpochEnd) -> None:
+        execution = self.study.trials[event.trial].executions[event.execution]
+        self._put_execution(after_epoch(execution, event), event.trial)
+        if event.state:
+            self.study.put_state(event.trial, event.execution, event.state)
+        self.listener.epoch_ended(self.study.trials[event.trial], event)
+
+    def _take_result(self, event: TrainingResult) -> None:
+        has_own_split = self.settings.split_seed(event.execution) is not None
+        self.study.put_predictions(
+            event.trial,
+            event.execution,
+            {"validation": None if has_own_split else event.validation}
+            | {"test": event.test},
+        )
+        if event.state:
+            self.study.put_state(event.trial, event.execution, event.state)
+        execution = self.study.trials[event.trial].executions[event.execution]
+        self._put_execution(after_result(execution, event), event.trial)
+        record = self.study.trials[event.trial]
+        if event.drawn is not None:  # what hid behind an `if` has no meaning
+            drawn = {*event.drawn, "epochs"}
+            config = {n: value for n, value in record.config.items() if n in drawn}
+            record = replace(record, config=config)
+            self.study.put(record)
+        if is_trained(record):
+            self._complete(record)
+
+    def _complete(self, record: TrialRecord) -> None:
+        self._failed_in_a_row = 0
+        value = score(record, self._measure)
+        self._end(replace(record, status="completed"), value)
+
+    def _retry_or_fail(self, record: TrialRecord, event: WorkerLoss) -> None:
+        execution = record.executions[event.execution]
+        if event.may_be_to_blame:
+            execution = replace(execution, attempts=execution.attempts + 1)
+            self._put_execution(execution, record.trial)
+            record = self.study.trials[record.trial]
+        if execution.attempts >= _MAX_LOSSES:
+            self._fail(record, f"{event.error}, {execution.attempts} times")
+            return
+        self.listener.note(f"Trial {record.trial}: {event.error}; trying it again.")
+        self._queue.appendleft(self._task(record, execution, record.rungs[-1].epochs))
+
+    def _fail(self, record: TrialRecord, error: str) -> None:
+        self._queue = deque(t for t in self._queue if t.trial != record.trial)
+        self._failed_in_a_row += 1
+        if record.rungs[-1].told is None:
+            self._end(replace(record, status="failed", error=error), None)
+        else:
+            self._do_without_seed(record, error)
+        if self._failed_in_a_row >= self.settings.max_consecutive_failed_trials:
+            self._hopeless = HopelessError(
+                f"{self._failed_in_a_row} trials failed one after another, the last "
+                f"with: {error}. Look into {self.study.folder / 'search.log'} and mend "
+                "the cause. The same command goes on with other trials; --overwrite "
+                "starts anew; --max-consecutive-failed-trials allows more."
+            )
+
+    def _do_without_seed(self, record: TrialRecord, error: str) -> None:
+        """Keep a completed trial's result where a seed that was added failed."""
+        epochs = record.rungs[-1].epochs
+        kept = tuple(e for e in record.executions if is_done(e, epochs))
+        self._without_more_seeds.add(record.trial)
+        note = (
+            f"Trial {record.trial} gets no more seeds: the next one failed ({error})."
+        )
+        self.listener.note(note)
+        self.study.update(notes=tuple(dict.fromkeys([*self.study.record.notes, note])))
+        self._end(replace(record, status="completed", executions=kept), None)
+
+    def _end(self, record: TrialRecord, score: float | None) -> None:
+        """Write a trial's end, then tell the oracle, then whoever watches."""
+        if record.rungs[-1].told is None:
+            self._event += 1
+            rung = replace(record.rungs[-1], told=self._event, score=score)
+            record = replace(record, rungs=(*record.rungs[:-1], rung))
+            self.study.put(record)
+            self._replay.tell(record.trial, score)
+        else:  # seeds that were added to what the oracle knows
+            self.study.put(record)
+        self._drop_states()
+        self._save_counts()
+        self.listener.trial_ended(record)
+
+    def _put_execution(self, execution: Execution, trial: int) -> None:
+        record = self.study.trials[trial]
+        executions = list(record.executions)
+        executions[execution.execution] = execution
+        self.study.put(replace(record, executions=tuple(executions)))
+
+    def _drop_states(self) -> None:
+        """Keep the best trials' states, and those that may still go on."""
+        ranked = best_first(self.study.trials.values(), self.study.record.settings)
+        keep = {t.trial for t in ranked[: self.settings.keep_models]}
+        for number in (self.study.kept_states() - keep) & self.study.trials.keys():
+            record = self.study.trials[number]
+            if self._has_nothing_left or not self._may_go_on(record):
+                self.study.drop_states(number)
+
+    def _may_go_on(self, record: TrialRecord) -> bool:
+        if record.status != "completed":
+            return record.status == "running"
+        return self._may_extend(record)
+
+    def _may_extend(self, record: TrialRecord) -> bool:
+        return self._replay.may_extend(record.config)
+
+    def _save_counts(self) -> None:
+        seconds = self._seconds_before + time.monotonic() - self.started
+        self.study.update(seconds=seconds)
+        if len(self.study.trials) > self._trials_before or not self._rejected_before:
+            # Otherwise this session only saw again that the space is exhausted.
+            self.study.update(rejected=dict(self.rejected))

@@ -1,0 +1,175 @@
+"""Create a study's folder, or open it and check that it is the same study."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tuner.algorithms.screening import Limits
+from tuner.data.dataset import Dataset
+from tuner.study.folder import Study, StudyChangedError
+from tuner.study.record_files import read_study, space_path
+from tuner.study.records import StudyRecord
+from tuner.study.settings import StudySettings, fingerprint
+from tuner.study.tasks import Ready
+from tuner.system.machine import cores, memory_bytes
+
+
+def refuse_changed_settings(settings: StudySettings, folder: Path) -> None:
+    """Compare what needs no data, so that the answer comes at once.
+
+    Raises:
+        StudyChangedError: The study exists with other settings; they are listed.
+    """
+    if not (folder / "study.json").exists():
+        return
+    stored = StudySettings.from_dict(Study.open(folder).record.settings)
+    asked, known = settings.identity(), stored.identity()
+    # A base is named by its study; two bases of one study never meet here.
+    changed = [n for n in asked if n != "base" and known.get(n) != asked[n]]
+    if settings.executions < stored.executions and "executions" not in changed:
+        changed.append("executions")  # more may be added, and none is dropped
+    differences = [
+        f"  --{name.removesuffix('_study').replace('_', '-')}: "
+        f"{stored.to_dict()[name]} in the study, {settings.to_dict()[name]} now"
+        for name in changed
+    ]
+    if differences:
+        raise StudyChangedError(_with_advice(folder.name, differences))
+
+
+def open_or_create(
+    folder: Path,
+    settings: StudySettings,
+    *,
+    command: str,
+    space: Mapping[str, Any],
+    code: str | None,
+    plan: Mapping[str, Any],
+    limits: Limits,
+    data: Dataset,
+    ready: Ready,
+) -> tuple[Study, bool]:
+    """Give a study, and whether it was there before.
+
+    Args:
+        folder: The study's; locked by the caller.
+        settings: What was asked for.
+        command: Typed again, it goes on with the study.
+        space: As `StudyRecord.space` describes it.
+        code: What the user's own file of the space says, or None.
+        plan: As `StudyRecord.plan` describes it.
+        limits: For a new study; an old one keeps its own.
+        data: The images and their split.
+        ready: What a worker said of itself.
+
+    Raises:
+        StudyChangedError: The study exists with another space, data or split.
+    """
+    mark = fingerprint(settings, space, data.split)
+    if (folder / "study.json").exists():
+        study = Study.open(folder, mend=True)
+        if _mark(study.record) != mark:
+            raise StudyChangedError(_changed(study, space, data))
+        study.update(settings=settings.to_dict(), plan=dict(plan), command=command)
+        study.keep_space(code)
+        return study, True
+    record = StudyRecord(
+        study=folder.name,
+        state="running",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=command,
+        settings=settings.to_dict(),
+        space=space,
+        data=_describe_data(data),
+        fingerprint=mark,
+        versions={"tune": version("tune-keras"), **ready.versions},
+        hardware={
+            "device": ready.device,
+            "workers": ready.workers,
+            "cpu": platform.processor() or platform.machine(),
+            "cores": cores(),
+            "memory_bytes": memory_bytes(),
+        },
+        limits=asdict(limits),
+        plan=plan,
+        commit=_commit(),
+    )
+    study = Study.create(folder, record)
+    study.put_labels(data.y_train[data.validation], data.y_test[data.test])
+    study.keep_space(code)
+    return study, False
+
+
+def stored_limits(folder: Path) -> Limits | None:
+    """Read the limits that a study was made with, or None where there is none."""
+    if not (folder / "study.json").exists():
+        return None
+    return Limits(**read_study(folder).limits)
+
+
+def _mark(record: StudyRecord) -> str:
+    """Fingerprint a stored study as this version would."""
+    settings = StudySettings.from_dict(record.settings)
+    return fingerprint(settings, record.space, record.data["split"])
+
+
+def _describe_data(data: Dataset) -> dict[str, Any]:
+    return {
+        "name": data.name,
+        "fingerprint": data.fingerprint,
+        "split": data.split,
+        "train": len(data.train),
+        "validation": len(data.validation),
+        "test": len(data.test),
+        "input_shape": list(data.input_shape),
+        "classes": list(data.classes),
+    }
+
+
+def _changed(study: Study, space: Mapping[str, Any], data: Dataset) -> str:
+    record, differences = study.record, []
+    if record.space != space:
+        differences.append("  the space: its hyperparameters, ranges or file changed")
+        if record.space["source"] and space_path(study.folder).exists():
+            files = (str(space_path(study.folder)), record.settings["space"])
+            kept = shlex.join(["cp", *files])
+            differences.append(f"  ({kept} brings back what was searched)")
+    if record.data["fingerprint"] != data.fingerprint:
+        differences.append("  the data: other images or labels")
+    elif record.data["split"] != data.split:
+        differences.append("  the split: other training or validation images")
+    return _with_advice(record.study, differences)
+
+
+def _with_advice(study: str, differences: list[str]) -> str:
+    return "\n".join(
+        [
+            f"Study {study} exists with other settings:",
+            *differences,
+            "Use those to go on with it, --name to keep both, or --overwrite to start",
+            "anew (the old study is kept aside).",
+        ]
+    )
+
+
+def _commit() -> str | None:
+    """Name the git commit of the working folder, where there is one."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607  the user's own git
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

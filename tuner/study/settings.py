@@ -1,0 +1,279 @@
+"""What a study was asked for: checked options, and what a resume may change."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search_spaces.errors import UsageError
+from search_spaces.space import check_name
+from tuner.study.objective import Objective
+from tuner.system.seeds import derive_seed
+
+ALGORITHMS = ("random", "hyperband", "bayesian", "grid")
+DEVICES = ("auto", "cpu", "gpu")
+PIXELS = ("unit", "raw")
+KINDS = ("search", "confirm", "try", "noise")
+
+# These say how far and how patiently to search, not what a result is.
+_MAY_CHANGE = (
+    "max_trials",
+    "device",
+    "time_limit_s",
+    "in_s",
+    "trial_timeout_s",
+    "max_consecutive_failed_trials",
+    "keep_models",
+    "workers",
+    "workers_per_gpu",
+    "ray",
+    "audit",
+    "data",
+    "kept_space",
+    "arms",
+)
+
+
+class SettingsError(UsageError):
+    """An option is out of its range, or does not go with another."""
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """One study's options; the command's help says what each means.
+
+    Attributes:
+        space: A space's name, or the path of a file.
+        epochs: What trial 0 gets; None takes 5, or 10 under Hyperband.
+        max_trials: Configs to propose; None takes 20, or Hyperband's plan, or the
+            grid's every point.
+        dataset: A named dataset, or None where `data` names a file or folder.
+        limit: Training images to use, or None for all.
+        objective: As `Objective.parse` reads it; kept as it writes it.
+        time_limit_s: Seconds after which no trial starts, or None.
+        in_s: Seconds that the whole search shall take, or None; its size was chosen
+            for that.
+        trial_timeout_s: Seconds after which a training has failed, or None.
+        workers: Trainings side by side, or None to let the session choose.
+        workers_per_gpu: Workers that share each GPU.
+        ray: The address of the Ray cluster to train on, or None for this machine.
+        audit: Configs that Hyperband dropped to train to the end all the same.
+        patience: Epochs without a lower validation loss after which a training
+            stops, keeping its lowest; None trains to the end.
+        enqueue: Configs to train before the algorithm's, each in the names of
+            `CnnConfig.to_dict`; what one leaves out is as in the base.
+        base: What the space leaves alone, as `CnnConfig.to_dict`; None is the
+            baseline's.
+        base_study: The study whose best trial that is, or None.
+        deterministic: Whether each training keeps to one CPU thread, so that a
+            study's histories are the same bits whatever the number of workers.
+        pixels: What a user's own network is given: "unit" for 0 to 1, "raw" for 0 to
+            255.
+        kept_space: A copy of the file `space` that is read in its place: that which a
+            study of arms' own study keeps. None reads `space`.
+        kind: One of KINDS: a search, or a study of arms.
+        arms: `Arm.to_dict` of each; trial i is arm i. Empty for a search.
+
+    Raises:
+        SpaceError: There is no such space.
+        SettingsError: An option is out of its range or does not fit the others.
+    """
+
+    space: str
+    algorithm: str = "random"
+    max_trials: int | None = None
+    epochs: int | None = None
+    executions: int = 1
+    dataset: str | None = "cifar10"
+    data: str | None = None
+    limit: int | None = None
+    validation_split: float | None = None
+    test_split: float | None = None
+    image_size: int | None = None
+    device: str = "auto"
+    time_limit_s: float | None = None
+    in_s: float | None = None
+    max_params: int | None = None
+    seed: int = 0
+    baseline: bool = True
+    objective: str = "val_accuracy"
+    keep_models: int = 3
+    min_epochs: int = 1
+    trial_timeout_s: float | None = None
+    max_consecutive_failed_trials: int = 3
+    workers: int | None = None
+    workers_per_gpu: int = 1
+    ray: str | None = None
+    deterministic: bool = False
+    pixels: str = "unit"
+    audit: int = 0
+    patience: int | None = None
+    enqueue: Sequence[Mapping[str, Any]] = ()
+    base: Mapping[str, Any] | None = None
+    base_study: str | None = None
+    kept_space: str | None = None
+    kind: str = "search"
+    arms: Sequence[Mapping[str, Any]] = ()
+
+    def __post_init__(self) -> None:
+        if self.space == "published":
+            self._refuse_for_published()
+        is_hyperband = self.algorithm == "hyperband"
+        epochs = self.base["epochs"] if self.base else 10 if is_hyperband else 5
+        self._default("epochs", epochs)
+        if self.algorithm in ("random", "bayesian") and not self.arms:
+            self._default("max_trials", 20)
+        object.__setattr__(self, "enqueue", [dict(c) for c in self.enqueue])
+        object.__setattr__(self, "arms", [dict(arm) for arm in self.arms])
+        self._default("validation_split", 0.0 if self.space == "published" else 0.1)
+        try:
+            objective = str(Objective.parse(self.objective))
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
+        object.__setattr__(self, "objective", objective)
+        self._check()
+
+    def _default(self, name: str, value: Any) -> None:
+        if getattr(self, name) is None:
+            object.__setattr__(self, name, value)
+
+    def _refuse_for_published(self) -> None:
+        fixed = {
+            "--algorithm": self.algorithm != "random",
+            "--max-trials": self.max_trials is not None,
+            "--epochs": self.epochs is not None,
+            "--validation-split": self.validation_split is not None,
+            "--min-epochs": self.min_epochs != 1,
+            "--audit": self.audit != 0,
+            "--patience": self.patience is not None,
+            "--enqueue": bool(self.enqueue),
+            "--base": self.base is not None,
+            "--in": self.in_s is not None,
+        }
+        given = [option for option, is_given in fixed.items() if is_given]
+        if given:
+            raise SettingsError(
+                "The published experiments keep their own epochs, order and split, "
+                f"got {', '.join(given)}. Leave out {' and '.join(given)}; "
+                "--data, --limit, --executions and --seed apply."
+            )
+
+    def _check(self) -> None:
+        check_name(self.kept_space or self.space)
+        if self.algorithm not in ALGORITHMS:
+            raise SettingsError(
+                f"--algorithm must be one of {', '.join(ALGORITHMS)}, "
+                f"got {self.algorithm!r}."
+            )
+        if not self.validation_split and self.space != "published" and not self.arms:
+            raise SettingsError(
+                "--validation-split must be above 0 and below 1: validation images "
+                "choose between trials, got 0. Leave it out for 0.1."
+            )
+        is_hyperband = self.algorithm == "hyperband"
+        if self.min_epochs != 1 and not is_hyperband:
+            raise SettingsError(
+                "--min-epochs sets Hyperband's first rung, got it with "
+                f"--algorithm {self.algorithm}. Leave it out, or use hyperband."
+            )
+        if self.audit and not is_hyperband:
+            raise SettingsError(
+                "--audit trains what Hyperband dropped, got it with "
+                f"--algorithm {self.algorithm}. Leave it out, or use hyperband."
+            )
+        if self.patience is not None and is_hyperband:
+            raise SettingsError(
+                "--patience stops a training that no longer gains, and Hyperband "
+                "stops trials already: its rungs compare equal epochs. Leave one out."
+            )
+        if self.in_s is not None and self.time_limit_s is not None:
+            raise SettingsError(
+                "--in plans for a time and --time-limit cuts a plan off, got both. "
+                "Leave one out."
+            )
+        if self.test_split is not None and self.data is None:
+            raise SettingsError(
+                "--test-split is for an image folder without test/, got it without "
+                "--data. Leave it out."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give every option as a plain value, for a record."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> StudySettings:
+        """Read what `to_dict` wrote.
+
+        An option that the study's version did not have is at its default: a new
+        option must default to what was done before.
+        """
+        settings = object.__new__(cls)
+        for field in dataclasses.fields(cls):
+            value = stored.get(field.name, field.default)
+            object.__setattr__(settings, field.name, value)
+        return settings
+
+    def identity(self) -> dict[str, Any]:
+        """Give what a resume must find unchanged."""
+        fixed: dict[str, Any] = json.loads(json.dumps(self.to_dict()))
+        fixed["space"] = Path(self.space).stem  # a file's hash says the rest
+        for name in _MAY_CHANGE:
+            # Under Hyperband the number of configs shapes every bracket.
+            if name != "max_trials" or self.algorithm != "hyperband":
+                del fixed[name]
+        if self.takes_more_seeds:
+            del fixed["executions"]
+        return fixed
+
+    def seeds(self, trial: int) -> int:
+        """How many trainings a trial shall have, each with its own seed."""
+        return self.arms[trial]["looks"][-1] if self.arms else self.executions
+
+    @property
+    def training_seed(self) -> int:
+        """What seeds the trainings: of arms none that a search had."""
+        return derive_seed("arms", self.seed) if self.arms else self.seed
+
+    def split_seed(self, execution: int) -> int | None:
+        """What seeds an execution's own split, the same for every arm, if it has one.
+
+        None where it trains on the study's.
+        """
+        if not self.arms or not self.validation_split:
+            return None
+        return derive_seed("split", self.seed, execution)
+
+    @property
+    def takes_more_seeds(self) -> bool:
+        """Whether `executions` may grow: nothing is proposed for what was scored."""
+        return self.algorithm in ("random", "grid")
+
+
+def fingerprint(
+    settings: StudySettings, space: Mapping[str, Any], data_split: str
+) -> str:
+    """Hash what a result depends on: settings, declared space, images and split."""
+    parts = [settings.identity(), space, data_split]
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def parse_duration(text: str) -> float:
+    """Read "90", "45s", "30m", "1.5h" or "1h30m" as seconds.
+
+    Raises:
+        ValueError: It is none of these, or not above 0.
+    """
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0}
+    parts = re.findall(r"(\d+(?:\.\d+)?)([hms]?)", text)
+    seconds = sum(float(number) * units[unit] for number, unit in parts)
+    if "".join(n + u for n, u in parts) != text or seconds <= 0:
+        raise ValueError(f"A duration must read like 45s, 30m or 1h30m, got {text!r}.")
+    return seconds

@@ -1,0 +1,128 @@
+"""Short words for configs, numbers and times on an 80-column line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from search_spaces.config import BASELINE, CnnConfig
+from tuner.study.objective import Objective
+from tuner.study.records import TrialRecord
+from tuner.system.numbers import number
+
+_TRAINING = (
+    "epochs",
+    "batch_size",
+    "optimizer",
+    "learning_rate",
+    "dropout",
+    "weight_decay",
+)
+_POOLINGS = {"max": "max", "average": "avg"}
+
+
+def points(fraction: float | None, *, signed: bool = False) -> str:
+    """Give a fraction in percent or points: 0.5814 is "58.1"."""
+    text = number(None if fraction is None else 100 * fraction, 1)
+    return f"+{text}" if signed and fraction and fraction > 0 else text
+
+
+def validation(
+    objective: Objective, accuracy: float | None, value: float | None
+) -> str:
+    """Say how well a network does: "val 58.1", another objective before it."""
+    text = f"val {points(accuracy)}"
+    if objective.is_accuracy:
+        return text
+    return f"{objective.name} {number(value, 4)}  {text}"
+
+
+def several(n: int, singular: str) -> str:
+    """Count things: "1 seed", "3 seeds"."""
+    return f"{n:,} {singular}{'' if n == 1 else 's'}"
+
+
+def about(seconds: float) -> str:
+    """Give an estimate no more exactly than it deserves."""
+    if seconds < 90:
+        return f"{max(10, round(seconds, -1)):.0f}s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)}m"
+    return f"{seconds / 3600:.1f}h"
+
+
+def brackets(plan: Sequence[Sequence[Sequence[int]]]) -> list[str]:
+    """Spell Hyperband's plan out, a line a bracket.
+
+    Args:
+        plan: Brackets of rungs of (configs, epochs), as a study's record has them.
+    """
+    return [
+        f"bracket {number}: "
+        + " -> ".join(f"{configs} to epoch {epochs}" for configs, epochs in rungs)
+        for number, rungs in enumerate(plan, 1)
+    ]
+
+
+def config(flat: Mapping[str, Any], names: set[str]) -> str:
+    """Describe a config by what the space varies.
+
+    Args:
+        flat: `CnnConfig.to_dict`.
+        names: Hyperparameters of interest; architecture, training or both.
+    """
+    c = CnnConfig.from_dict(flat)
+    parts = []
+    if names - set(_TRAINING):
+        parts.append(_architecture(c))
+    if names & set(_TRAINING) or c.epochs != BASELINE.epochs:
+        parts.append(_training(c, names))
+    return "  ".join(part for part in parts if part)
+
+
+def trial(record: TrialRecord, space: Mapping[str, Any]) -> str:
+    """Describe what a trial tries.
+
+    Args:
+        record: Any trial of the study.
+        space: The study's, as its record has it. Where its hyperparameters are not the
+            config's own, a trial is what its space chose.
+    """
+    varied = {h["name"] for h in space["hyperparameters"]} & set(record.config)
+    if varied and "own" in space:
+        drawn = [(n, value) for n, value in record.config.items() if n in varied]
+        return " ".join(f"{name} {_short(value)}" for name, value in drawn)
+    if varied:
+        return config(record.config, varied)
+    chosen = " ".join(f"{name} {value}" for name, value in record.values.items())
+    return record.name or chosen
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _architecture(c: CnnConfig) -> str:
+    words = ["-".join(map(str, c.filters)), f"k{c.kernel_size}"]
+    if c.padding != "valid":
+        words.append(c.padding)
+    if c.batch_norm:
+        words.append("bn")
+    if c.pooling != "none":
+        words.append(f"{_POOLINGS[c.pooling]}{c.pool_size}/{c.pool_every}")
+    words.append("fc " + ("-".join(map(str, c.units)) or "none"))
+    if c.outputs:
+        words.append(f"out {c.outputs}")
+    return " ".join(words)
+
+
+def _training(c: CnnConfig, names: set[str]) -> str:
+    words = {
+        "epochs": f"{c.epochs}ep",
+        "batch_size": f"b{c.batch_size}",
+        "optimizer": c.optimizer,
+        "learning_rate": f"{c.learning_rate:.1e}".replace("e-0", "e-"),
+        "dropout": f"drop{c.dropout:.1f}",
+        "weight_decay": f"wd{c.weight_decay:g}",
+    }
+    return " ".join(w for name, w in words.items() if name in names)

@@ -1,0 +1,1 @@
+"""What this machine and its files are: nothing here knows of trials."""

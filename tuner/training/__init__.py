@@ -1,0 +1,1 @@
+"""Train one config with one seed, on any Keras backend."""
