@@ -11,7 +11,7 @@ import numpy as np
 
 from search_spaces.config import CnnConfig
 from tuner.study import record_files, records
-from tuner.study.records import Execution, Rung, StudyRecord, TrialRecord
+from tuner.study.records import SCHEMA, Execution, Rung, StudyRecord, TrialRecord
 
 ARCHITECTURE = [
     {"name": "conv_layers", "type": "int", "default": 1, "min": 1, "max": 3,
@@ -47,6 +47,15 @@ HYPERPARAMS = [
      "max": 1e-2, "step": None, "sampling": "log"},
 ]  # fmt: skip
 SPACES = {"architecture": ARCHITECTURE, "hyperparams": HYPERPARAMS, "published": []}
+SETTINGS = {
+    "space": "architecture",
+    "algorithm": "random",
+    "max_trials": 50,
+    "epochs": 5,
+    "executions": 1,
+    "objective": "val_accuracy",
+    "seed": 0,
+}
 DATA = {
     "name": "cifar10",
     "fingerprint": "8d0c",
@@ -71,15 +80,7 @@ def study_record(name: str, space: str = "architecture", **changes: Any) -> Stud
         "state": "completed",
         "created": "2025-03-01T09:30:00+00:00",
         "command": f"tune --space {space} --max-trials 50 --name {name}",
-        "settings": {
-            "space": space,
-            "algorithm": "random",
-            "max_trials": 50,
-            "epochs": 5,
-            "executions": 1,
-            "objective": "val_accuracy",
-            "seed": 0,
-        },
+        "settings": {**SETTINGS, "space": space},
         "space": {
             "name": space,
             "hyperparameters": SPACES[space],
@@ -105,7 +106,7 @@ def study_record(name: str, space: str = "architecture", **changes: Any) -> Stud
         "commit": "522fa6a0c0ffee",
         "seconds": 5025.0,
     }
-    return StudyRecord(**{**fields, **changes})
+    return StudyRecord.from_json({"schema": SCHEMA, **fields, **changes})
 
 
 def write(folder: Path, record: StudyRecord, trials: list[TrialRecord]) -> Path:
@@ -282,9 +283,8 @@ def _execution(
 def write_hyperband(runs: Path, name: str = "hyperband-cifar10") -> Path:
     """Write lineages of 2, 4 and 10 epochs; the shortest has the highest score."""
     rng = np.random.default_rng(3)
-    record = study_record(name, settings={
-        **study_record(name).settings, "algorithm": "hyperband", "epochs": 10,
-    })  # fmt: skip
+    settings = {**SETTINGS, "algorithm": "hyperband", "epochs": 10}
+    record = study_record(name, settings=settings)
     lengths = [10] + [2] * 14 + [4] * 7 + [10] * 5
     trials = []
     for number, last in enumerate(lengths):
@@ -324,30 +324,31 @@ def write_published(runs: Path, name: str = "published-cifar10") -> Path:
     return write(runs / name, record, trials)
 
 
-def write_arms(
+def write_candidates(
     folder: Path, changes: Mapping[str, tuple[CnnConfig, float]], kind: str, seeds: int
 ) -> Path:
     """Write a study of given configs, with predictions of a known test accuracy.
 
     Args:
         folder: Where.
-        changes: Name to config and accuracy, a fraction; arm 0 first.
+        changes: Name to config and accuracy, a fraction; candidate 0 first.
         kind: "confirm", "try" or "noise".
         seeds: Trainings of each.
     """
     rng = np.random.default_rng(7)
-    arms = [
+    candidates = [
         {"name": name, "config": config.to_dict(), "values": {}, "looks": [seeds]}
         for name, (config, _) in changes.items()
     ]
-    record = study_record(folder.name, "architecture")
-    settings = {**record.settings, "kind": kind, "arms": arms, "max_trials": None}
+    settings = {**SETTINGS, "kind": kind, "candidates": candidates, "max_trials": None}
     trials = [
         make_trial(i, config, rng, executions=seeds, name=name)
         for i, (name, (config, _)) in enumerate(changes.items())
     ]
-    plan = {"trials": len(arms) - 1, "epochs": 5 * seeds * len(arms)}
-    write(folder, dataclasses.replace(record, settings=settings, plan=plan), trials)
+    count = len(candidates)
+    plan = {"trials": count - 1, "epochs": 5 * seeds * count}
+    record = study_record(folder.name, settings=settings, plan=plan)
+    write(folder, record, trials)
     labels = rng.integers(0, 10, 4000).astype(np.uint8)
     np.savez(record_files.labels_path(folder), test=labels)
     hardness = rng.random(4000)

@@ -296,10 +296,10 @@ def _baseline_key(study: Study) -> Any:
     config = study.configs.loc[BASELINE].dropna()
     runs = study.executions[study.executions["trial"] == BASELINE]
     settings, space = study.record.settings, study.record.space
-    own = (space.get("source"), settings.get("pixels")) if "own" in space else None
+    own = (space.source, settings.pixels) if space.user_code is not None else None
     return (
         own,  # code of one's own may build anything of the same values
-        settings.get("patience"),  # it keeps other weights
+        settings.patience,  # it keeps other weights
         tuple(sorted((str(k), repr(v)) for k, v in config.items())),
         # Under Hyperband it gets the last rung's epochs, whatever its config says.
         tuple(sorted(zip(runs["seed"], runs["epochs"], strict=True))),
@@ -307,7 +307,7 @@ def _baseline_key(study: Study) -> Any:
 
 
 def _key(entry: Entry) -> tuple[str, str]:
-    return str(entry.study.record.data.get("split")), entry.study.objective.name
+    return entry.study.record.data.split, entry.study.objective.name
 
 
 def _created(entry: Entry) -> str:

@@ -70,7 +70,7 @@ def _edges(study: Study, ranking: Ranking) -> list[Step]:
     """Find ranges whose end holds the leader and most of the top five."""
     if len(ranking.ranked) < 10:
         return []
-    is_own = bool(study.record.space.get("source"))
+    is_own = bool(study.record.space.source)
     how = "" if is_own else ", in a space of your own"
     top = ranking.ranked["trial"].head(5)
     steps = []

@@ -13,7 +13,7 @@ from reports.read.study import Study
 from reports.stats import speed as speeds
 from reports.stats.ranking import Ranking
 from tuner.export.snippet import load_snippet
-from tuner.study.records import StudyRecord
+from tuner.study.records import DataRecord, StudyRecord
 
 
 class Use(NamedTuple):
@@ -52,9 +52,9 @@ def status(study: Study) -> str:
     ended = study.trials["status"].isin(["completed", "failed"])
     done = int(ended.sum())
     failed = int((study.trials["status"] == "failed").sum())
-    plan = study.record.plan.get("trials")
+    plan = study.record.plan.trials
     base = int((ended & (study.trials["trial"] == 0)).any())
-    time = study.record.settings.get("in_s")
+    time = study.record.settings.in_s
     if study.arms:
         given = labels.several(len(study.arms), "config")
         progress = f"{labels.count(done)} of {given}"
@@ -75,7 +75,7 @@ def about(study: Study) -> tuple[tuple[str, str], ...]:
     """List what the study is: space, data, seed, device, versions, times."""
     record, data, settings = study.record, study.record.data, study.record.settings
     seconds = float(study.trials["seconds"].fillna(0).sum())
-    epochs = record.plan.get("epochs")
+    epochs = record.plan.epochs
     clock = labels.duration(record.seconds)
     how = [
         ("Space", _space(study)),
@@ -86,12 +86,12 @@ def about(study: Study) -> tuple[tuple[str, str], ...]:
             if study.has_validation
             else "nothing: listed in declared order",
         ),
-        ("Seeds a trial", str(settings.get("executions", 1))),
+        ("Seeds a trial", str(settings.executions)),
     ]
     if study.is_imported:
         return (*how[:3], ("Last written", _when(record.created)))
     if study.arms:
-        seeds = sorted({arm["looks"][-1] for arm in study.arms})
+        seeds = sorted({candidate.seeds for candidate in study.arms})
         how = [
             ("Kind", _KINDS.get(study.kind, study.kind)),
             ("Seeds", labels.listing([str(n) for n in seeds])),
@@ -100,7 +100,7 @@ def about(study: Study) -> tuple[tuple[str, str], ...]:
         *how,
         ("Data", _data(data)),
         ("Epochs", _epochs(record, epochs)),
-        ("Study seed", str(settings.get("seed", labels.MISSING))),
+        ("Study seed", str(settings.seed)),
         ("Device", _device(record.hardware)),
         ("Time", f"{clock} on the clock, {labels.duration(seconds)} in trials"),
         ("Started", _when(record.created)),
@@ -108,8 +108,8 @@ def about(study: Study) -> tuple[tuple[str, str], ...]:
     speed = speeds.speed(study)
     if speed:
         rows.insert(-1, ("Speed", speeds.words(speed)))
-    if settings.get("base_study"):
-        rows.insert(1, ("Baseline", f"the best trial of {settings['base_study']}"))
+    if settings.base_study:
+        rows.insert(1, ("Baseline", f"the best trial of {settings.base_study}"))
     if study.enqueued:
         given = labels.several(study.enqueued, "config")
         rows.insert(2, ("Enqueued", f"{given} of the user's own, before the search's"))
@@ -131,9 +131,7 @@ def environment(study: Study) -> tuple[tuple[str, str], ...]:
         rows.append(("memory", f"{labels.number(memory / 1024**3, 1)} GiB"))
     if study.record.commit:
         rows.append(("commit", study.record.commit[:12]))
-    rows.append(
-        ("data", str(study.record.data.get("fingerprint", labels.MISSING))[:12])
-    )
+    rows.append(("data", study.record.data.fingerprint[:12] or labels.MISSING))
     return tuple(rows)
 
 
@@ -154,7 +152,7 @@ def use(study: Study, ranking: Ranking) -> Use | None:
         export=command(study, "export", str(trial), "-o", "model.keras"),
         snippet=load_snippet("model.keras", study.record.data),
         note="Where it has layers of your own, export prints what loads them too."
-        if "own" in study.record.space
+        if study.record.space.user_code is not None
         else "",
         config=tuple((str(key), labels.value(value)) for key, value in config.items()),
     )
@@ -176,32 +174,32 @@ def command(study: Study, verb: str, *words: str) -> str:
 
 
 def _algorithm(study: Study) -> str:
-    if study.record.space.get("name") == "published":
+    if study.record.space.is_published:
         return "none: all of them, in order"
-    return str(study.record.settings.get("algorithm", "random"))
+    return study.record.settings.algorithm
 
 
 def _space(study: Study) -> str:
     space = study.record.space
-    size = space.get("size")
+    size = space.size
     reach = f", {labels.count(size)} distinct configs" if size else ""
-    return f"{space.get('name', labels.MISSING)}{reach}"
+    return f"{space.name}{reach}"
 
 
-def _data(data: Mapping[str, Any]) -> str:
+def _data(data: DataRecord) -> str:
     splits = [
-        f"{labels.count(data.get(split) or 0) if data.get(split) else 'no'} {split}"
+        f"{labels.count(data.images(split)) if data.images(split) else 'no'} {split}"
         for split in ("train", "validation", "test")
     ]
-    return f"{data.get('name', labels.MISSING)}: {' / '.join(splits)} images"
+    return f"{data.name or labels.MISSING}: {' / '.join(splits)} images"
 
 
 def _epochs(record: StudyRecord, planned: object) -> str:
     settings = record.settings
-    if record.space.get("own", {}).get("draws_epochs"):
+    if record.space.draws_epochs:
         return "drawn by their own fit"
-    text = str(settings.get("epochs", labels.MISSING))
-    if settings.get("in_s"):  # the clock ends it, before what is planned to spare
+    text = str(settings.epochs or labels.MISSING)
+    if settings.in_s:  # the clock ends it, before what is planned to spare
         return f"{text} for the baseline"
     if isinstance(planned, int):
         text += f" for the baseline; at most {labels.count(planned)} for all others"

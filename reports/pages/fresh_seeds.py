@@ -158,20 +158,22 @@ def _untrained(
         return ()
     ended = {r.trial: r for r in found}
     said = []
-    for trial, arm in enumerate(study.arms):
-        if asked and dict(arm["config"]) not in asked:
+    for trial, candidate in enumerate(study.arms):
+        if asked and dict(candidate.config) not in asked:
             continue
         result = ended.get(trial)
         if result is None:
             skipped = [n for n in study.record.notes if n.startswith(f"Trial {trial},")]
-            said.append(skipped[-1] if skipped else f"{arm['name']} was not trained.")
+            said.append(
+                skipped[-1] if skipped else f"{candidate.name} was not trained."
+            )
         elif not result.seeds:
             said.append(f"{result.name} failed: {result.error}.")
     return tuple(said)
 
 
 def _config(study: Study, trial: int) -> dict[str, Any]:
-    return dict(study.arms[trial]["config"])
+    return dict(study.arms[trial].config)
 
 
 def sentence(result: Result, against: str) -> str:

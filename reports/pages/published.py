@@ -63,7 +63,7 @@ class Claim(NamedTuple):
 
 def is_published(study: Study) -> bool:
     """Whether these are the nine."""
-    return study.record.space.get("name") == "published"
+    return study.record.space.is_published
 
 
 def beside_the_record(study: Study) -> tuple[list[Beside], str]:

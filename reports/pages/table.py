@@ -107,7 +107,7 @@ def trials_table(study: Study, ranking: Ranking) -> list[Column]:
 def _varying(study: Study) -> list[str]:
     """Name what was searched, what varies, and what some configs do not have at all."""
     knobs = {knob.name for knob in study.knobs}
-    knobs |= {h["name"] for h in study.record.space.get("hyperparameters", [])}
+    knobs |= {h.name for h in study.record.space.hyperparameters}
     missing = study.configs.isna()
     partly = {str(n) for n in missing if missing[n].any() and not missing[n].all()}
     return [str(name) for name in study.configs if name in knobs | partly]
@@ -165,7 +165,7 @@ def _packed(column: Column) -> dict[str, Any]:
 
 def _recorded(study: Study, rows: pd.DataFrame) -> list[float | None]:
     """List what the author of the published experiments wrote down for each."""
-    if study.record.space["name"] != "published":
+    if not study.record.space.is_published:
         return []
     known = {name: e.recorded_test_accuracy for name, e in EXPERIMENTS.items()}
     return [known.get(name) for name in rows["name"]]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from tuner.study.records import StudyRecord, TrialRecord
+from tuner.study.records import Hyperparameter, StudyRecord, TrialRecord
 
 
 @dataclass(frozen=True)
@@ -56,24 +56,19 @@ def varying(record: StudyRecord, configs: pd.DataFrame) -> tuple[Knob, ...]:
 
 def declared(record: StudyRecord) -> dict[str, Knob]:
     """Take what a space declares by name, whether or not a trial varied it."""
-    return {str(h.get("name")): _knob(h) for h in _declared(record)}
+    return {h.name: _knob(h) for h in record.space.hyperparameters}
 
 
 def _varies(column: pd.Series[Any]) -> bool:
     return len({repr(value) for value in column.dropna()}) > 1
 
 
-def _knob(hyperparameter: Mapping[str, Any]) -> Knob:
-    low, high = hyperparameter.get("min"), hyperparameter.get("max")
+def _knob(declared: Hyperparameter) -> Knob:
+    low, high = declared.min, declared.max
     return Knob(
-        name=str(hyperparameter.get("name")),
+        name=declared.name,
         low=None if low is None else float(low),
         high=None if high is None else float(high),
-        log=hyperparameter.get("sampling") == "log",
-        choices=tuple(hyperparameter.get("values") or ()),
+        log=declared.sampling == "log",
+        choices=declared.choices or (),
     )
-
-
-def _declared(record: StudyRecord) -> list[Mapping[str, Any]]:
-    declared = record.space.get("hyperparameters") or ()
-    return [h for h in declared if isinstance(h, Mapping) and h.get("name")]

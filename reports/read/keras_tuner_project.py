@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from tuner.study.objective import Objective
-from tuner.study.records import Execution, RecordError, Rung, StudyRecord, TrialRecord
+from tuner.study.records import (
+    DataRecord,
+    Execution,
+    Hyperparameter,
+    RecordError,
+    Rung,
+    SpaceRecord,
+    StudyRecord,
+    TrialRecord,
+)
+from tuner.study.settings import StudySettings
 
 KIND = "keras-tuner"
 _MISSING = (
@@ -87,9 +97,9 @@ def read(folder: Path) -> tuple[StudyRecord, list[TrialRecord], list[str]]:
         state="interrupted" if oracle.get("ongoing_trials") else "completed",
         created=created.isoformat(timespec="seconds"),
         command=f"tune report {folder.name}",
-        settings=settings,
-        space={"name": folder.name, "hyperparameters": space, "size": None},
-        data={"name": "its own", "train": None, "validation": None, "test": None},
+        settings=StudySettings.from_dict(settings),
+        space=SpaceRecord(folder.name, tuple(map(Hyperparameter.from_dict, space))),
+        data=DataRecord("its own"),
         fingerprint="",
         notes=(_MISSING, _OPTIMISTIC),
     )

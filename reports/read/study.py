@@ -18,6 +18,7 @@ import pandas as pd
 from reports.read import keras_tuner_project
 from reports.read.hyperparameters import Knob, configs_frame, varying
 from tuner.study import record_files, records
+from tuner.study.candidates import Candidate
 from tuner.study.objective import Objective
 from tuner.study.records import Execution, StudyRecord, TrialRecord
 from tuner.study.rungs import sentences
@@ -87,7 +88,7 @@ class Study:
     def objective(self) -> Objective:
         """What ranks its trials; validation, whatever the settings hold."""
         try:
-            return Objective.parse(str(self.record.settings.get("objective")))
+            return Objective.parse(self.record.settings.objective)
         except ValueError:
             return Objective("val_accuracy", "max")
 
@@ -95,8 +96,7 @@ class Study:
     def has_validation(self) -> bool:
         """Whether anything may be chosen: published trains on all its images."""
         return self.is_imported or (
-            self.record.space.get("name") != "published"
-            and bool(self.record.data.get("validation"))
+            not self.record.space.is_published and bool(self.record.data.validation)
         )
 
     @property
@@ -112,28 +112,27 @@ class Study:
     @property
     def is_hyperband(self) -> bool:
         """Whether trials had unequal numbers of epochs by design."""
-        return self.record.settings.get("algorithm") == "hyperband"
+        return self.record.settings.algorithm == "hyperband"
 
     @property
     def patience(self) -> int | None:
         """Epochs without a lower validation loss that end a training, or None."""
-        value = self.record.settings.get("patience")
-        return value if isinstance(value, int) else None
+        return self.record.settings.patience
 
     @property
-    def arms(self) -> Sequence[Mapping[str, Any]]:
-        """Configs that were given to be compared, trial by trial; none in a search."""
-        return self.record.settings.get("arms") or ()
+    def arms(self) -> Sequence[Candidate]:
+        """The configs that it compares, trial by trial; none in a search."""
+        return self.record.settings.candidates
 
     @property
     def enqueued(self) -> int:
         """How many configs of the user's own came first: trials 1 to as many."""
-        return len(self.record.settings.get("enqueue") or ())
+        return len(self.record.settings.enqueue)
 
     @property
     def kind(self) -> str:
         """What made it: "search", "confirm", "try", "noise" or "keras-tuner"."""
-        return str(self.record.settings.get("kind") or "search")
+        return self.record.settings.kind
 
     @property
     def inner(self) -> tuple[str, ...]:
@@ -146,7 +145,7 @@ class Study:
 
         Train accuracy is measured on as many images as the test set has.
         """
-        n = int(self.record.data.get(split) or 0)
+        n = self.record.data.images(split)
         return min(n, self.images("test") or n) if split == "train" else n
 
 
@@ -162,13 +161,6 @@ def read_study(folder: Path) -> Study:
         found = keras_tuner_project.read(folder)
         return _assembled(folder, found[0], found[0].state, *found[1:])
     record = record_files.read_study(folder)
-    for field in ("settings", "space", "data"):
-        if not isinstance(getattr(record, field), Mapping):
-            raise records.RecordError(
-                f"{folder / 'study.json'} must hold an object under {field!r}, "
-                f"got {getattr(record, field)!r}. Move the folder away."
-            )
-    _check_arms(record, folder / "study.json")
     state = record.state
     if state == "running" and not locks.is_held(folder):
         state = "interrupted"
@@ -330,20 +322,6 @@ def _event(trial: TrialRecord) -> float:
         return float("inf")
     last = trial.rungs[-1]
     return float(last.proposed if last.told is None else last.told)
-
-
-def _check_arms(record: StudyRecord, path: Path) -> None:
-    """Refuse given configs that lack what a page asks of each."""
-    arms = record.settings.get("arms") or ()
-    try:
-        for arm in arms:
-            dict(arm["config"]), str(arm["name"])
-            [range(seeds) for seeds in arm["looks"]][-1]
-    except (TypeError, ValueError, LookupError) as error:
-        raise records.RecordError(
-            f"{path} must hold a list under 'arms', each with a name, a config and "
-            f"looks, got {arms!r:.120}. Move the folder away."
-        ) from error
 
 
 def _check_plain(trial: TrialRecord) -> None:

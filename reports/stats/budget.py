@@ -69,14 +69,14 @@ def curve(study: Study, ranking: Ranking) -> pd.DataFrame | None:
         random, or under eight trials.
     """
     settings = study.record.settings
-    if settings.get("algorithm") not in ("random", "grid") or study.arms:
+    if settings.algorithm not in ("random", "grid") or study.arms:
         return None
     drawn = searched(study, ranking)
     if len(drawn) < FEWEST:
         return None
-    size = study.record.space.get("size")
+    size = study.record.space.size
     is_whole = isinstance(size, int) and len(drawn) >= size - 1 - study.enqueued
-    if settings.get("algorithm") == "grid" and not is_whole:
+    if settings.algorithm == "grid" and not is_whole:
         return None  # the first points of a grid are no random ones
     sign = 1.0 if study.objective.higher_is_better else -1.0
     scores = sign * drawn["objective"].to_numpy("float64")

@@ -47,8 +47,10 @@ def _data(
     name: str, words: Callable[[Any], str] = str
 ) -> Callable[[Study], str | None]:
     def of(study: Study) -> str | None:
-        value = study.record.data.get(name)
-        return None if value is None else words(value)
+        value = getattr(study.record.data, name)
+        # Of a project of KerasTuner's nothing is known but that it had images.
+        is_known = value if name == "name" else study.record.data.train
+        return words(value) if is_known else None
 
     return of
 
@@ -59,15 +61,12 @@ def _by(shape: Sequence[int]) -> str:
 
 def _taken(study: Study) -> str | None:
     """Count the training images that were taken, of whatever limit."""
-    counts: list[Any] = [
-        study.record.data.get(split) for split in ("train", "validation")
-    ]
-    return None if None in counts else labels.count(sum(counts))
+    data = study.record.data
+    return labels.count(data.train + data.validation) if data.train else None
 
 
-def _seed(study: Study) -> str | None:
-    seed = study.record.settings.get("seed")
-    return None if seed is None else str(seed)
+def _seed(study: Study) -> str:
+    return str(study.record.settings.seed)
 
 
 # The most telling first: those above another may be why that differs.

@@ -69,7 +69,7 @@ def _of_arms(study: Study) -> tuple[Contrast, ...]:
         paired = [key for key in ours if key in first]
         looks = [
             seeds
-            for seeds in study.arms[int(trial)]["looks"]
+            for seeds in study.arms[int(trial)].looks
             if all((i,) in paired for i in range(seeds))
         ]
         if not looks:

@@ -59,7 +59,7 @@ def rank(study: Study) -> Ranking:
     epochs = None
     ranked = scored
     if study.is_hyperband and len(scored):
-        last = study.record.settings.get("epochs")
+        last = study.record.settings.epochs
         epochs = int(last if isinstance(last, int) else scored["epochs"].max())
         ranked = scored[scored["epochs"] >= epochs]
     ranked = _in_order(ranked, higher_is_better=study.objective.higher_is_better)

@@ -43,8 +43,8 @@ def speed(study: Study) -> Speed | None:
     workers = study.record.hardware.get("workers")
     workers = workers if isinstance(workers, int) and workers > 0 else 1
     whole = study.record.seconds * workers
-    images = study.record.data.get("train")
-    if not (trained > 0 and isinstance(images, int) and np.isfinite(whole)):
+    images = study.record.data.train
+    if not (trained > 0 and images and np.isfinite(whole)):
         return None
     whole = max(whole, busy)  # other machines took part, or a clock was set
     start = study.record.start_seconds

@@ -168,7 +168,7 @@ def test_enqueued_configs_come_first_and_count(small):
     # Trial 0 has four filters.
     assert found[1].config == CnnConfig(filters=(48,), epochs=3)
     assert found[2].config == CnnConfig(filters=(4, 16), epochs=9)
-    assert plan.to_dict()["trials"] == 5
+    assert plan.record().trials == 5
     without, _, _ = proposals_of(StudySettings(small, max_trials=3, epochs=3))
     assert [p.config for p in found[3:]] == [p.config for p in without[1:]]
 

@@ -52,7 +52,7 @@ def _searched(study: Study) -> str:
     varied = set(record.config) if record.trial == 0 else _varied(study)
     gap = best["train_accuracy"] - best["test_accuracy"]
     return _line(
-        study.record.space["name"],
+        study.record.space.name,
         labels.duration(study.record.seconds),
         _images(study),
         str((study.trials["status"] == "completed").sum()),
@@ -63,7 +63,7 @@ def _searched(study: Study) -> str:
 
 
 def _varied(study: Study) -> set[str]:
-    return {h["name"] for h in study.record.space["hyperparameters"]}
+    return {h.name for h in study.record.space.hyperparameters}
 
 
 def _confirmed(study: Study) -> list[str]:
@@ -88,7 +88,7 @@ def _confirmed(study: Study) -> list[str]:
 
 def _images(study: Study) -> str:
     data = study.record.data
-    return f"{data['train'] + data['validation']:,}"
+    return f"{data.train + data.validation:,}"
 
 
 def _percent(fraction: float) -> str:

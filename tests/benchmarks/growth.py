@@ -50,7 +50,7 @@ def main() -> None:
 
 def driver(folder: Path, algorithm: str, count: int | None, epochs: int) -> None:
     """Search with workers that compute nothing, then resume what is complete."""
-    from test_search import Arithmetic, _session
+    from arithmetic import Arithmetic, session
 
     from tuner.study.settings import StudySettings
     from tuner.study.tasks import EpochEnd
@@ -70,14 +70,14 @@ def driver(folder: Path, algorithm: str, count: int | None, epochs: int) -> None
     )
     study = folder / f"{algorithm}-{count}-{epochs}"
     started = time.perf_counter()
-    search = _session(study, Instant(2), settings)
+    search = session(study, Instant(2), settings)
     seconds = time.perf_counter() - started
     trials = len(search.study.trials)
     trained = sum(trial.rungs[-1].epochs for trial in search.study.trials.values())
     resumes = []
     for _ in range(3):
         started = time.perf_counter()
-        _session(study, Instant(2), settings)
+        session(study, Instant(2), settings)
         resumes.append(time.perf_counter() - started)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     each, again = 1000 * seconds / trials, statistics.median(resumes)

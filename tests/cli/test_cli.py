@@ -211,7 +211,7 @@ def test_a_baseline_alone_is_no_result(tmp_path, failures, baseline, found):
     """A search whose every proposal failed could not do its work."""
     folder = write_study(tmp_path, "small", n=4, failures=failures)
     study = Study.open(folder)
-    study.update(settings={**study.record.settings, "baseline": baseline})
+    study.update(settings=replace(study.record.settings, baseline=baseline))
     assert summary.has_result(study) is found
 
 

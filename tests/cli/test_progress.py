@@ -115,11 +115,13 @@ def test_after_trial_0_it_says_what_the_rest_takes(folder):
 
 def test_seeds_that_are_added_write_one_line_a_trial(tmp_path):
     """A trial's line comes with the last of its seeds, and not with each."""
-    folder = studies.write_arms(tmp_path / "tried", studies.TRIED, "try", 4)
+    folder = studies.write_candidates(tmp_path / "tried", studies.TRIED, "try", 4)
     study = Study.open(folder)
-    settings = dict(study.record.settings)
-    settings["arms"] = [{**arm, "looks": [2, 4]} for arm in settings["arms"]]
-    study.update(settings=settings)
+    settings = study.record.settings
+    candidates = tuple(
+        dataclasses.replace(c, looks=(2, 4)) for c in settings.candidates
+    )
+    study.update(settings=dataclasses.replace(settings, candidates=candidates))
     seen = Screen(is_terminal=False)
     terminal = Terminal(0, None, seen)
     terminal.study_opened(study, READY, WORK, resumed=True)
@@ -135,7 +137,7 @@ def test_seeds_that_are_added_write_one_line_a_trial(tmp_path):
 def test_hyperbands_brackets_are_spelt_out(tmp_path):
     """Each with its configs and epochs; a lineage's line names its rung."""
     folder = studies.write_hyperband(tmp_path)
-    brackets = plan(9).to_lists()
+    brackets = plan(9).to_tuples()
     Study.open(folder).update(plan={"trials": 25, "epochs": 99, "brackets": brackets})
     text = _watch(folder, is_terminal=False)
     assert re.search(r"bracket 1: \d+ to epoch \d+", text)

@@ -47,7 +47,8 @@ def test_one_snippet_loads_every_kind_of_network(tmp_path, capsys, name):
     from types import SimpleNamespace
 
     from tuner.export import network as export
-    from tuner.study.records import Execution, TrialRecord
+    from tuner.study.records import DataRecord, Execution, SpaceRecord, TrialRecord
+    from tuner.study.settings import StudySettings
     from tuner.training import loop, user_models
 
     head, loss, classes = _HEADS[name]
@@ -55,9 +56,9 @@ def test_one_snippet_loads_every_kind_of_network(tmp_path, capsys, name):
     space = load_space(str(path))
     config = {"units": 4, "epochs": 1}
     record = SimpleNamespace(
-        data={"input_shape": [8, 8, 1], "classes": ["cat", "dog", "emu"][:classes]},
-        settings={"space": str(path), "pixels": "unit"},
-        space={"source": space.source, "own": space.to_dict()},
+        data=DataRecord(input_shape=(8, 8, 1), classes=("cat", "dog", "emu")[:classes]),
+        settings=StudySettings(str(path)),
+        space=SpaceRecord(space.name, source=space.source, user_code=space.to_dict()),
     )
     trial = TrialRecord(0, "completed", config, executions=(Execution(0, 1, epochs=1),))
     hp = user_models.hyperparameters(config)
@@ -76,7 +77,7 @@ def test_one_snippet_loads_every_kind_of_network(tmp_path, capsys, name):
         )
         snippet = export.write_model(study, trial, tmp_path / "m.keras", None)
         exec(snippet, {})  # noqa: S102  as a user types it
-        assert capsys.readouterr().out.split()[-1] == record.data["classes"][right]
+        assert capsys.readouterr().out.split()[-1] == record.data.classes[right]
 
 
 _BESIDE = """

@@ -320,7 +320,7 @@ def test_a_dashed_line_says_which_accuracy_it_is(tmp_path):
 
 def test_a_loss_is_not_said_in_points(tmp_path):
     """What is away in a loss is away in its own unit."""
-    settings = {**studies.study_record("x").settings, "objective": "val_loss"}
+    settings = {**studies.SETTINGS, "objective": "val_loss"}
     study, ranking = load(tmp_path, 12, settings=settings)
 
     title = titles.cost(study, ranking, views.cost(study, ranking))

@@ -61,14 +61,14 @@ def paths(tmp_path_factory):
         "hostile": studies.write_study(runs, "hostile", 8, change=studies.hostile),
         "published": studies.write_published(runs),
         "failed": studies.write_study(runs, "failed", 6, failures=1.0),
-        "tried": studies.write_arms(runs / "tried", studies.TRIED, "try", 5),
-        "noise": studies.write_arms(
+        "tried": studies.write_candidates(runs / "tried", studies.TRIED, "try", 5),
+        "noise": studies.write_candidates(
             runs / "noise", {"baseline": studies.TRIED["baseline"]}, "noise", 8
         ),
         "confirmed": studies.write_study(runs, "confirmed", 12),
     }
     for name in ("confirm", "confirm-all-images"):
-        studies.write_arms(runs / "confirmed" / name, studies.TRIED, "confirm", 3)
+        studies.write_candidates(runs / "confirmed" / name, studies.TRIED, "confirm", 3)
     written = {kind: pages.write_report(folder) for kind, folder in folders.items()}
     shutil.rmtree(folders["5000"] / "trials")  # only its page is asked for
     studies.write_study(

@@ -135,7 +135,7 @@ def test_what_was_given_is_no_part_of_a_search(tmp_path):
 
 def enqueuing(runs, name, scores, enqueued):
     """Write a study of which so many trials after the baseline were enqueued."""
-    settings = {**studies.study_record(name).settings, "enqueue": [{}] * enqueued}
+    settings = {**studies.SETTINGS, "enqueue": [{}] * enqueued}
     change = scored(scores)
     studies.write_study(runs, name, n=len(scores), change=change, settings=settings)
 
@@ -187,7 +187,7 @@ def test_a_study_of_enqueued_configs_alone_searched_nothing(tmp_path, beside):
 def test_another_split_is_not_overlaid_and_it_says_why(tmp_path, change, asked, reason):
     """Studies are comparable only on equal images; the reason is true of both."""
     data = {**studies.DATA, "split": "other", **change}
-    settings = {**studies.study_record("x").settings, **asked}
+    settings = {**studies.SETTINGS, **asked}
     studies.write_study(tmp_path, "third", 4)
     group = two_studies(tmp_path, data=data, settings=settings)
 
@@ -268,8 +268,8 @@ def test_as_little_is_said_as_tells_all_apart(tmp_path):
     assert page.lead.startswith("The two searches here did not have the same images")
     assert [row[2] for row in page.alone] == ["its split", "its split"]
 
-    settings = {**studies.study_record("b").settings, "objective": "val_loss"}
     record = record_files.read_study(tmp_path / "b")
+    settings = dataclasses.replace(record.settings, objective="val_loss")
     record = dataclasses.replace(record, settings=settings)
     record_files.write_study(tmp_path / "b", record)
     limited(tmp_path, "c", 2_000, "2025-03-02T09:00:00+00:00")
@@ -362,23 +362,23 @@ def test_unreadable_neighbours_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("broken", ["good/confirm", "tried"])
-def test_damaged_given_configs_are_named_and_no_more(tmp_path, broken):
+def test_damaged_candidates_are_named_and_no_more(tmp_path, broken):
     """Within a study or beside it: what is whole is shown, the rest has its line."""
     studies.write_study(tmp_path, "good", 3)
     names = {"good/confirm", "good/noise", "tried"}
     for name in names:
-        studies.write_arms(tmp_path / name, studies.TRIED, "try", 3)
+        studies.write_candidates(tmp_path / name, studies.TRIED, "try", 3)
     path = tmp_path / broken / "study.json"
     record = json.loads(path.read_text(encoding="utf-8"))
-    record["settings"]["arms"] = 7
+    record["settings"]["candidates"] = 7
     path.write_text(json.dumps(record), encoding="utf-8")
 
     page = comparison_page.page(comparison_views.read_studies(tmp_path))
 
     assert {row[0] for row in page.given} == names - {broken}
     assert page.unread == (
-        f"{broken} was left out: study.json must hold a list under 'arms', each with a "
-        "name, a config and looks, got 7. Move the folder away.",
+        f"{broken} was left out: study.json: settings cannot be read: its candidates "
+        "must be a list, got 7.",
     )
     assert page.lead.startswith("good is the only study to show")
 

@@ -204,7 +204,7 @@ def test_a_baseline_that_has_not_ended_is_not_claimed(tmp_path):
 )
 def test_a_search_for_a_time_counts_what_it_did(tmp_path, planned, state, n, said):
     """More trials are planned than fit, so that the clock ends it: nobody asked."""
-    settings = {**studies.study_record("x").settings, "max_trials": 18, "in_s": planned}
+    settings = {**studies.SETTINGS, "max_trials": 18, "in_s": planned}
     plan = {"trials": 18, "epochs": 90}
     folder = studies.write_study(
         tmp_path, n=n, state=state, settings=settings, plan=plan
@@ -241,7 +241,9 @@ def test_own_code_with_equal_values_shares_no_baseline(tmp_path):
             tmp_path, name, n=3, change=studies.shared_baseline
         )
         record = record_files.read_study(folder)
-        space = {**record.space, "own": "function", "source": name}
+        space = dataclasses.replace(
+            record.space, user_code={"has_fit": False}, source=name
+        )
         record_files.write_study(folder, dataclasses.replace(record, space=space))
     group = comparison_views.group(comparison_views.read_studies(tmp_path).entries)
     assert len(group.baselines) == 2

@@ -39,7 +39,7 @@ def test_frames_are_tidy_and_ranked_as_the_page_ranks(folder):
 
 def test_verdicts_are_those_of_the_page(tmp_path):
     """The same words and intervals, as fractions."""
-    folder = studies.write_arms(tmp_path / "tried", studies.TRIED, "try", 5)
+    folder = studies.write_candidates(tmp_path / "tried", studies.TRIED, "try", 5)
     study = open_study(folder)
     found = verdicts(study)
     facts = outcome(folder).facts["arms"][1:]

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import subprocess
 import sys
 
@@ -99,7 +100,7 @@ def test_a_broken_study_is_an_error_that_names_the_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arms",
+    "candidates",
     [
         7,
         "none",
@@ -110,12 +111,15 @@ def test_a_broken_study_is_an_error_that_names_the_file(tmp_path):
         [{"name": "a", "config": {}, "looks": ["3"]}],
     ],
 )
-def test_given_configs_that_cannot_be_read_are_an_error(tmp_path, arms):
+def test_candidates_that_cannot_be_read_are_an_error(tmp_path, candidates):
     """Every page would fail on them later, each with words of its own."""
-    settings = {**studies.study_record("x").settings, "arms": arms}
-    folder = studies.write_study(tmp_path, n=1, settings=settings)
+    folder = studies.write_study(tmp_path, n=1)
+    path = folder / "study.json"
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    stored["settings"]["candidates"] = candidates
+    path.write_text(json.dumps(stored), encoding="utf-8")
 
-    with pytest.raises(RecordError, match=r"study\.json must hold a list under 'arms'"):
+    with pytest.raises(RecordError, match=r"study\.json: settings .* candidate"):
         read_study(folder)
 
 
@@ -214,7 +218,7 @@ def test_ranking_ignores_row_order(tmp_path):
 
 def test_a_loss_ranks_from_the_lowest(tmp_path):
     """An objective that is a loss has its own direction, and no interval."""
-    settings = {**studies.study_record("x").settings, "objective": "val_loss"}
+    settings = {**studies.SETTINGS, "objective": "val_loss"}
     study = read_study(studies.write_study(tmp_path, n=8, settings=settings))
 
     ranked = rank(study).ranked
@@ -251,7 +255,7 @@ def test_no_full_length_trial_yet_ranks_none(tmp_path):
 def test_terminal_and_page_rank_alike(tmp_path, algorithm, objective):
     """The order on the page is the one that the search itself prints."""
     settings = {
-        **studies.study_record("x").settings,
+        **studies.SETTINGS,
         "algorithm": algorithm,
         "objective": objective,
     }

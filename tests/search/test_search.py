@@ -7,154 +7,26 @@ end-to-end tests kill real ones.
 from __future__ import annotations
 
 import itertools
-import random
-from dataclasses import asdict, replace
+from dataclasses import replace
 
-import numpy as np
 import pytest
+from arithmetic import SHAPE, Arithmetic, Interrupt, facts_of, session
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from studies import DATA, study_record
+from studies import study_record
 
 from search_spaces.config import BASELINE, CnnConfig
 from tuner.algorithms.screening import Limits
 from tuner.search.loop import HopelessError
-from tuner.search.planning import plan_study
-from tuner.search.session import prepare
 from tuner.study.folder import Study
 from tuner.study.record_files import read_trial, trial_path
 from tuner.study.settings import SettingsError, StudySettings
-from tuner.study.tasks import (
-    Assessment,
-    EpochEnd,
-    State,
-    TrainingFailure,
-    TrainingResult,
-    WorkerLoss,
-)
-from tuner.system.seeds import derive_seed
-
-SHAPE, CLASSES = (16, 16, 1), 10
 
 
 @pytest.fixture(autouse=True)
 def _a_disk_that_does_not_wait(monkeypatch):
     """No power is cut here, and thousands of records are written."""
     monkeypatch.setattr("os.fsync", lambda file: None)
-
-
-class Interrupt(BaseException):
-    """The driver dies here."""
-
-
-class Arithmetic:
-    """Workers whose results follow from the task alone.
-
-    Args:
-        count: How many tasks at once; one of them, by `order`, goes on at a time.
-        fails: Tells which configs fail.
-        kills: Tells how often a trial takes its worker down.
-        dies_after: Events after which the driver dies, or None.
-    """
-
-    def __init__(self, count=1, order=0, fails=None, kills=None, dies_after=None):
-        self.count, self.rng = count, random.Random(order)  # noqa: S311
-        self.fails, self.kills = fails or (lambda config: False), dict(kills or {})
-        self.left = itertools.count() if dies_after is None else iter(range(dies_after))
-        self.running, self.trained = {}, []
-
-    @property
-    def idle(self):
-        return self.count - len(self.running)
-
-    def submit(self, task):
-        self.running[task.trial, task.execution] = self._events(task)
-
-    def wait(self, timeout=None):
-        if next(self.left, None) is None:
-            raise Interrupt
-        key = self.rng.choice(sorted(self.running))
-        event = next(self.running[key])
-        if not isinstance(event, EpochEnd):
-            del self.running[key]
-        return [event]
-
-    def _events(self, task):
-        start = task.state.epoch if task.state else 0
-        if task.state:
-            assert task.state.arrays[0] == task.seed  # this execution's own
-        for epoch in range(start + 1, task.epochs + 1):
-            if self.kills.get(task.trial, 0) and epoch == 2:
-                self.kills[task.trial] -= 1
-                yield WorkerLoss(task.trial, task.execution, "worker killed")
-                return
-            value = derive_seed(task.seed, epoch) / 2**31
-            self.trained.append((task.trial, task.execution, epoch))
-            metrics = {"loss": value, "val_accuracy": value}
-            state = State(epoch, (np.asarray(task.seed),))
-            yield EpochEnd(task.trial, task.execution, epoch, metrics, 1.0, 0.5, state)
-        if self.fails(task.config):
-            yield TrainingFailure(task.trial, task.execution, "ValueError: no")
-            return
-        value = derive_seed(task.seed, task.epochs) / 2**31
-        result = Assessment(value, 1 - value, np.zeros(3, np.uint16))
-        yield TrainingResult(
-            task.trial,
-            task.execution,
-            task.epochs,
-            result,
-            result,
-            result,
-            params=1,
-            continued_from=start,
-            seconds=1.0,
-            jit_compile=False,
-            state=State(task.epochs, (np.asarray(task.seed),)),
-        )
-
-
-class Silent:
-    """Nobody watches."""
-
-    def trial_started(self, trial): ...
-    def epoch_ended(self, trial, event): ...
-    def trial_ended(self, trial): ...
-    def note(self, text): ...
-
-
-def _session(folder, workers, asked, limits=None):
-    """Search as `tune` does, from whatever is in the folder."""
-    limits = limits or Limits()
-    plan = plan_study(asked).fitted(limits, SHAPE, CLASSES)
-    if (folder / "study.json").exists():
-        study = Study.open(folder, mend=True)
-        study.update(settings=asked.to_dict())
-    else:
-        record = study_record(
-            folder.name,
-            settings=asked.to_dict(),
-            limits=asdict(limits),
-            data=DATA | {"input_shape": list(SHAPE)},
-            rejected={},
-        )
-        study = Study.create(folder, record)
-    search = prepare(study, plan, workers, Silent())
-    search.run()
-    return search
-
-
-def _facts(folder):
-    """Everything a record says, without times and event numbers."""
-    facts = {}
-    for number, trial in Study.open(folder).trials.items():
-        executions = [
-            (e.seed, e.epochs, dict(e.history), e.val_accuracy, e.test_accuracy)
-            for e in trial.executions
-        ]
-        rungs = [(r.epochs, r.bracket, r.score) for r in trial.rungs]
-        what = (trial.status, dict(trial.config), trial.error)
-        facts[number] = (*what, rungs, executions)
-    return facts
 
 
 RANDOM = StudySettings("architecture", max_trials=4, epochs=3, executions=2)
@@ -182,23 +54,23 @@ SEARCHES = {
 @pytest.mark.parametrize("asked", SEARCHES.values(), ids=SEARCHES)
 def test_a_search_that_dies_anywhere_ends_as_one_that_does_not(tmp_path, asked):
     """The driver dies at event 1, 2, 3, ...; each time the resumed study is whole."""
-    _session(tmp_path / "whole", Arithmetic(), asked)
-    whole = _facts(tmp_path / "whole")
+    session(tmp_path / "whole", Arithmetic(), asked)
+    whole = facts_of(tmp_path / "whole")
     assert all(status == "completed" for status, *_ in whole.values())
 
     for dies_after in itertools.count():
         folder = tmp_path / str(dies_after)
         first = Arithmetic(dies_after=dies_after)
         try:
-            _session(folder, first, asked)
+            session(folder, first, asked)
         except Interrupt:
             second = Arithmetic()
-            _session(folder, second, asked)
+            session(folder, second, asked)
             again = set(first.trained) & set(second.trained)
             assert len(again) <= 1, "a stored epoch was trained again"
         else:
             break
-        assert _facts(folder) == whole
+        assert facts_of(folder) == whole
     assert dies_after > 10
 
 
@@ -213,57 +85,57 @@ def test_random_search_is_the_same_with_any_workers_and_deaths(
 ):
     """Order of completion, number of workers and deaths change no record."""
     folder = tmp_path_factory.mktemp("study")
-    _session(folder / "whole", Arithmetic(), RANDOM)
+    session(folder / "whole", Arithmetic(), RANDOM)
     for dies_after in [*dies, None]:
         workers = Arithmetic(count=3, order=order, dies_after=dies_after)
         try:
-            _session(folder / "other", workers, RANDOM)
+            session(folder / "other", workers, RANDOM)
         except Interrupt:
             continue
-    assert _facts(folder / "other") == _facts(folder / "whole")
+    assert facts_of(folder / "other") == facts_of(folder / "whole")
 
 
 @pytest.mark.parametrize("name", ["hyperband", "audited", "bayesian", "grid"])
 def test_several_workers_and_deaths_lose_and_repeat_nothing(tmp_path, name):
     """What Hyperband and Bayesian search propose may differ; all of it is trained."""
-    _session(tmp_path / "whole", Arithmetic(), SEARCHES[name])
+    session(tmp_path / "whole", Arithmetic(), SEARCHES[name])
     for dies_after in (5, 11, 3, None):
         workers = Arithmetic(count=3, order=dies_after, dies_after=dies_after)
         try:
-            _session(tmp_path / "other", workers, SEARCHES[name])
+            session(tmp_path / "other", workers, SEARCHES[name])
         except Interrupt:
             continue
-    found, whole = _facts(tmp_path / "other"), _facts(tmp_path / "whole")
+    found, whole = facts_of(tmp_path / "other"), facts_of(tmp_path / "whole")
     assert all(status == "completed" for status, *_ in found.values())
     assert set(found) == set(whole)
     if name == "grid":
         assert found == whole
     workers = Arithmetic()
-    _session(tmp_path / "other", workers, SEARCHES[name])
+    session(tmp_path / "other", workers, SEARCHES[name])
     assert workers.trained == []
 
 
 def test_a_lost_trials_state_is_no_other_configs(tmp_path):
     """What stands in its place starts from new weights."""
-    _session(tmp_path / "a", Arithmetic(), RANDOM)
+    session(tmp_path / "a", Arithmetic(), RANDOM)
     trial_path(tmp_path / "a", 2).unlink()
     with pytest.raises(Interrupt):
-        _session(tmp_path / "a", Arithmetic(dies_after=0), RANDOM)
+        session(tmp_path / "a", Arithmetic(dies_after=0), RANDOM)
     assert 2 not in Study.open(tmp_path / "a").kept_states()
 
 
 def test_a_worker_that_dies_once_is_forgiven_and_twice_is_a_failure(tmp_path):
     """The trial goes on from its last state; a config that kills again has failed."""
-    _session(tmp_path / "whole", Arithmetic(), RANDOM)
-    _session(tmp_path / "once", Arithmetic(kills={2: 1}), RANDOM)
-    assert _facts(tmp_path / "once") == _facts(tmp_path / "whole")
+    session(tmp_path / "whole", Arithmetic(), RANDOM)
+    session(tmp_path / "once", Arithmetic(kills={2: 1}), RANDOM)
+    assert facts_of(tmp_path / "once") == facts_of(tmp_path / "whole")
 
-    _session(tmp_path / "twice", Arithmetic(kills={2: 9}), RANDOM)
+    session(tmp_path / "twice", Arithmetic(kills={2: 9}), RANDOM)
     trial = Study.open(tmp_path / "twice").trials[2]
     assert trial.status == "failed"
     assert trial.error == "worker killed, 2 times"
     workers = Arithmetic()
-    _session(tmp_path / "twice", workers, RANDOM)
+    session(tmp_path / "twice", workers, RANDOM)
     assert workers.trained == [], "a failed config is not handed out again"
 
 
@@ -271,7 +143,7 @@ def test_failures_in_a_row_end_the_search(tmp_path):
     """It says how many, the last reason, and where to look."""
     asked = replace(RANDOM, executions=1, max_trials=9)
     with pytest.raises(HopelessError, match="3 trials failed one after another, .* no"):
-        _session(tmp_path / "a", Arithmetic(fails=lambda c: "conv_layers" in c), asked)
+        session(tmp_path / "a", Arithmetic(fails=lambda c: "conv_layers" in c), asked)
     assert len(Study.open(tmp_path / "a").trials) == 3
 
 
@@ -288,7 +160,7 @@ def test_what_arrives_beside_the_last_failure_is_kept(tmp_path):
         RANDOM, executions=1, max_trials=9, max_consecutive_failed_trials=1, epochs=1
     )
     with pytest.raises(HopelessError):
-        _session(tmp_path / "a", AtOnce(count=4, fails=_is_baseline), asked)
+        session(tmp_path / "a", AtOnce(count=4, fails=_is_baseline), asked)
     trials = Study.open(tmp_path / "a").trials.values()
     assert [t.status for t in trials] == ["failed", *3 * ["completed"]]
 
@@ -301,17 +173,17 @@ def test_a_seed_that_fails_takes_nothing_from_its_trial(tmp_path):
     """`--executions` grows; a trial whose next training fails stays completed."""
     folder = tmp_path / "a"
     one = replace(RANDOM, executions=1)
-    _session(folder, Arithmetic(), one)
-    before = _facts(folder)
-    search = _session(folder, Arithmetic(fails=_is_baseline), RANDOM)
+    session(folder, Arithmetic(), one)
+    before = facts_of(folder)
+    search = session(folder, Arithmetic(fails=_is_baseline), RANDOM)
     assert search.is_finished
     trials = Study.open(folder).trials
     assert {len(t.executions) for n, t in trials.items() if n} == {2}
-    assert _facts(folder)[0] == before[0]
+    assert facts_of(folder)[0] == before[0]
     note = "Trial 0 gets no more seeds: the next one failed (ValueError: no)."
     assert note in Study.open(folder).record.notes
 
-    _session(folder, Arithmetic(), RANDOM)  # another session tries it again
+    session(folder, Arithmetic(), RANDOM)  # another session tries it again
     assert {len(t.executions) for t in Study.open(folder).trials.values()} == {2}
 
 
@@ -319,7 +191,7 @@ def test_hyperband_never_promotes_a_failure(tmp_path):
     """Failed lineages stay failed, at the rung where it happened."""
     asked = replace(HYPERBAND, max_consecutive_failed_trials=99)
     workers = Arithmetic(fails=lambda c: c["kernel_size"] == 5)
-    _session(tmp_path / "a", workers, asked)
+    session(tmp_path / "a", workers, asked)
     trials = Study.open(tmp_path / "a").trials.values()
     failed = [t for t in trials if t.config["kernel_size"] == 5]
     assert failed
@@ -330,22 +202,22 @@ def test_only_the_best_states_are_kept(tmp_path):
     """`--keep-models` bounds the disk; what Hyperband may promote stays meanwhile."""
     for keep in (0, 1, 3):
         asked = replace(HYPERBAND, keep_models=keep)
-        _session(tmp_path / str(keep), Arithmetic(), asked)
+        session(tmp_path / str(keep), Arithmetic(), asked)
         study = Study.open(tmp_path / str(keep))
         assert len(study.kept_states()) == keep
 
 
 def test_a_promotion_without_its_state_trains_again_from_the_seed(tmp_path):
     """A lost state costs time and nothing else."""
-    _session(tmp_path / "whole", Arithmetic(), HYPERBAND)
+    session(tmp_path / "whole", Arithmetic(), HYPERBAND)
     folder = tmp_path / "a"
     for dies_after in (20, 15):
         with pytest.raises(Interrupt):
-            _session(folder, Arithmetic(dies_after=dies_after), HYPERBAND)
+            session(folder, Arithmetic(dies_after=dies_after), HYPERBAND)
         for path in folder.glob("trials/*/state-*.npz"):
             path.write_bytes(path.read_bytes()[:50])
-    _session(folder, Arithmetic(), HYPERBAND)
-    assert _facts(folder) == _facts(tmp_path / "whole")
+    session(folder, Arithmetic(), HYPERBAND)
+    assert facts_of(folder) == facts_of(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("lost", [(2,), (1, 3), (4,), (0,)])
@@ -353,30 +225,30 @@ def test_a_promotion_without_its_state_trains_again_from_the_seed(tmp_path):
 def test_lost_records_are_run_again_as_often_as_it_takes(tmp_path, lost, name):
     """Whatever lacks, a study that was mended is the study that lost nothing."""
     asked = SEARCHES[name]
-    _session(tmp_path / "whole", Arithmetic(), asked)
+    session(tmp_path / "whole", Arithmetic(), asked)
     folder = tmp_path / "a"
-    _session(folder, Arithmetic(), asked)
+    session(folder, Arithmetic(), asked)
     for numbers in (lost, lost[:1]):
         for number in numbers:
             trial_path(folder, number).unlink()
         workers = Arithmetic()
-        _session(folder, workers, asked)
+        session(folder, workers, asked)
         assert {trial for trial, *_ in workers.trained} == set(numbers)
-        assert _facts(folder) == _facts(tmp_path / "whole")
+        assert facts_of(folder) == facts_of(tmp_path / "whole")
     workers = Arithmetic()
-    _session(folder, workers, asked)
+    session(folder, workers, asked)
     assert workers.trained == []
 
 
 def test_a_study_that_was_mended_goes_on_with_more_trials(tmp_path):
     """The oracle stands where it would have stood."""
-    _session(tmp_path / "whole", Arithmetic(), replace(RANDOM, max_trials=6))
+    session(tmp_path / "whole", Arithmetic(), replace(RANDOM, max_trials=6))
     folder = tmp_path / "a"
-    _session(folder, Arithmetic(), RANDOM)
+    session(folder, Arithmetic(), RANDOM)
     trial_path(folder, 2).unlink()
-    _session(folder, Arithmetic(), RANDOM)
-    _session(folder, Arithmetic(), replace(RANDOM, max_trials=6))
-    assert _facts(folder) == _facts(tmp_path / "whole")
+    session(folder, Arithmetic(), RANDOM)
+    session(folder, Arithmetic(), replace(RANDOM, max_trials=6))
+    assert facts_of(folder) == facts_of(tmp_path / "whole")
 
 
 class Noisy(Arithmetic):
@@ -392,18 +264,18 @@ def test_a_lost_record_whose_result_changes_blocks_no_hyperband(tmp_path, lost, 
     """It may promote others then; what is recorded stays, and it comes to an end."""
     asked = replace(AUDITED, keep_models=keep)
     folder = tmp_path / "a"
-    _session(folder, Arithmetic(), asked)
-    before = _facts(folder)
+    session(folder, Arithmetic(), asked)
+    before = facts_of(folder)
     trial_path(folder, lost).unlink()
-    _session(folder, Noisy(), asked)
-    after = _facts(folder)
+    session(folder, Noisy(), asked)
+    after = facts_of(folder)
     assert set(after) == set(before)
     for number in set(before) - {lost}:
         assert after[number][3][: len(before[number][3])] == before[number][3]
         (then,), (now,) = before[number][4], after[number][4]
         assert now[1] >= then[1], "no epoch is taken away"
     workers = Noisy()
-    _session(folder, workers, asked)
+    session(folder, workers, asked)
     assert workers.trained == []
 
 
@@ -430,7 +302,7 @@ def test_a_small_space_with_impossible_points_still_promotes(tmp_path):
         encoding="utf-8",
     )
     asked = StudySettings(str(space), algorithm="hyperband", epochs=9)
-    _session(tmp_path / "a", Arithmetic(), asked)
+    session(tmp_path / "a", Arithmetic(), asked)
     trials = Study.open(tmp_path / "a").trials
     possible = [k for k in range(1, 12) if 3 * (k - 1) < SHAPE[0]]
 
@@ -445,23 +317,23 @@ def test_a_space_without_a_possible_config_says_so(tmp_path):
     """Nothing trains; the error counts the reasons."""
     asked = _widths(tmp_path, baseline=False)
     with pytest.raises(SettingsError, match="all 9 are turned away.*too large"):
-        _session(tmp_path / "a", Arithmetic(), asked, Limits(max_params=5))
+        session(tmp_path / "a", Arithmetic(), asked, Limits(max_params=5))
 
 
 def test_epochs_are_those_asked_for_in_a_users_space(tmp_path):
     """`--epochs 3` holds for a sample(hp) that never heard of it."""
     asked = _widths(tmp_path, baseline=False, epochs=3, max_trials=2)
-    _session(tmp_path / "a", Arithmetic(), asked)
+    session(tmp_path / "a", Arithmetic(), asked)
     trials = Study.open(tmp_path / "a").trials.values()
     assert [t.executions[0].epochs for t in trials] == [3, 3]
 
 
 def test_a_time_limit_that_ends_with_the_last_trial_completes_the_study(tmp_path):
     """Late, but nothing is left: the study is finished."""
-    _session(tmp_path / "a", Arithmetic(), RANDOM)
+    session(tmp_path / "a", Arithmetic(), RANDOM)
     late = replace(RANDOM, time_limit_s=1e-9)
-    assert _session(tmp_path / "a", Arithmetic(), late).is_finished
-    assert not _session(tmp_path / "b", Arithmetic(), late).is_finished
+    assert session(tmp_path / "a", Arithmetic(), late).is_finished
+    assert not session(tmp_path / "b", Arithmetic(), late).is_finished
 
 
 def test_a_search_for_a_time_starts_no_trial_that_would_pass_it(tmp_path):
@@ -470,17 +342,17 @@ def test_a_search_for_a_time_starts_no_trial_that_would_pass_it(tmp_path):
     Beyond what earlier sessions took, 8 s hold one trial, and are what was asked for.
     """
     before = study_record("a").seconds
-    search = _session(tmp_path / "a", Arithmetic(), replace(RANDOM, in_s=before + 8))
+    search = session(tmp_path / "a", Arithmetic(), replace(RANDOM, in_s=before + 8))
     assert len(search.study.trials) == 1
     assert search.is_finished
-    search = _session(tmp_path / "b", Arithmetic(), replace(RANDOM, in_s=before + 60))
+    search = session(tmp_path / "b", Arithmetic(), replace(RANDOM, in_s=before + 60))
     assert len(search.study.trials) == 1 + RANDOM.max_trials
 
 
 def test_a_record_on_disk_is_as_new_as_the_last_event(tmp_path):
     """A report that is built in mid-trial sees the epochs so far."""
     with pytest.raises(Interrupt):
-        _session(tmp_path / "a", Arithmetic(dies_after=2), RANDOM)
+        session(tmp_path / "a", Arithmetic(dies_after=2), RANDOM)
     trial = read_trial(trial_path(tmp_path / "a", 0))
     assert trial.status == "running"
     assert trial.executions[0].epochs == 2
@@ -491,20 +363,20 @@ def test_a_record_on_disk_is_as_new_as_the_last_event(tmp_path):
 @pytest.mark.parametrize("workers", [1, 3])
 def test_seeds_are_added_to_what_is_there(tmp_path, asked, workers):
     """Once each, then thrice: as if thrice from the start, also where it dies."""
-    _session(tmp_path / "whole", Arithmetic(), replace(asked, executions=3))
+    session(tmp_path / "whole", Arithmetic(), replace(asked, executions=3))
     whole = _trainings(tmp_path / "whole")
     once = replace(asked, executions=1)
     for dies_after in itertools.count():
         folder = tmp_path / str(dies_after)
         first = Arithmetic(workers)
-        _session(folder, first, once)
+        session(folder, first, once)
         more = replace(asked, executions=3)
         second = Arithmetic(workers, dies_after=dies_after)
         third = Arithmetic(workers)
         try:
-            _session(folder, second, more)
+            session(folder, second, more)
         except Interrupt:
-            _session(folder, third, more)
+            session(folder, third, more)
         else:
             break
         assert _trainings(folder) == whole
@@ -517,9 +389,9 @@ def test_seeds_are_added_to_what_is_there(tmp_path, asked, workers):
 
 def test_added_seeds_wait_where_the_time_is_up(tmp_path):
     """The study is then not at its end."""
-    _session(tmp_path / "a", Arithmetic(), replace(RANDOM, executions=1))
+    session(tmp_path / "a", Arithmetic(), replace(RANDOM, executions=1))
     late = replace(RANDOM, executions=2, time_limit_s=1e-9)
-    search = _session(tmp_path / "a", Arithmetic(), late)
+    search = session(tmp_path / "a", Arithmetic(), late)
     assert not search.is_finished
     assert not search.workers.trained
 
@@ -528,5 +400,5 @@ def _trainings(folder):
     """What a study's trials are, without what the oracle was told."""
     return {
         number: (status, config, executions)
-        for number, (status, config, _, _, executions) in _facts(folder).items()
+        for number, (status, config, _, _, executions) in facts_of(folder).items()
     }

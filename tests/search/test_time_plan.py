@@ -19,6 +19,7 @@ from tuner.cli import dry_run
 from tuner.search import time_plan, timing
 from tuner.search.planning import plan_study
 from tuner.search.timing import Sizes, Speed, seconds
+from tuner.study.records import PlanRecord
 from tuner.study.settings import SettingsError, StudySettings, parse_duration
 from tuner.study.tasks import Ready, Timing
 
@@ -232,21 +233,21 @@ def test_in_goes_with_neither_a_limit_nor_the_published():
 
 
 def test_a_plan_says_what_it_does_not_count():
-    plan = {"trials": 1, "epochs": 5, "points": 9, "notes": [], "timed": 6}
-    plan |= {"device": "CPU", "workers": 2, "seconds": 60.0}
+    dry = dry_run.DryRun(PlanRecord(1, 5), (), 9, "CPU", 2, seconds=60.0, timed=6)
     asked = StudySettings("architecture")
     said = "Plan      random, 1 trial, 5 epochs at most"
-    assert dry_run.lines(plan, asked)[1] == f"{said}, besides the baseline"
-    assert dry_run.lines(plan, replace(asked, baseline=False))[1] == said
-    nine = dry_run.lines(plan | {"trials": 8}, StudySettings("published"))[1]
+    assert dry_run.lines(dry, asked)[1] == f"{said}, besides the baseline"
+    assert dry_run.lines(dry, replace(asked, baseline=False))[1] == said
+    nine = dry_run.lines(
+        dry._replace(plan=PlanRecord(8, 5)), StudySettings("published")
+    )[1]
     assert nine == "Plan      9 experiments, 5 epochs"
 
 
 def test_an_estimate_is_never_longer_than_the_time_that_was_asked_for():
-    plan = {"trials": 18, "epochs": 90, "points": 9, "notes": [], "timed": 6}
-    plan |= {"device": "CPU", "workers": 2, "seconds": 2580.0}
+    dry = dry_run.DryRun(PlanRecord(18, 90), (), 9, "CPU", 2, seconds=2580.0, timed=6)
     asked = StudySettings("architecture", in_s=1800.0)
-    *_, estimate, rest = dry_run.lines(plan, asked)
+    *_, estimate, rest = dry_run.lines(dry, asked)
     assert estimate == "Estimate  about 30m, from steps of 6 configs"
     assert "all would take 43m" in rest
-    assert "about 43m" in dry_run.lines(plan, StudySettings("architecture"))[-1]
+    assert "about 43m" in dry_run.lines(dry, StudySettings("architecture"))[-1]

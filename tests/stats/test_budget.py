@@ -45,7 +45,7 @@ def test_the_note_says_how_the_trials_were_drawn(tmp_path):
     study = read_study(studies.write_study(tmp_path, n=12))
     part = images.study_images(study, rank(study))["budget"]
     assert "from these trials with replacement" in part.note
-    space = {**study.record.space, "size": 12}
+    space = dataclasses.replace(study.record.space, size=12)
     record = dataclasses.replace(study.record, space=space)
     study = dataclasses.replace(study, record=record)
     curve = budget.curve(study, rank(study))
@@ -67,7 +67,6 @@ def test_only_what_a_random_search_drew_counts(tmp_path):
 
     few = read_study(studies.write_study(tmp_path, "few", n=8))
     assert budget.curve(few, rank(few)) is None
-    record = studies.study_record("other")
-    other = {**record.settings, "algorithm": "hyperband"}
+    other = {**studies.SETTINGS, "algorithm": "hyperband"}
     halving = read_study(studies.write_study(tmp_path, "other", n=30, settings=other))
     assert budget.curve(halving, rank(halving)) is None

@@ -54,12 +54,14 @@ def test_scores_that_depend_on_nothing_are_withheld(tmp_path):
 def test_only_what_the_search_drew_is_learnt_from(tmp_path):
     """Trial 0 and enqueued configs hold many hyperparameters together."""
     study, ranking = _study(tmp_path, 30, _by_rate_and_optimizer)
-    settings = {**study.record.settings, "enqueue": [{}] * 4}
+    settings = dataclasses.replace(study.record.settings, enqueue=[{}] * 4)
     record = dataclasses.replace(study.record, settings=settings)
     found = importance(dataclasses.replace(study, record=record), ranking)
     assert isinstance(found, Importance)
     assert found.trials == 25
-    record = dataclasses.replace(record, settings={**settings, "enqueue": [{}] * 10})
+    record = dataclasses.replace(
+        record, settings=dataclasses.replace(settings, enqueue=[{}] * 10)
+    )
     few = importance(dataclasses.replace(study, record=record), ranking)
     assert "under 20 ranked trials that the search drew, and there are 19" in few
 

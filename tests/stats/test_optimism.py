@@ -148,7 +148,7 @@ def test_a_noise_study_within_covers_trainings(tmp_path):
     folder = studies.write_study(tmp_path, n=8)
     _write(folder, "validation", [1] * 8, 0.03)
     alone = _found(folder)
-    inner = studies.write_arms(
+    inner = studies.write_candidates(
         folder / "noise", {"baseline": (CnnConfig(), 0.6)}, "noise", 5
     )
     _write(inner, "test", [5], 0.03)

@@ -200,7 +200,7 @@ def test_what_looks_small_is_not_said_to_show_a_difference():
 
 def test_what_no_seeds_settle_names_what_it_rests_on(tmp_path):
     """Every pair of configs disagrees on its own share of the images."""
-    folder = studies.write_arms(tmp_path / "tried", studies.TRIED, "try", 3)
+    folder = studies.write_candidates(tmp_path / "tried", studies.TRIED, "try", 3)
     contrast = _contrasts(folder)[1][0]
     wide = Difference(0.001, -0.02, 0.02, 0.95, 3, True, 0.004**2, 0.004**2)
     found = (contrast._replace(difference=wide),)

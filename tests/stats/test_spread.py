@@ -55,7 +55,7 @@ def test_only_intervals_apart_make_a_winner(tmp_path):
 
 def test_enqueued_configs_spread_nothing(tmp_path):
     """What the user gave says nothing about the ranges that a search drew from."""
-    settings = {**studies.study_record("x").settings, "enqueue": [{}] * 2}
+    settings = {**studies.SETTINGS, "enqueue": [{}] * 2}
     studies.write_study(tmp_path, "given", n=9, settings=settings)
     studies.write_study(tmp_path, "drawn", n=9)
     assert {s.study: s.trials for s in _spreads(tmp_path)} == {"given": 6, "drawn": 8}

@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 import studies
+from arithmetic import Arithmetic, Interrupt, facts_of, session
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from test_search import Arithmetic, Interrupt, _facts, _session
 
 from reports.pages import fresh_seeds as results
 from reports.pages.study import report_html
@@ -18,17 +18,17 @@ from reports.read.study import read_study
 from reports.stats.differences import compare
 from search_spaces.config import BASELINE, CnnConfig
 from search_spaces.errors import UsageError
-from tuner.cli.candidates import changed, known_arms, settings_for
+from tuner.cli.candidates import changed, known_candidates, settings_for
 from tuner.cli.main import cli
-from tuner.study.candidates import AUTO, Arm, look
+from tuner.study.candidates import AUTO, Candidate, look
 from tuner.study.folder import Study
 from tuner.study.settings import SettingsError, StudySettings
 
-FIRST = Arm("baseline", BASELINE.to_dict(), {})
+FIRST = Candidate("baseline", BASELINE.to_dict(), {})
 
 
-def _settings(arms, kind="try"):
-    return settings_for(kind, arms, StudySettings("combined"), {})
+def _settings(candidates, kind="try"):
+    return settings_for(kind, candidates, StudySettings("combined"), {})
 
 
 def test_a_time_that_a_search_was_planned_for_does_not_bind_what_follows():
@@ -58,12 +58,12 @@ def test_a_time_that_a_search_was_planned_for_does_not_bind_what_follows():
 )
 def test_a_change_is_read_as_it_is_meant(changes, expected):
     """A size is every layer's; added layers have the last one's."""
-    first, arm = changed(BASELINE, changes, "baseline")
+    first, candidate = changed(BASELINE, changes, "baseline")
     assert CnnConfig.from_dict(first.config) == BASELINE
-    assert arm.name == " ".join(changes)
-    config = CnnConfig.from_dict(arm.config)
+    assert candidate.name == " ".join(changes)
+    config = CnnConfig.from_dict(candidate.config)
     assert {name: getattr(config, name) for name in expected} == expected
-    assert set(arm.values) <= set(arm.config)
+    assert set(candidate.values) <= set(candidate.config)
 
 
 @pytest.mark.parametrize(
@@ -93,57 +93,63 @@ def test_a_change_that_cannot_be_is_refused(changes):
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=6))
 def test_looks_only_ever_add_seeds(numbers):
     """The error rate that is spent grows with every look and stays under 5 %."""
-    other = Arm("other", {**BASELINE.to_dict(), "epochs": 9}, {})
-    arms = []
+    other = Candidate("other", {**BASELINE.to_dict(), "epochs": 9}, {})
+    candidates = []
     for number in numbers:
-        arms = look(arms, [FIRST, other], number)
-    looks = arms[1].looks
+        candidates = look(candidates, [FIRST, other], number)
+    looks = candidates[1].looks
     assert list(looks) == sorted(set(looks))
-    assert arms[1].seeds == max(numbers)
-    assert arms[0].seeds == arms[1].seeds
+    assert candidates[1].seeds == max(numbers)
+    assert candidates[0].seeds == candidates[1].seeds
     assert sum(0.05 / 2 ** (i + 1) for i in range(len(looks))) < 0.05
 
 
 def test_all_arms_stand_against_one_config():
-    """A study with another arm 0 says what to do."""
+    """A study with another candidate 0 says what to do."""
     with pytest.raises(UsageError, match="--name"):
-        look([FIRST], [Arm("best of a", {**BASELINE.to_dict(), "epochs": 9}, {})], 3)
+        look(
+            [FIRST],
+            [Candidate("best of a", {**BASELINE.to_dict(), "epochs": 9}, {})],
+            3,
+        )
 
 
 def test_what_is_tried_later_joins_what_was(tmp_path):
-    """Only the arm that is asked for, and arm 0, get more seeds."""
+    """Only the candidate that is asked for, and candidate 0, get more seeds."""
     folder = tmp_path / "tried"
     first = look([], changed(BASELINE, ["filters=8"], "baseline"), 3)
-    _session(folder, Arithmetic(), _settings(first))
-    second = look(known_arms_of(first), changed(BASELINE, ["units=8"], "baseline"), 5)
+    session(folder, Arithmetic(), _settings(first))
+    second = look(
+        stored_candidates(first), changed(BASELINE, ["units=8"], "baseline"), 5
+    )
     workers = Arithmetic()
-    _session(folder, workers, _settings(second))
+    session(folder, workers, _settings(second))
     trials = Study.open(folder).trials
     assert {n: len(t.executions) for n, t in trials.items()} == {0: 5, 1: 3, 2: 5}
     assert {t for t, *_ in workers.trained} == {0, 2}, "nothing is trained twice"
 
 
-def known_arms_of(arms):
-    """Read arms back as a study's record has them."""
-    stored = json.loads(json.dumps(_settings(arms).to_dict()))["arms"]
-    return [Arm.from_dict(arm) for arm in stored]
+def stored_candidates(candidates):
+    """Read candidates back as a study's record has them."""
+    stored = json.loads(json.dumps(_settings(candidates).to_dict()))
+    return list(StudySettings.from_dict(stored).candidates)
 
 
 def test_arms_that_die_anywhere_end_as_those_that_do_not(tmp_path):
     """A look that is cut off is the look that was not."""
-    arms = look([], changed(BASELINE, ["epochs=7"], "baseline"), 3)
-    _session(tmp_path / "whole", Arithmetic(), _settings(arms))
+    candidates = look([], changed(BASELINE, ["epochs=7"], "baseline"), 3)
+    session(tmp_path / "whole", Arithmetic(), _settings(candidates))
     for dies_after in range(1, 40, 4):
         folder = tmp_path / str(dies_after)
         try:
-            _session(folder, Arithmetic(dies_after=dies_after), _settings(arms))
+            session(folder, Arithmetic(dies_after=dies_after), _settings(candidates))
         except Interrupt:
-            _session(folder, Arithmetic(count=3), _settings(arms))
-        assert _facts(folder) == _facts(tmp_path / "whole")
+            session(folder, Arithmetic(count=3), _settings(candidates))
+        assert facts_of(folder) == facts_of(tmp_path / "whole")
 
 
 def test_seeds_are_fresh_and_splits_shared():
-    """No training of a search is repeated; seed i's split is the same for every arm."""
+    """No training of a search is repeated; seed i's split is every candidate's."""
     search = StudySettings("combined")
     of_arms = _settings(look([], changed(BASELINE, ["units=8"], "baseline"), 3))
     assert of_arms.training_seed != search.training_seed
@@ -176,10 +182,15 @@ def test_verdicts_over_looks_are_wrong_at_most_one_time_in_twenty():
 def test_a_page_and_a_terminal_say_the_same_verdict(tmp_path):
     """Names are text, also hostile ones; the figure and the table are there."""
     name = "filters=8 <script>alert(1)</script>"
-    arms = look([], changed(BASELINE, ["filters=8"], "baseline"), 3)
-    arms = [arms[0], Arm(name, arms[1].config, arms[1].values, arms[1].looks)]
+    candidates = look([], changed(BASELINE, ["filters=8"], "baseline"), 3)
+    candidates = [
+        candidates[0],
+        Candidate(
+            name, candidates[1].config, candidates[1].values, candidates[1].looks
+        ),
+    ]
     folder = tmp_path / "tried"
-    _session(folder, Arithmetic(), _settings(arms))
+    session(folder, Arithmetic(), _settings(candidates))
     _predict(folder, {0: 0.5, 1: 0.62})
 
     outcome = results.outcome(folder)
@@ -191,17 +202,17 @@ def test_a_page_and_a_terminal_say_the_same_verdict(tmp_path):
     assert "is better than the baseline: +12.0 points" in html
     assert outcome.better == 1
     assert outcome.seeds_to_settle is None
-    assert outcome.facts["arms"][1]["verdict"] == "better"
-    assert outcome.facts["arms"][1]["level"] == pytest.approx(0.975)
-    assert known_arms(folder)[1].name == name
+    assert outcome.facts["candidates"][1]["verdict"] == "better"
+    assert outcome.facts["candidates"][1]["level"] == pytest.approx(0.975)
+    assert known_candidates(folder)[1].name == name
 
 
 def test_both_confirmations_are_shown_the_one_on_all_images_first(tmp_path):
     """What is confirmed on a part of the images alone is the weaker evidence."""
     folder = studies.write_study(tmp_path, "searched", n=6)
-    studies.write_arms(folder / "confirm", studies.TRIED, "confirm", 3)
+    studies.write_candidates(folder / "confirm", studies.TRIED, "confirm", 3)
     again = {**studies.TRIED, "filters=48": (CnnConfig(filters=(48,)), 0.7)}
-    studies.write_arms(folder / "confirm-all-images", again, "confirm", 3)
+    studies.write_candidates(folder / "confirm-all-images", again, "confirm", 3)
 
     show = ["show", "searched", "--directory", str(tmp_path)]
     printed = CliRunner().invoke(cli, show).stdout
@@ -227,7 +238,7 @@ def test_both_confirmations_are_shown_the_one_on_all_images_first(tmp_path):
 def test_what_the_first_has_on_fresh_seeds_is_quoted(tmp_path):
     """Its mean, its spread and its seeds, on the page of the search and on its own."""
     folder = studies.write_study(tmp_path, "searched", n=6)
-    inner = studies.write_arms(folder / "confirm", studies.TRIED, "confirm", 3)
+    inner = studies.write_candidates(folder / "confirm", studies.TRIED, "confirm", 3)
     tests = read_study(inner).executions.groupby("trial")["test_accuracy"]
     mean, sd = 100 * tests.mean()[1], 100 * tests.std()[1]
     said = (
@@ -257,14 +268,14 @@ def _predict(folder, accuracies):
 
 
 def test_seeds_count_once_their_look_is_complete(tmp_path):
-    """A look that is under way shows the last one, with every arm in the level."""
+    """A look that is under way shows the last one, with all candidates in the level."""
     folder = tmp_path / "tried"
-    arms = look([], changed(BASELINE, ["filters=8"], "baseline"), 3)
-    _session(folder, Arithmetic(), _settings(arms))
-    more = look(arms, changed(BASELINE, ["filters=8"], "baseline"), 5)
+    candidates = look([], changed(BASELINE, ["filters=8"], "baseline"), 3)
+    session(folder, Arithmetic(), _settings(candidates))
+    more = look(candidates, changed(BASELINE, ["filters=8"], "baseline"), 5)
     more = look(more, changed(BASELINE, ["units=8"], "baseline"), 3)
     with pytest.raises(Interrupt):
-        _session(folder, Arithmetic(dies_after=9), _settings(more))
+        session(folder, Arithmetic(dies_after=9), _settings(more))
     _predict(folder, {0: 0.5, 1: 0.62, 2: 0.5})
     counts = [
         len([e for e in t.executions if e.is_final])
@@ -272,22 +283,22 @@ def test_seeds_count_once_their_look_is_complete(tmp_path):
     ]
     assert max(counts) > 3
 
-    arm = results.outcome(folder).facts["arms"][1]
-    assert arm["level"] == pytest.approx(1 - 0.025 / 2)
-    _session(folder, Arithmetic(), _settings(more))
+    candidate = results.outcome(folder).facts["candidates"][1]
+    assert candidate["level"] == pytest.approx(1 - 0.025 / 2)
+    session(folder, Arithmetic(), _settings(more))
     _predict(folder, {0: 0.5, 1: 0.62, 2: 0.5})
-    arm = results.outcome(folder).facts["arms"][1]
-    assert arm["level"] == pytest.approx(1 - 0.0125 / 2)
+    candidate = results.outcome(folder).facts["candidates"][1]
+    assert candidate["level"] == pytest.approx(1 - 0.0125 / 2)
 
 
 def test_the_verdict_is_about_what_was_asked(tmp_path):
-    """Another arm, however far ahead, neither leads nor holds a look up."""
+    """Another candidate, however far ahead, neither leads nor holds a look up."""
     folder = tmp_path / "tried"
-    arms = look([], changed(BASELINE, ["filters=8"], "baseline"), 3)
+    candidates = look([], changed(BASELINE, ["filters=8"], "baseline"), 3)
     now = changed(BASELINE, ["units=8"], "baseline")
-    _session(folder, Arithmetic(), _settings(look(arms, now, 3)))
+    session(folder, Arithmetic(), _settings(look(candidates, now, 3)))
     _predict(folder, {0: 0.5, 1: 0.51, 2: 0.7})
-    asked = results.outcome(folder, [dict(arm.config) for arm in now])
+    asked = results.outcome(folder, [dict(candidate.config) for candidate in now])
     assert asked.lines[0].startswith("units=8 is better than the baseline")
     assert asked.is_settled
     assert not results.outcome(folder).is_settled
@@ -298,11 +309,11 @@ def test_the_verdict_is_about_what_was_asked(tmp_path):
 def test_too_few_seeds_count_no_winners(tmp_path):
     """The page's first words keep to what a sentence would say."""
     changes = (changed(BASELINE, [c], "baseline") for c in ("filters=8", "units=8"))
-    arms: list[Arm] = []
+    candidates: list[Candidate] = []
     for change in changes:
-        arms = look(arms, change, 1)
+        candidates = look(candidates, change, 1)
     folder = tmp_path / "tried"
-    _session(folder, Arithmetic(), _settings(arms))
+    session(folder, Arithmetic(), _settings(candidates))
     _predict(folder, {0: 0.5, 1: 0.62, 2: 0.7})
     lead = results.verdict(read_study(folder)).lead
     assert "better" not in lead
@@ -311,9 +322,9 @@ def test_too_few_seeds_count_no_winners(tmp_path):
 
 def test_a_first_config_that_failed_is_said(tmp_path):
     """Nothing can be set against it, whatever the others have."""
-    arms = look([], changed(BASELINE, ["filters=8"], "baseline"), 1)
+    candidates = look([], changed(BASELINE, ["filters=8"], "baseline"), 1)
     folder = tmp_path / "tried"
-    _session(folder, Arithmetic(), _settings(arms))
+    session(folder, Arithmetic(), _settings(candidates))
     path = folder / "trials/0000.json"
     record = json.loads(path.read_text(encoding="utf-8"))
     record |= {"status": "failed", "error": "out of memory"}
@@ -325,9 +336,9 @@ def test_a_first_config_that_failed_is_said(tmp_path):
 @pytest.mark.parametrize("seeds", [1, 2, 3])
 def test_too_few_seeds_give_no_verdict(tmp_path, seeds):
     """One shows two networks, two nothing; three the first verdict."""
-    arms = look([], changed(BASELINE, ["filters=8"], "baseline"), seeds)
+    candidates = look([], changed(BASELINE, ["filters=8"], "baseline"), seeds)
     folder = tmp_path / "tried"
-    _session(folder, Arithmetic(), _settings(arms))
+    session(folder, Arithmetic(), _settings(candidates))
     _predict(folder, {0: 0.5, 1: 0.62})
     outcome = results.outcome(folder)
     line = outcome.lines[0]

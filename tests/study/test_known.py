@@ -15,6 +15,7 @@ from tuner.study.folder import NotAStudyError, Study
 from tuner.study.known import best_config, own_space, read_configs
 from tuner.study.record_files import read_study as read_record
 from tuner.study.record_files import write_study as write_record
+from tuner.study.records import SpaceRecord
 from tuner.study.settings import SettingsError, StudySettings
 
 
@@ -68,7 +69,7 @@ def test_a_study_keeps_the_base_that_it_began_with(tmp_path):
     old = CnnConfig(filters=(7,)).to_dict()
     record = read_record(tmp_path / "new")
     asked = StudySettings("hyperparams", base=old, base_study="arch")
-    write_record(tmp_path / "new", replace(record, settings=asked.to_dict()))
+    write_record(tmp_path / "new", replace(record, settings=asked))
     assert best_config(tmp_path, "arch", tmp_path / "new") == (old, "arch")
     fresh, _ = best_config(tmp_path, "arch", None)  # with --overwrite
     assert fresh != old
@@ -93,8 +94,8 @@ def test_a_study_reads_its_own_copy_of_a_users_file(tmp_path):
     found = {"declared": None, "has_fit": False, "draws_epochs": False}
     folder = write_study(tmp_path, n=1)
     study = Study.open(folder)
-    space = {"name": "mine", "source": searched.source, "own": found}
-    study.update(settings=StudySettings(str(path)).to_dict(), space=space)
+    space = SpaceRecord("mine", source=searched.source, user_code=found)
+    study.update(settings=StudySettings(str(path)), space=space)
     assert own_space(study).model == searched.model
     path.write_text("def build_model(hp): pass\n", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"mine.py must be as .* has changed"):

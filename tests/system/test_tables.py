@@ -18,7 +18,7 @@ def folders(tmp_path_factory):
     runs = tmp_path_factory.mktemp("runs")
     return [
         studies.write_study(runs, "a" * 90, n=12, failures=0.3, space="hyperparams"),
-        studies.write_arms(
+        studies.write_candidates(
             runs / "tried",
             {
                 f"{name} kernel_size=5 units=64,128": v

@@ -227,9 +227,9 @@ def test_a_gpu_that_is_not_there_is_said(data_folder, tmp_path):
 def test_a_worker_ends_with_its_driver(data_folder, tmp_path):
     """However the driver dies, no orphan keeps training."""
     code = (
-        "import sys, time; sys.path.insert(0, 'tests')\n"
+        "import sys, time; sys.path[:0] = ['tests', 'tests/workers']\n"
         "from pathlib import Path\n"
-        "from test_workers import LONG, task\n"
+        "from test_local import LONG, task\n"
         "from tuner.workers.local import LocalWorkers\n"
         "if __name__ == '__main__':\n"
         "    w = LocalWorkers(Path(sys.argv[1]), print, 'cpu')\n"

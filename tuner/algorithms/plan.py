@@ -52,9 +52,12 @@ class Plan:
                 reached = rung.epochs
         return total
 
-    def to_lists(self) -> list[list[list[int]]]:
-        """Give brackets as lists of [configs, epochs], for a record."""
-        return [[[r.configs, r.epochs] for r in rungs] for rungs in self.brackets]
+    def to_tuples(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """Give brackets as rungs of (configs, epochs), for a record."""
+        return tuple(
+            tuple((rung.configs, rung.epochs) for rung in rungs)
+            for rungs in self.brackets
+        )
 
 
 def plan(max_epochs: int, min_epochs: int = 1, max_configs: int | None = None) -> Plan:

@@ -1,4 +1,4 @@
-"""What `tune confirm`, `tune try` and `tune noise` train: arms, and their settings."""
+"""What `tune confirm`, `tune try` and `tune noise` train: candidates, and settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from search_spaces.config import BASELINE, CnnConfig
 from search_spaces.user_code import Config, OwnConfig
-from tuner.study.candidates import Arm
+from tuner.study.candidates import Candidate
 from tuner.study.folder import NotAStudyError, Study
 from tuner.study.ranking import best_first
 from tuner.study.settings import SettingsError, StudySettings
@@ -19,7 +19,7 @@ from tuner.study.settings import SettingsError, StudySettings
 _LISTS = {"filters": "conv_layers", "units": "dense_layers"}
 
 
-def finalists(study: Study, trials: Sequence[int], top: int) -> list[Arm]:
+def finalists(study: Study, trials: Sequence[int], top: int) -> list[Candidate]:
     """Choose what to confirm: trial 0, then the best by validation, or those named.
 
     Args:
@@ -47,7 +47,7 @@ def finalists(study: Study, trials: Sequence[int], top: int) -> list[Arm]:
         )
     chosen = list(trials) or [t.trial for t in ranked if t.trial][:top]
     others = [
-        _arm(first, study.trials[number].config, _named(study, number))
+        _candidate(first, study.trials[number].config, _named(study, number))
         for number in dict.fromkeys(chosen)
         if dict(study.trials[number].config) != dict(first.config)
     ]
@@ -59,8 +59,8 @@ def finalists(study: Study, trials: Sequence[int], top: int) -> list[Arm]:
     return [first, *others]
 
 
-def changed(base: Config, changes: Sequence[str], name: str) -> list[Arm]:
-    """Make two arms: a config, and the same with some values changed.
+def changed(base: Config, changes: Sequence[str], name: str) -> list[Candidate]:
+    """Make two candidates: a config, and the same with some values changed.
 
     Args:
         base: What the changes are made to.
@@ -96,39 +96,38 @@ def changed(base: Config, changes: Sequence[str], name: str) -> list[Arm]:
             f"A change must change something, and {' '.join(changes)} is what {name} "
             "has already. Try another value."
         )
-    first = Arm(name, base.to_dict(), {})
-    return [first, _arm(first, config.to_dict(), " ".join(changes))]
+    first = Candidate(name, base.to_dict(), {})
+    return [first, _candidate(first, config.to_dict(), " ".join(changes))]
 
 
-def known_arms(folder: Path) -> list[Arm]:
-    """List the arms of a study of arms; none where it is not there yet."""
+def known_candidates(folder: Path) -> list[Candidate]:
+    """List the candidates that a study compares; none where it is not there yet."""
     if not (folder / "study.json").exists():
         return []
-    stored = Study.open(folder).record.settings
-    return [Arm.from_dict(arm) for arm in stored.get("arms", ())]
+    return list(Study.open(folder).record.settings.candidates)
 
 
 def settings_for(
     kind: str,
-    arms: Sequence[Arm],
+    candidates: Sequence[Candidate],
     like: StudySettings,
     how: Mapping[str, Any],
 ) -> StudySettings:
-    """Make the settings of a study of arms.
+    """Make the settings of a study that compares candidates.
 
     Args:
         kind: "confirm", "try" or "noise".
-        arms: All of them, arm 0 first.
+        candidates: All of them, candidate 0 first.
         like: Whose data and training apply.
         how: Options that say where and how long to train.
     """
     return replace(
         like,
         kind=kind,
-        arms=[arm.to_dict() for arm in arms],
+        candidates=tuple(candidates),
         algorithm="random",
         max_trials=None,
-        epochs=arms[0].config["epochs"],
+        epochs=candidates[0].config["epochs"],
         executions=1,
         baseline=True,
         keep_models=0,
@@ -143,20 +142,20 @@ def settings_for(
     )
 
 
-def _trial_0(study: Study) -> Arm:
+def _trial_0(study: Study) -> Candidate:
     """Take what the study's trials are set against, also where it was not trained."""
     first = study.trials.get(0)
     settings = study.record.settings
     if first is not None:
-        return Arm(first.name or "baseline", first.config, {})
-    if "own" in study.record.space:
+        return Candidate(first.name or "baseline", first.config, {})
+    if study.record.space.user_code is not None:
         raise SettingsError(
             f"Study {study.name} must have its trial 0 to compare with, and it has "
             "none. Search without --no-baseline."
         )
-    base = CnnConfig.from_dict(settings["base"]) if settings.get("base") else BASELINE
-    config = replace(base, epochs=settings["epochs"])
-    return Arm("baseline", config.to_dict(), {})
+    base = CnnConfig.from_dict(settings.base) if settings.base else BASELINE
+    config = replace(base, epochs=settings.epochs or base.epochs)
+    return Candidate("baseline", config.to_dict(), {})
 
 
 def _named(study: Study, number: int) -> str:
@@ -164,9 +163,9 @@ def _named(study: Study, number: int) -> str:
     return f"trial {number}" + (f" {name}" if name else "")
 
 
-def _arm(first: Arm, config: Mapping[str, Any], name: str) -> Arm:
+def _candidate(first: Candidate, config: Mapping[str, Any], name: str) -> Candidate:
     differing = {k: v for k, v in config.items() if first.config.get(k) != v}
-    return Arm(name, dict(config), differing)
+    return Candidate(name, dict(config), differing)
 
 
 def _names(base: Config) -> list[str]:

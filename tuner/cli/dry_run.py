@@ -4,70 +4,90 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
 from tuner.search.timing import measured
 from tuner.study import words
+from tuner.study.records import PlanRecord
 from tuner.study.settings import StudySettings
 
 
-def plan_and_time(
-    settings: StudySettings, say: Callable[[str], None]
-) -> dict[str, Any]:
+class DryRun(NamedTuple):
+    """What a search would do, and how long it would take.
+
+    Attributes:
+        plan: As a study's record has it.
+        notes: What a user should know of the plan.
+        points: Distinct points of the space, or None where it is continuous.
+        device: What one worker trains on.
+        workers: How many train side by side.
+        seconds: Wall time of the whole study, or None if no config could be timed.
+        timed: How many configs were timed.
+    """
+
+    plan: PlanRecord
+    notes: tuple[str, ...]
+    points: int | None
+    device: str
+    workers: int
+    seconds: float | None
+    timed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values, for `--json`."""
+        rest = {name: v for name, v in self._asdict().items() if name != "plan"}
+        return {**asdict(self.plan), **rest}
+
+
+def plan_and_time(settings: StudySettings, say: Callable[[str], None]) -> DryRun:
     """Plan a study and time a few steps of a few of its configs.
 
     Args:
         settings: What would be searched.
         say: Gets notes while it works, which takes about half a minute.
-
-    Returns:
-        Plain values: `trials`, `epochs` and `brackets` as in a study's plan,
-        `points` of the space (None where it is continuous), `device`, `workers` side
-        by side, `seconds` that the whole study will take, and `timed` configs.
     """
     with measured(settings, say) as speed:
-        return {
-            **speed.plan.to_dict(),
-            "notes": list(speed.plan.notes),
-            "points": speed.plan.points,
-            "device": speed.ready.device,
-            "workers": speed.workers,
-            "seconds": speed.study_s(),
-            "timed": len(speed.timed),
-        }
+        return DryRun(
+            plan=speed.plan.record(),
+            notes=speed.plan.notes,
+            points=speed.plan.points,
+            device=speed.ready.device,
+            workers=speed.workers,
+            seconds=speed.study_s(),
+            timed=len(speed.timed),
+        )
 
 
-def lines(plan: dict[str, Any], settings: StudySettings) -> list[str]:
-    """Say a plan in words."""
-    points = plan["points"]
-    size = "continuous" if points is None else f"{points:,} points"
+def lines(dry: DryRun, settings: StudySettings) -> list[str]:
+    """Say it in words."""
+    size = "continuous" if dry.points is None else f"{dry.points:,} points"
     out = [
         f"Space     {settings.space}, {size}",
-        f"Plan      {_most(plan, settings)}",
+        f"Plan      {_most(dry.plan, settings)}",
     ]
-    out += [f"          {line}" for line in words.brackets(plan.get("brackets", []))]
-    out += [f"          {note}" for note in plan["notes"]]
-    out.append(f"Device    {plan['device']}, {plan['workers']} at a time")
-    if plan["seconds"] is None:
+    out += [f"          {line}" for line in words.brackets(dry.plan.brackets)]
+    out += [f"          {note}" for note in dry.notes]
+    out.append(f"Device    {dry.device}, {dry.workers} at a time")
+    if dry.seconds is None:
         out.append("Estimate  none: no config of this space could be timed here")
         return out
-    whole, given = plan["seconds"], settings.in_s or math.inf
+    limit = settings.in_s or math.inf
     out.append(
-        f"Estimate  about {words.about(min(whole, given))}, from steps of "
-        f"{plan['timed']} configs"
+        f"Estimate  about {words.about(min(dry.seconds, limit))}, from steps of "
+        f"{dry.timed} configs"
     )
-    if whole > given:
-        out.append(
-            f"          No more trials start then; all would take {words.about(whole)}."
-        )
+    if dry.seconds > limit:
+        whole = words.about(dry.seconds)
+        out.append(f"          No more trials start then; all would take {whole}.")
     return out
 
 
-def _most(plan: dict[str, Any], settings: StudySettings) -> str:
+def _most(plan: PlanRecord, settings: StudySettings) -> str:
     """Say how many trials and epochs there are at most; a list counts its first too."""
     if settings.space == "published":
-        return f"{plan['trials'] + 1} experiments, {plan['epochs']:,} epochs"
+        return f"{(plan.trials or 0) + 1} experiments, {plan.epochs:,} epochs"
     besides = ", besides the baseline" if settings.baseline else ""
-    trials = words.several(plan["trials"], "trial")
-    epochs = words.several(plan["epochs"], "epoch")
+    trials = words.several(plan.trials or 0, "trial")
+    epochs = words.several(plan.epochs or 0, "epoch")
     return f"{settings.algorithm}, {trials}, {epochs} at most{besides}"

@@ -23,7 +23,7 @@ from tuner.cli.console import (
     with_seeds,
 )
 from tuner.cli.options import data_options, how_options, seeds_option
-from tuner.study.candidates import AUTO, Arm, look
+from tuner.study.candidates import AUTO, Candidate, look
 from tuner.system.files import CONFIRM
 
 if TYPE_CHECKING:
@@ -147,35 +147,35 @@ def _searched(directory: Path, name: str) -> Study:
     from tuner.study.folder import Study, find_study
 
     study = Study.open(find_study(directory, name))
-    if study.record.settings.get("arms"):
+    if study.record.settings.candidates:
         fail(
             USAGE,
-            f"{study.name} holds given configs, whose seeds are these already. Name a "
+            f"{study.name} compares given configs, and was not searched. Name a "
             "study that was searched, or add seeds by its own command: "
             f"{study.record.command}",
         )
     return study
 
 
-def _first(source: Study | None, folder: Path, options: Options) -> Arm:
-    """Give arm 0: the baseline, or a study's best, as long as its tries go on."""
+def _first(source: Study | None, folder: Path, options: Options) -> Candidate:
+    """Give candidate 0: the baseline, or a study's best, as long as its tries go on."""
     from search_spaces.config import BASELINE
-    from tuner.cli.candidates import known_arms
+    from tuner.cli.candidates import known_candidates
     from tuner.study.known import best_config
 
     epochs = options.pop("epochs")
     if source is None:
         config = replace(BASELINE, epochs=epochs or BASELINE.epochs)
-        return Arm("baseline", config.to_dict(), {})
+        return Candidate("baseline", config.to_dict(), {})
     given = [f"--{n.replace('_', '-')}" for n in _OF_A_RESULT if options[n] is not None]
     if given:
         fail(USAGE, f"--base brings its study's own: leave out {' and '.join(given)}.")
-    known = [] if options["overwrite"] else known_arms(folder)
+    known = [] if options["overwrite"] else known_candidates(folder)
     if known and epochs in (None, known[0].config["epochs"]):
         return known[0]
     best, name = best_config(source.folder.parent, source.folder.name, None)
     best = best | ({"epochs": epochs} if epochs else {})
-    return Arm(f"best of {name}", best, {})
+    return Candidate(f"best of {name}", best, {})
 
 
 def _like(source: Study | None, options: Options) -> StudySettings:
@@ -186,12 +186,15 @@ def _like(source: Study | None, options: Options) -> StudySettings:
         from tuner.study.known import own_space
 
         settings = source.record.settings
-        data = options["data"] or settings.get("data")
-        changed = {"data": data, "space": _SPACE}
+        data = options["data"] or settings.data
         if own_space(source):  # theirs may have changed or gone since
-            changed |= {"space": settings["space"]}
-            changed |= {"kept_space": str(source.space_file)}
-        return StudySettings.from_dict({**settings, **changed})
+            return replace(
+                settings,
+                data=data,
+                space=settings.space,
+                kept_space=str(source.space_file),
+            )
+        return replace(settings, data=data, space=_SPACE)
     if options["dataset"] and options["data"]:
         fail(USAGE, "--dataset and --data exclude each other. Leave one out.")
     given = {n: options[n] for n in _OF_A_RESULT if options[n] is not None}
@@ -201,7 +204,7 @@ def _like(source: Study | None, options: Options) -> StudySettings:
 
 
 def _folder(kind: str, source: Study | None, options: Options) -> Path:
-    """Say where a study of arms lies: within the study that it starts from."""
+    """Say where a comparison lies: within the study that it starts from."""
     name: str | None = options["name"]
     check_study_name(name)
     if source:
@@ -216,7 +219,7 @@ def _folder(kind: str, source: Study | None, options: Options) -> Path:
 
 def _look(
     folder: Path,
-    asked: list[Arm],
+    asked: list[Candidate],
     seeds: int | None,
     *,
     kind: str,
@@ -226,13 +229,13 @@ def _look(
     """Train what is asked for, look by look, and say what it shows."""
     from reports.pages import fresh_seeds as results
     from tuner.cli import run
-    from tuner.cli.candidates import known_arms, settings_for
+    from tuner.cli.candidates import known_candidates, settings_for
     from tuner.cli.pages import Pages
 
     how = {name: options[name] for name in _HOW}
     how |= {f"{name}_s": options[name] for name in ("time_limit", "trial_timeout")}
     overwrite = options.get("overwrite", False)
-    known = [] if overwrite else known_arms(folder)
+    known = [] if overwrite else known_candidates(folder)
     numbers = [seeds] if seeds else [n for n in AUTO if n >= _fewest(known, asked)]
     deadline = time.monotonic() + (options["time_limit"] or math.inf)
     with Pages(folder, wanted=options["report"]) as pages:
@@ -248,7 +251,7 @@ def _look(
                 verbosity=-1 if options["quiet"] else int(options["verbose"]),
             )
             overwrite = False
-            configs = [dict(arm.config) for arm in asked]
+            configs = [dict(candidate.config) for candidate in asked]
             outcome = results.outcome(folder, configs, width())
             if outcome.state != "completed" or outcome.is_settled:
                 break
@@ -268,29 +271,29 @@ def _look(
 
 
 def _next(folder: Path, outcome: Outcome) -> str:
-    """Give the command that goes on from what a study of arms shows."""
+    """Give the command that goes on from what a comparison shows."""
     from tuner.study.folder import Study
 
     if outcome.state != "completed":
         return command_line()
     if outcome.seeds_to_settle and outcome.seeds_to_settle <= _MOST_SEEDS:
         return with_seeds(command_line(), outcome.seeds_to_settle)
-    arms = Study.open(folder)
+    compared = Study.open(folder)
     if folder.name not in CONFIRM:
         if outcome.better is None:
-            return arms.command("show")
-        return arms.command("export", outcome.better, "--script")
+            return compared.command("show")
+        return compared.command("export", outcome.better, "--script")
     searched = Study.open(folder.parent)
     best = outcome.better
     if best is None and outcome.is_settled:
         best = 0  # nothing is better than what it began with
     for number, trial in sorted(searched.trials.items()):
-        if best is not None and trial.config == arms.trials[best].config:
+        if best is not None and trial.config == compared.trials[best].config:
             return searched.command("export", number)
     return searched.command("show")
 
 
-def _fewest(known: list[Arm], asked: list[Arm]) -> int:
-    """Count the seeds that all of the asked arms have already."""
-    configs = {arm.key: arm.seeds for arm in known}
-    return min(configs.get(arm.key, 0) for arm in asked[1:])
+def _fewest(known: list[Candidate], asked: list[Candidate]) -> int:
+    """Count the seeds that all of the asked candidates have already."""
+    seeds = {candidate.key: candidate.seeds for candidate in known}
+    return min(seeds.get(candidate.key, 0) for candidate in asked[1:])

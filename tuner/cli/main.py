@@ -225,9 +225,9 @@ class _Given(NamedTuple):
 
 
 def _given_configs(folder: Path) -> _Given:
-    from tuner.cli.candidates import known_arms
+    from tuner.cli.candidates import known_candidates
 
-    if known_arms(folder):
+    if known_candidates(folder):
         from reports.pages.fresh_seeds import outcome
 
         found = outcome(folder, width=width())
@@ -235,7 +235,7 @@ def _given_configs(folder: Path) -> _Given:
     given = _Given({}, [])
     names = zip(CONFIRM, ("confirmed", "confirmed_all_images"), strict=True)
     for name, key in reversed(list(names)):  # on all images is more, and first
-        if known_arms(folder / name):
+        if known_candidates(folder / name):
             from reports.pages.fresh_seeds import outcome, trained_again
 
             found = outcome(folder / name, width=width())
@@ -347,6 +347,6 @@ def _dry_run(settings: Any, folder: Path, *, overwrite: bool, as_json: bool) -> 
         refuse_changed_settings(settings, folder)
     plan = dry_run.plan_and_time(settings, say)
     if as_json:
-        print_json(plan)
+        print_json(plan.to_dict())
     else:
         print_lines(dry_run.lines(plan, settings))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from tuner.data.dataset import Dataset
 from tuner.study import words
+from tuner.study.candidates import Candidate
 from tuner.study.folder import Study
 from tuner.study.ranking import best_first, score
 from tuner.study.records import TrialRecord
@@ -83,20 +84,18 @@ class Terminal:
         self._say(f"{self._data_line}   Device  {ready.device}")
         if ready.note:
             self._say(f"Runs  {ready.note}")
-        brackets = study.record.plan.get("brackets", [])
+        brackets = study.record.plan.brackets
         for line in words.brackets(brackets):
             self._say("  " + line)
         if brackets:
             self._say("  Epochs are the fidelity, so the space leaves them out.")
         settings = study.record.settings
-        if settings.get("audit"):
-            self._say(
-                f"  Then the audit: {settings['audit']} of the dropped, to the end."
-            )
-        if settings.get("base_study"):
-            self._say(f"Trial 0 is the best of study {settings['base_study']}.")
-        if settings.get("enqueue"):
-            self._say(f"Enqueued configs come first: {len(settings['enqueue'])}.")
+        if settings.audit:
+            self._say(f"  Then the audit: {settings.audit} of the dropped, to the end.")
+        if settings.base_study:
+            self._say(f"Trial 0 is the best of study {settings.base_study}.")
+        if settings.enqueue:
+            self._say(f"Enqueued configs come first: {len(settings.enqueue)}.")
         if resumed:
             done = sum(t.status != "running" for t in study.trials.values())
             self._say(f"Goes on after {words.several(done, 'finished trial')}.")
@@ -139,7 +138,7 @@ class Terminal:
         else:
             ranked = best_first(study.trials.values(), study.record.settings)
             is_best = len(ranked) > 1 and ranked[0].trial == trial.trial
-            mark = "  * best" if is_best and not self._has_arms else ""
+            mark = "  * best" if is_best and not self._has_candidates else ""
             self._say_line(f"  {self._label(trial)} {self._result(trial)}", mark)
         if trial.trial == 0 and not self._gets_more_seeds(trial):
             self._say_what_the_rest_takes()
@@ -179,9 +178,9 @@ class Terminal:
             value = numbers.number(score(trial, objective.name), 4)
             chosen_by = f"{objective.name} {value}  "
         what = words.trial(trial, self._opened().record.space)
-        if self._has_arms:
+        if self._has_candidates:
             what = f"{words.several(len(trial.executions), 'seed')}   {trial.name}"
-        if "brackets" in self._opened().record.plan:  # a rung's end
+        if self._opened().record.plan.brackets:  # a rung's end
             what = f"epoch {trial.rungs[-1].epochs}  {what}"
         return (
             f"{chosen_by}{shown[0]} {words.points(shown[1]):>4}"
@@ -191,23 +190,20 @@ class Terminal:
 
     def _gets_more_seeds(self, trial: TrialRecord) -> bool:
         """Whether a trial goes on with its next seed: its line comes with the last."""
-        settings = self._opened().record.settings
-        wanted = settings.get("executions", 1)
-        if settings.get("arms"):
-            wanted = settings["arms"][trial.trial]["looks"][-1]
+        wanted = self._opened().record.settings.seeds(trial.trial)
         return trial.status == "completed" and len(trial.executions) < wanted
 
     def _label(self, trial: TrialRecord) -> str:
         if trial.trial == 0:
             return " base"
         record = self._opened().record
-        if record.settings.get("in_s"):  # the clock ends it
+        if record.settings.in_s:  # the clock ends it
             return f"{trial.trial:>5}"
-        return f"{trial.trial:>2}/{record.plan['trials']}"
+        return f"{trial.trial:>2}/{record.plan.trials}"
 
     @property
-    def _has_arms(self) -> bool:
-        return bool(self._opened().record.settings.get("arms"))
+    def _has_candidates(self) -> bool:
+        return bool(self._opened().record.settings.candidates)
 
     def _outlook(self) -> str:
         study = self._opened()
@@ -310,12 +306,12 @@ def _wrapped(text: str, width: int | None) -> list[str]:
     return [part for line in lines for part in wrapper.wrap(line) or [""]]
 
 
-def _arms(settings: Mapping[str, Any]) -> str:
+def _candidates(candidates: Sequence[Candidate]) -> str:
     """Say how many configs are trained on how many seeds."""
-    first, *others = settings["arms"]
-    seeds = max(arm["looks"][-1] for arm in settings["arms"])
+    first, *others = candidates
+    seeds = max(candidate.seeds for candidate in candidates)
     configs = words.several(len(others), "config")
-    against = f"{configs} against {first['name']}, " if others else f"{first['name']}, "
+    against = f"{configs} against {first.name}, " if others else f"{first.name}, "
     split = "with its own split" if seeds == 1 else "each with its own split"
     return f"{against}{words.several(seeds, 'seed')}, {split}"
 
@@ -324,26 +320,26 @@ def _plan(study: Study) -> str:
     """Say in one line what will be searched."""
     record = study.record
     settings, plan = record.settings, record.plan
-    if settings.get("arms"):
-        return _arms(settings)
-    if record.space["name"] == "published":
-        return f"the {plan['trials'] + 1} published experiments"
-    if "brackets" in plan:
+    if settings.candidates:
+        return _candidates(settings.candidates)
+    if record.space.is_published:
+        return f"the {(plan.trials or 0) + 1} published experiments"
+    if plan.brackets:
         return (
-            f"Hyperband, {plan['trials']} configs, {plan['epochs']:,} epochs in "
-            f"{len(plan['brackets'])} brackets"
+            f"Hyperband, {plan.trials} configs, {plan.epochs:,} epochs in "
+            f"{len(plan.brackets)} brackets"
         )
-    each = words.several(settings["epochs"], "epoch")
-    if record.space.get("own", {}).get("draws_epochs"):
+    each = words.several(settings.epochs or 0, "epoch")
+    if record.space.draws_epochs:
         each = "the epochs that their fit draws"
-    for h in record.space["hyperparameters"]:
-        if h["name"] == "epochs":
-            ends = (h["min"], h["max"]) if "min" in h else sorted(h["values"])
+    for h in record.space.hyperparameters:
+        if h.name == "epochs":
+            ends = (h.min, h.max) if h.choices is None else sorted(h.choices)
             each = f"{ends[0]} to {ends[-1]} epochs"
-    if settings.get("patience"):
-        each += f", patience {settings['patience']}"
+    if settings.patience:
+        each += f", patience {settings.patience}"
     known = {"random": "random search", "bayesian": "Bayesian search", "grid": "grid"}
-    search = known[settings["algorithm"]]
-    if settings.get("in_s"):
-        return f"{search} for {words.about(settings['in_s'])}, trials of {each}"
-    return f"{search}, up to {words.several(plan['trials'], 'trial')} of {each}"
+    search = known[settings.algorithm]
+    if settings.in_s:
+        return f"{search} for {words.about(settings.in_s)}, trials of {each}"
+    return f"{search}, up to {words.several(plan.trials or 0, 'trial')} of {each}"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 from tuner.study import rungs, words
 from tuner.study.folder import Study
 from tuner.study.objective import Objective
 from tuner.study.ranking import best_first, score
-from tuner.study.records import MEASURES, SCHEMA, Execution, TrialRecord
+from tuner.study.records import MEASURES, SCHEMA, Execution, SpaceRecord, TrialRecord
 from tuner.system import locks, numbers
 from tuner.system.tables import blocks, table
 
@@ -30,7 +29,7 @@ def state(study: Study) -> str:
 def has_result(study: Study) -> bool:
     """Whether a trial besides the baseline was completed, where any was trained."""
     trials = study.trials.values()
-    rest = [t for t in trials if t.trial or not study.record.settings.get("baseline")]
+    rest = [t for t in trials if t.trial or not study.record.settings.baseline]
     return any(t.status == "completed" for t in rest or trials)
 
 
@@ -161,7 +160,7 @@ def study_lines(study: Study, width: int | None = None) -> list[str]:
     unranked = len(study.trials) - len(ranked)
     shown = table(rows, width, lines=_ROW_LINES)
     lines = [f"Study {study.name}, {state(study)}", *shown]
-    if unranked and not record.data.get("validation"):
+    if unranked and not record.data.validation:
         lines.append("Without validation images no trial is ranked or chosen.")
     elif unranked:
         lines.append(
@@ -237,7 +236,7 @@ def _margin(study: Study, ranked: list[TrialRecord]) -> str:
         ahead = f"{words.points(first - second)} points"
     else:
         ahead = f"{abs(first - second):.4f}"
-    runs = study.record.settings["executions"]
+    runs = study.record.settings.executions
     trained = "once" if runs == 1 else f"{runs} times"
     second_best = f"trial {ranked[1].trial}"
     return f"{ahead} ahead of {second_best} in {objective.name}, each trained {trained}"
@@ -245,7 +244,7 @@ def _margin(study: Study, ranked: list[TrialRecord]) -> str:
 
 def _trial_row(
     trial: TrialRecord,
-    space: Mapping[str, Any],
+    space: SpaceRecord,
     chosen_by: tuple[str, ...],
     status: str,
 ) -> _Row:

@@ -14,7 +14,6 @@ from tuner.study.folder import NotAStudyError, Study, StudyError
 from tuner.study.known import own_space
 from tuner.study.ranking import best_first
 from tuner.study.records import TrialRecord
-from tuner.study.settings import StudySettings
 from tuner.study.tasks import (
     EpochEnd,
     State,
@@ -75,7 +74,7 @@ def write_model(
     Returns:
         A Python snippet that loads and uses the file.
     """
-    own, settings = own_space(study), StudySettings.from_dict(study.record.settings)
+    own, settings = own_space(study), study.record.settings
     execution = trial.executions[0]
     state = study.state(trial.trial, execution.execution)
     kept = execution.best_epoch or execution.epochs
@@ -112,7 +111,7 @@ def _save(study: Study, trial: TrialRecord, state: State, path: Path) -> None:
     from tuner.training.loop import restore
 
     data = study.record.data
-    shape, classes = tuple(data["input_shape"]), len(data["classes"])
+    shape, classes = data.shape, len(data.classes)
     model = build_model(CnnConfig.from_dict(trial.config), shape, classes)
     restore(model, state)
     probabilities = keras.layers.Softmax(name="probabilities")(model.output)
@@ -130,7 +129,7 @@ def _save_own(
     from tuner.training.loop import restore
 
     data = study.record.data
-    shape, classes = tuple(data["input_shape"]), len(data["classes"])
+    shape, classes = data.shape, len(data.classes)
     hp = user_models.hyperparameters(trial.config)
     network = user_models.network(own.model, hp, shape, classes)
     restore(network.model, state)
@@ -162,9 +161,9 @@ def train_again(
             f"Trial {task.trial}'s network was not kept: its {task.epochs} epochs are "
             "trained again from the seed."
         )
-        settings = StudySettings.from_dict(study.record.settings)
+        settings = study.record.settings
         data = load_data(settings, say)
-        if data.split != study.record.data["split"]:
+        if data.split != study.record.data.split:
             raise StudyError(
                 f"The data must be those of study {study.name}, but they have "
                 "changed. Put them back where the study's command found them."

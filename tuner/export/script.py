@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -170,7 +171,7 @@ def script(study: Study, trial: TrialRecord) -> str:
         return head + _own(study, trial, own, code, kept)
     config, data = CnnConfig.from_dict(trial.config), study.record.data
     return head + _CNN.format(
-        layers="\n".join(_lines(config, tuple(data["input_shape"]), data["classes"])),
+        layers="\n".join(_lines(config, data.input_shape, data.classes)),
         optimizer=_optimizer(config),
         seed=execution.seed,
         batch_size=config.batch_size,
@@ -183,15 +184,15 @@ def _recorded(study: Study, trial: TrialRecord) -> str:
     found = ", ".join(f"{a:.4f}" for a in accuracies if a is not None)
     data = study.record.data
     return (
-        f"Its test accuracy there was {found}, trained on {data['train']:,} images of\n"
-        f"{_text(data['name'])} and tested on {data['test']:,}."
+        f"Its test accuracy there was {found}, trained on {data.train:,} images of\n"
+        f"{_text(data.name)} and tested on {data.test:,}."
     )
 
 
 def _left(study: Study) -> str:
     """Say which training images the script has and the study's trainings had not."""
-    said = f"{study.record.data['validation']:,} for validation"
-    limit = study.record.settings.get("limit")
+    said = f"{study.record.data.validation:,} for validation"
+    limit = study.record.settings.limit
     return f"{said}, and all beyond {limit:,}" if limit else said
 
 
@@ -202,21 +203,23 @@ def _text(name: str) -> str:
 
 def _load(study: Study) -> str:
     settings, data = study.record.settings, study.record.data
-    if not settings.get("data"):
-        name = settings["dataset"]
+    if not settings.data:
+        name = settings.dataset
         return _DIGITS if name == "digits" else _KERAS.format(name=name)
-    path = str(Path(settings["data"]).resolve())
+    path = str(Path(settings.data).resolve())
     if path.endswith(".npz"):
         return _NPZ.format(path=path)
-    height, width, channels = data["input_shape"]
+    height, width, channels = data.input_shape
     mode = "rgb" if channels == 3 else "grayscale"
-    share = settings.get("test_split")
+    share = settings.test_split
     rest = _WITHOUT_TEST if share else _WITH_TEST
     read = _FOLDER.format(mode=mode, size=(height, width))
     return read + rest.format(path=path, share=share)
 
 
-def _lines(config: CnnConfig, shape: tuple[int, ...], classes: list[str]) -> list[str]:
+def _lines(
+    config: CnnConfig, shape: tuple[int, ...], classes: Sequence[str]
+) -> list[str]:
     """Write the layers, each as a line of a list."""
     found = [f"keras.Input({shape})", "keras.layers.Rescaling(1 / 255)"]
     is_flat = False
@@ -256,7 +259,7 @@ def _own(
     study: Study, trial: TrialRecord, own: OwnSpace, code: str, epochs: int
 ) -> str:
     data = study.record.data
-    shape, classes = tuple(data["input_shape"]), len(data["classes"])
+    shape, classes = data.shape, len(data.classes)
     with quiet():
         from tuner.training import user_models
 
@@ -269,7 +272,7 @@ def _own(
     fit = _BY_ITS_FIT if own.model.has_fit else _BY_KERAS
     values: dict[str, Any] = dict(trial.config)
     return _OWN.format(
-        file=Path(study.record.settings["space"]).name,
+        file=Path(study.record.settings.space).name,
         beside=_beside(code, Path(own.model.origin or own.model.path)),
         code=code.strip() + "\n",
         seed=trial.executions[0].seed,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+
+from tuner.study.records import DataRecord
 
 _TEXT = """\
 {imports}
@@ -16,7 +17,7 @@ print({classes!r}[probabilities[0].argmax()])"""
 
 
 def load_snippet(
-    path: str, data: Mapping[str, Any], imports: Sequence[str] = (), options: str = ""
+    path: str, data: DataRecord, imports: Sequence[str] = (), options: str = ""
 ) -> str:
     """Write Python that loads a file of `tune export` and classifies an image.
 
@@ -25,15 +26,15 @@ def load_snippet(
 
     Args:
         path: The file.
-        data: `StudyRecord.data`.
+        data: The images that it was trained on.
         imports: Lines of Python that the file needs besides Keras.
         options: What `load_model` is given besides the file, as Python.
     """
-    shape = data.get("input_shape") or (32, 32, 3)
+    shape = data.input_shape or (32, 32, 3)
     return _TEXT.format(
         imports="\n".join(["import keras", "import numpy as np", *imports]),
         path=path,
         options=options,
         shape=", ".join(str(n) for n in (1, *shape)),
-        classes=[str(name) for name in data.get("classes") or ()],
+        classes=list(data.classes),
     )

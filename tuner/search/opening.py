@@ -5,18 +5,16 @@ from __future__ import annotations
 import platform
 import shlex
 import subprocess
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from tuner.algorithms.screening import Limits
 from tuner.data.dataset import Dataset
 from tuner.study.folder import Study, StudyChangedError
 from tuner.study.record_files import read_study, space_path
-from tuner.study.records import StudyRecord
+from tuner.study.records import DataRecord, PlanRecord, SpaceRecord, StudyRecord
 from tuner.study.settings import StudySettings, fingerprint
 from tuner.study.tasks import Ready
 from tuner.system.machine import cores, memory_bytes
@@ -30,7 +28,7 @@ def refuse_changed_settings(settings: StudySettings, folder: Path) -> None:
     """
     if not (folder / "study.json").exists():
         return
-    stored = StudySettings.from_dict(Study.open(folder).record.settings)
+    stored = Study.open(folder).record.settings
     asked, known = settings.identity(), stored.identity()
     # A base is named by its study; two bases of one study never meet here.
     changed = [n for n in asked if n != "base" and known.get(n) != asked[n]]
@@ -50,9 +48,9 @@ def open_or_create(
     settings: StudySettings,
     *,
     command: str,
-    space: Mapping[str, Any],
+    space: SpaceRecord,
     code: str | None,
-    plan: Mapping[str, Any],
+    plan: PlanRecord,
     limits: Limits,
     data: Dataset,
     ready: Ready,
@@ -63,9 +61,9 @@ def open_or_create(
         folder: The study's; locked by the caller.
         settings: What was asked for.
         command: Typed again, it goes on with the study.
-        space: As `StudyRecord.space` describes it.
+        space: What is searched.
         code: What the user's own file of the space says, or None.
-        plan: As `StudyRecord.plan` describes it.
+        plan: How much will be trained.
         limits: For a new study; an old one keeps its own.
         data: The images and their split.
         ready: What a worker said of itself.
@@ -73,12 +71,12 @@ def open_or_create(
     Raises:
         StudyChangedError: The study exists with another space, data or split.
     """
-    mark = fingerprint(settings, space, data.split)
+    mark = fingerprint(settings, space.to_dict(), data.split)
     if (folder / "study.json").exists():
         study = Study.open(folder, mend=True)
         if _mark(study.record) != mark:
             raise StudyChangedError(_changed(study, space, data))
-        study.update(settings=settings.to_dict(), plan=dict(plan), command=command)
+        study.update(settings=settings, plan=plan, command=command)
         study.keep_space(code)
         return study, True
     record = StudyRecord(
@@ -86,7 +84,7 @@ def open_or_create(
         state="running",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=command,
-        settings=settings.to_dict(),
+        settings=settings,
         space=space,
         data=_describe_data(data),
         fingerprint=mark,
@@ -117,34 +115,33 @@ def stored_limits(folder: Path) -> Limits | None:
 
 def _mark(record: StudyRecord) -> str:
     """Fingerprint a stored study as this version would."""
-    settings = StudySettings.from_dict(record.settings)
-    return fingerprint(settings, record.space, record.data["split"])
+    return fingerprint(record.settings, record.space.to_dict(), record.data.split)
 
 
-def _describe_data(data: Dataset) -> dict[str, Any]:
-    return {
-        "name": data.name,
-        "fingerprint": data.fingerprint,
-        "split": data.split,
-        "train": len(data.train),
-        "validation": len(data.validation),
-        "test": len(data.test),
-        "input_shape": list(data.input_shape),
-        "classes": list(data.classes),
-    }
+def _describe_data(data: Dataset) -> DataRecord:
+    return DataRecord(
+        name=data.name,
+        fingerprint=data.fingerprint,
+        split=data.split,
+        train=len(data.train),
+        validation=len(data.validation),
+        test=len(data.test),
+        input_shape=tuple(data.input_shape),
+        classes=tuple(data.classes),
+    )
 
 
-def _changed(study: Study, space: Mapping[str, Any], data: Dataset) -> str:
+def _changed(study: Study, space: SpaceRecord, data: Dataset) -> str:
     record, differences = study.record, []
     if record.space != space:
         differences.append("  the space: its hyperparameters, ranges or file changed")
-        if record.space["source"] and space_path(study.folder).exists():
-            files = (str(space_path(study.folder)), record.settings["space"])
+        if record.space.source and space_path(study.folder).exists():
+            files = (str(space_path(study.folder)), record.settings.space)
             kept = shlex.join(["cp", *files])
             differences.append(f"  ({kept} brings back what was searched)")
-    if record.data["fingerprint"] != data.fingerprint:
+    if record.data.fingerprint != data.fingerprint:
         differences.append("  the data: other images or labels")
-    elif record.data["split"] != data.split:
+    elif record.data.split != data.split:
         differences.append("  the split: other training or validation images")
     return _with_advice(record.study, differences)
 

@@ -30,8 +30,8 @@ from tuner.algorithms.base import Audit, Chain, ListProposer, Proposal, Proposer
 from tuner.algorithms.oracles import Bayesian, Hyperband, OracleProposer, RandomSearch
 from tuner.algorithms.screening import Limits, Screen, limits_for
 from tuner.search.workload import Workload, workload
-from tuner.study.candidates import Arm
 from tuner.study.objective import ALWAYS, Objective
+from tuner.study.records import Hyperparameter, PlanRecord, SpaceRecord
 from tuner.study.settings import SettingsError, StudySettings
 from tuner.system.seeds import derive_seed
 
@@ -67,7 +67,7 @@ class Plan:
     @property
     def is_list(self) -> bool:
         """Whether the trials are given, and nothing is proposed."""
-        return self.space.name == "published" or bool(self.settings.arms)
+        return self.space.name == "published" or bool(self.settings.candidates)
 
     @property
     def _tunes_epochs(self) -> bool:
@@ -144,46 +144,49 @@ class Plan:
         notes = (f"{said}.",) if is_small else ()
         return replace(self, hyperband=brackets, trials=brackets.configs, notes=notes)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Give the plan as plain values, as `StudyRecord.plan` describes them."""
+    def record(self) -> PlanRecord:
+        """Give what a study stores of the plan."""
         if self.is_list:
             epochs = sum(
                 p.config.epochs * self.settings.seeds(p.trial)
                 for p in self.given_trials()
             )
-            return {"trials": self.trials, "epochs": epochs}
+            return PlanRecord(self.trials, epochs)
         enqueued = self.settings.enqueue
-        plan: dict[str, Any] = {"trials": self.trials + len(enqueued)}
+        brackets: tuple[tuple[tuple[int, int], ...], ...] = ()
         if self.hyperband:
             epochs = self.hyperband.epochs
             epochs += self.settings.audit * self.space.base.epochs
-            plan["brackets"] = self.hyperband.to_lists()
+            brackets = self.hyperband.to_tuples()
         else:
             longest = self.space.base.epochs * (2 if self._tunes_epochs else 1)
             epochs = self.trials * longest
         epochs += sum(c.config.epochs for c in self._enqueued())
-        return plan | {"epochs": epochs * self.settings.executions}
+        epochs *= self.settings.executions
+        return PlanRecord(self.trials + len(enqueued), epochs, brackets)
 
-    def describe_space(self) -> dict[str, Any]:
-        """Give the space as plain values, as `StudyRecord.space` describes them."""
-        described: dict[str, Any] = {
-            "name": self.space.name,
-            "hyperparameters": describe(self.declared),
-            "size": self.points,
-            "source": self.space.source,
-        }
-        if isinstance(self.space, OwnSpace):
-            described["own"] = self.space.to_dict()
-        return described
+    def describe_space(self) -> SpaceRecord:
+        """Give what a study stores of the space."""
+        return SpaceRecord(
+            name=self.space.name,
+            hyperparameters=tuple(
+                map(Hyperparameter.from_dict, describe(self.declared))
+            ),
+            size=self.points,
+            source=self.space.source,
+            user_code=self.space.to_dict()
+            if isinstance(self.space, OwnSpace)
+            else None,
+        )
 
     def limits(
         self, shape: Shape, classes: int, *, on_gpu: bool, memory_bytes: int | None
     ) -> Limits:
         """Set how large a network this study proposes on a machine.
 
-        Of configs that were given, only what memory cannot hold is turned away.
+        Of candidates, only what memory cannot hold is rejected.
         """
-        if self.settings.arms:
+        if self.settings.candidates:
             on_gpu = True
         return limits_for(
             self.space.config({}),
@@ -210,7 +213,7 @@ class Plan:
             limits,
             shape,
             classes,
-            epochs=None if self._tunes_epochs else int(self.to_dict()["epochs"]),
+            epochs=None if self._tunes_epochs else self.record().epochs,
             trainings=self.trials * self.settings.executions,
         )
 
@@ -243,12 +246,11 @@ class Plan:
         return found
 
     def given_trials(self) -> list[Proposal]:
-        """List what no algorithm proposes: trial 0 and enqueued, the nine, arms."""
-        if self.settings.arms:
-            arms = map(Arm.from_dict, self.settings.arms)
+        """List what no algorithm proposes: trial 0, enqueued, the nine, candidates."""
+        if self.settings.candidates:
             return [
-                Proposal(i, arm.values, self.space.read(arm.config), name=arm.name)
-                for i, arm in enumerate(arms)
+                Proposal(i, c.values, self.space.read(c.config), name=c.name)
+                for i, c in enumerate(self.settings.candidates)
             ]
         if self.is_list:
             return [

@@ -140,7 +140,7 @@ def run_study(
                 command=command,
                 space=plan.describe_space(),
                 code=plan.space.code,
-                plan=plan.to_dict(),
+                plan=plan.record(),
                 limits=limits,
                 data=data,
                 ready=ready,
@@ -265,8 +265,8 @@ def discover(plan: Plan, workers: Workers, folder: Path | None) -> Plan:
         return plan
     if folder and (folder / "study.json").exists():
         stored = Study.open(folder).record.space
-        if stored.get("source") == space.source and "own" in stored:
-            return plan_space(plan.settings, space.known(stored["own"]))
+        if stored.source == space.source and stored.user_code is not None:
+            return plan_space(plan.settings, space.known(stored.user_code))
     while not workers.idle:
         workers.wait()
     workers.submit(DiscoveryTask(space.model))
@@ -325,7 +325,7 @@ def prepare(
     """
     data = study.record.data
     limits = Limits(**study.record.limits)
-    shape, classes = tuple(data["input_shape"]), len(data["classes"])
+    shape, classes = data.shape, len(data.classes)
     screen = Screen(limits, shape, classes)
     screen.counts.update(study.record.rejected)  # what is recorded is not drawn again
     given = []

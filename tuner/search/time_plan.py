@@ -61,7 +61,7 @@ def stored(
     """
     if not (folder / "study.json").exists():
         return None
-    known = StudySettings.from_dict(Study.open(folder).record.settings)
+    known = Study.open(folder).record.settings
     if known.in_s is None:
         raise SettingsError(
             f"--in plans a study as it begins, and {folder.name} was begun without. "
@@ -200,7 +200,7 @@ def _fewest(speed: Speed, settings: StudySettings, given: Collection[str]) -> in
 
 def _most(speed: Speed, settings: StudySettings, given: Collection[str]) -> int:
     """Say how many trials there can be: by what was given, the space, or Hyperband."""
-    planned: int = speed.plan.to_dict()["trials"]
+    planned = speed.plan.record().trials or 0
     is_default = "max_trials" not in given and planned == settings.max_trials
     return (speed.plan.points or sys.maxsize) if is_default else planned
 

@@ -124,12 +124,12 @@ class Speed:
         """Estimate the wall time of the whole plan, or None if nothing was timed."""
         if not self.timed:
             return None
-        settings, planned = self.plan.settings, self.plan.to_dict()
+        settings, planned = self.plan.settings, self.plan.record()
         mean = self.training_s(self.sizes)
-        trainings = mean * planned["trials"] * settings.executions
+        trainings = mean * (planned.trials or 0) * settings.executions
         if settings.algorithm == "hyperband":  # most are trained further, from a state
             epochs = sum(c.epochs for c, _ in self.expected) / len(self.expected)
-            trainings = mean * planned["epochs"] / epochs
+            trainings = mean * (planned.epochs or 0) / epochs
         base, timing = self.timed[0]
         first = seconds(timing, self.sizes, base.epochs) * settings.executions
         trainings += first * settings.baseline

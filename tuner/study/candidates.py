@@ -1,14 +1,13 @@
-"""Arms: configs that are given, each trained on several fresh seeds.
+"""Candidates: the configs that a study compares, each trained on several fresh seeds.
 
-`tune confirm`, `tune try` and `tune noise` are studies of arms: trial 0 is what the
-others are set against, and seed i draws its own split of the non-test images, the
-same for every arm, so that trainings i are a pair and a verdict covers the choice of
-training images.
+`tune confirm`, `tune try` and `tune noise` compare candidates: all others with
+candidate 0. Seed i draws its own split of the non-test images, the same for every
+candidate, so trainings i are a pair and a verdict covers the choice of training images.
 
-A look is a moment at which verdicts may be drawn. Every further look at more seeds
-spends half of what is left of the error rate, so however often seeds are added, the
-verdicts of a page are wrong no more often than those of one look. They share the rate:
-a config that is tried later widens the intervals of all.
+A look is a moment at which verdicts may be drawn. Each further look, at more seeds,
+spends half of what is left of the error rate. So the verdicts of a page are wrong no
+more often than those of a single look, however often seeds are added. All comparisons
+share that rate: a candidate that is added later widens the intervals of the others.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ AUTO = (3, 5, 8, 12)  # seeds that `--seeds auto` looks at
 
 
 @dataclass(frozen=True)
-class Arm:
-    """One config of a study of arms.
+class Candidate:
+    """One config that a study compares.
 
     Attributes:
         name: What people call it.
         config: `CnnConfig.to_dict`.
-        values: What of it is not as in arm 0.
+        values: What of it is not as in candidate 0.
         looks: Numbers of seeds at which it was, or is being, looked at; ascending.
     """
 
@@ -60,36 +59,55 @@ class Arm:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote."""
-        return cls(**{**stored, "looks": tuple(stored["looks"])})
+        """Read what `to_dict` wrote.
+
+        Raises:
+            ValueError: It is not what `to_dict` writes.
+        """
+        try:
+            looks = tuple(stored["looks"])
+            name, config = str(stored["name"]), dict(stored["config"])
+            is_whole = bool(looks) and all(isinstance(seeds, int) for seeds in looks)
+        except (KeyError, TypeError, ValueError):
+            is_whole = False
+        if not is_whole:
+            raise ValueError(
+                "every candidate must have a name, a config and numbers of seeds under "
+                f"'looks', got {stored!r:.120}"
+            )
+        return cls(name, config, stored.get("values", {}), looks)
 
 
-def look(arms: Sequence[Arm], asked: Sequence[Arm], seeds: int) -> list[Arm]:
-    """Plan a look at some arms, beside those that a study has.
+def look(
+    known: Sequence[Candidate], asked: Sequence[Candidate], seeds: int
+) -> list[Candidate]:
+    """Plan a look at some candidates, beside those that a study has.
 
     Args:
-        arms: The study's, arm 0 first; empty for a new study.
-        asked: Those to look at, arm 0 first; matched by their configs.
+        known: The study's, candidate 0 first; empty for a new study.
+        asked: Those to look at, candidate 0 first; matched by their configs.
         seeds: How many each of them shall have.
 
     Returns:
-        All arms. Arm 0 has as many seeds as any other: every pair needs it.
+        All candidates. Candidate 0 has as many seeds as any other: every pair needs
+        it.
 
     Raises:
-        UsageError: Arm 0 is another than the study's.
+        UsageError: Candidate 0 is not the study's.
     """
-    if arms and arms[0].key != asked[0].key:
-        then, now = arms[0].config, asked[0].config
+    if known and known[0].key != asked[0].key:
+        then, now = known[0].config, asked[0].config
         names = [n for n in {**then, **now} if then.get(n) != now.get(n)]
         changes = ", ".join(f"{n} {then.get(n)} there, {now.get(n)} now" for n in names)
         raise UsageError(
-            "Every config of this study is set against the same one, and that has "
-            f"another value now: {changes}. Repeat the earlier options, or give "
-            "another --name, or --overwrite to start anew."
+            "This study compares every config with the same first one, and that has "
+            f"changed: {changes}. Repeat the earlier options, give another --name, or "
+            "start anew with --overwrite."
         )
-    found = {arm.key: arm for arm in arms}
-    for arm in asked:
-        found[arm.key] = found.get(arm.key, arm).looked_at(seeds)
-    first, *others = found.values()
-    most = max([first.seeds, *(arm.seeds for arm in others)])
+    planned = {candidate.key: candidate for candidate in known}
+    for candidate in asked:
+        before = planned.get(candidate.key, candidate)
+        planned[candidate.key] = before.looked_at(seeds)
+    first, *others = planned.values()
+    most = max([first.seeds, *(other.seeds for other in others)])
     return [first.looked_at(most), *others]

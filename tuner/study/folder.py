@@ -122,13 +122,13 @@ class Study:
     @property
     def objective(self) -> Objective:
         """What chooses between its trials."""
-        return Objective.parse(self.record.settings["objective"])
+        return Objective.parse(self.record.settings.objective)
 
     @property
     def space_file(self) -> Path:
         """A user's own space: the study's copy, or theirs where it has none."""
         kept = space_path(self.folder)
-        return kept if kept.exists() else Path(self.record.settings["space"])
+        return kept if kept.exists() else Path(self.record.settings.space)
 
     def keep_space(self, code: str | None) -> None:
         """Store what a user's own space says, if it is one and is not stored yet."""
@@ -198,7 +198,7 @@ class Study:
         }
 
     def _class_dtype(self) -> type[np.unsignedinteger[Any]]:
-        return np.uint8 if len(self.record.data["classes"]) <= 256 else np.uint16
+        return np.uint8 if len(self.record.data.classes) <= 256 else np.uint16
 
     def _trial_folder(self, trial: int) -> Path:
         return trial_path(self.folder, trial).with_suffix("")

@@ -13,7 +13,7 @@ from search_spaces.space import load_space
 from search_spaces.user_code import Config, OwnConfig, OwnSpace
 from tuner.study.folder import Study, find_study
 from tuner.study.ranking import best_first
-from tuner.study.settings import SettingsError, StudySettings
+from tuner.study.settings import SettingsError
 
 
 def read_configs(path: Path) -> list[dict[str, Any]]:
@@ -51,7 +51,7 @@ def best_config(
         SettingsError: It has no trial that could be called its best.
     """
     if folder and (folder / "study.json").exists():
-        stored = StudySettings.from_dict(Study.open(folder).record.settings)
+        stored = Study.open(folder).record.settings
         if stored.base is not None and stored.base_study == Path(name).name:
             return dict(stored.base), stored.base_study
     source = find_study(directory, name)
@@ -68,7 +68,7 @@ def best_config(
 
 def read_config(study: Study | None, flat: Mapping[str, Any]) -> Config:
     """Read a config of a study, or of none, as its `to_dict` wrote it."""
-    if study and "own" in study.record.space:
+    if study and study.record.space.user_code is not None:
         return OwnConfig.from_dict(flat)
     return CnnConfig.from_dict(flat)
 
@@ -81,17 +81,17 @@ def own_space(study: Study) -> OwnSpace | None:
         SettingsError: It is not what the study searched.
     """
     searched, settings = study.record.space, study.record.settings
-    if "own" not in searched:
+    if searched.user_code is None:
         return None
     path = study.space_file
-    space = load_space(settings["space"], kept=path)
-    if not isinstance(space, OwnSpace) or space.source != searched["source"]:
+    space = load_space(settings.space, kept=path)
+    if not isinstance(space, OwnSpace) or space.source != searched.source:
         raise SettingsError(
             f"{path} must be as study {study.name} searched it, and it has changed. "
             "Put it back, or search what it is now under another --name."
         )
-    space = replace(space, model=replace(space.model, pixels=settings["pixels"]))
-    return space.known(searched["own"])
+    space = replace(space, model=replace(space.model, pixels=settings.pixels))
+    return space.known(searched.user_code)
 
 
 def _checked(path: Path, number: int, row: Any) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from tuner.study.objective import Objective
 from tuner.study.records import TrialRecord
+from tuner.study.settings import StudySettings
 
 
 def score(trial: TrialRecord, measure: str) -> float | None:
@@ -35,7 +35,7 @@ def score_at(trial: TrialRecord, epochs: int, measure: str) -> float | None:
 
 
 def full_length(
-    trials: Iterable[TrialRecord], settings: Mapping[str, Any]
+    trials: Iterable[TrialRecord], settings: StudySettings
 ) -> list[TrialRecord]:
     """List the completed trials that may be ranked together.
 
@@ -43,7 +43,7 @@ def full_length(
     stands against a full-length one. Otherwise it is every completed trial, also
     where epochs are a hyperparameter.
     """
-    needed = settings["epochs"] if settings["algorithm"] == "hyperband" else 0
+    needed = settings.epochs or 0 if settings.algorithm == "hyperband" else 0
     return [
         t
         for t in trials
@@ -52,19 +52,19 @@ def full_length(
 
 
 def best_first(
-    trials: Iterable[TrialRecord], settings: Mapping[str, Any]
+    trials: Iterable[TrialRecord], settings: StudySettings
 ) -> list[TrialRecord]:
     """Rank full-length trials: best objective, then fewest parameters, then number.
 
     Args:
         trials: A study's trials, in any order.
-        settings: The study's, as its record has them.
+        settings: The study's.
 
     Returns:
         The ranked trials; those without the objective (no validation split) are
         left out.
     """
-    objective = Objective.parse(settings["objective"])
+    objective = Objective.parse(settings.objective)
     ranked = [
         (-objective.sign * value, trial.executions[0].params or 0, trial.trial, trial)
         for trial in full_length(trials, settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,11 +14,11 @@ from tuner.study.records import (
     RecordError,
     StudyRecord,
     TrialRecord,
-    UnknownSchemaError,
     to_json,
-    without_schema,
 )
 from tuner.system.files import atomic_file
+
+R = TypeVar("R", StudyRecord, TrialRecord)
 
 
 def study_name(folder: Path) -> str:
@@ -34,7 +34,7 @@ def read_study(folder: Path) -> StudyRecord:
         FileNotFoundError: There is none.
         RecordError: It is cut off, of another schema, or not a study's.
     """
-    return StudyRecord.from_json(_read(folder / "study.json"))
+    return _read(folder / "study.json", StudyRecord)
 
 
 def read_trial(path: Path) -> TrialRecord:
@@ -43,7 +43,7 @@ def read_trial(path: Path) -> TrialRecord:
     Raises:
         RecordError: It is cut off, of another schema, or not a trial's.
     """
-    return TrialRecord.from_json(_read(path))
+    return _read(path, TrialRecord)
 
 
 def write_study(folder: Path, record: StudyRecord) -> None:
@@ -110,7 +110,7 @@ def _write(path: Path, record: Record) -> None:
         file.write(text + "\n")
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, kind: type[R]) -> R:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -121,7 +121,6 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise RecordError(f"{path} must hold one JSON object, got {type(data)}.")
     try:
-        without_schema(data)
-    except UnknownSchemaError as error:
-        raise UnknownSchemaError(f"{path}: {error}") from error
-    return data
+        return kind.from_json(data)
+    except RecordError as error:
+        raise type(error)(f"{path}: {error}") from error

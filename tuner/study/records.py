@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
 from search_spaces.errors import ExpectedError
+from tuner.study.settings import StudySettings
 
 SCHEMA = 1
 
@@ -205,6 +206,174 @@ class TrialRecord:
 
 
 @dataclass(frozen=True)
+class Hyperparameter:
+    """One hyperparameter as a space declares it.
+
+    Attributes:
+        name: Its name in the space, and of the report's column.
+        type: "int", "float", "choice", "boolean" or "fixed".
+        default: Its value in trial 0.
+        min: Its lowest value, where it is a number with a range.
+        max: Its highest.
+        step: The distance of its values, or None where it is continuous.
+        sampling: "linear" or "log".
+        choices: Its values, where it has no range.
+        conditions: The hyperparameters that switch it on, each with the values
+            that do.
+    """
+
+    name: str
+    type: str
+    default: Any = None
+    min: float | None = None
+    max: float | None = None
+    step: float | None = None
+    sampling: str | None = None
+    choices: tuple[Any, ...] | None = None
+    conditions: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values; what a type does not have is left out."""
+        plain = {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
+        if self.min is not None:
+            plain["step"] = self.step
+        choices = plain.pop("choices", None)
+        return plain if choices is None else {**plain, "values": list(choices)}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        rest = {name: value for name, value in stored.items() if name != "values"}
+        choices = stored.get("values")
+        return _build(
+            cls, {**rest, "choices": None if choices is None else tuple(choices)}
+        )
+
+
+@dataclass(frozen=True)
+class SpaceRecord:
+    """What a study searches.
+
+    Attributes:
+        name: A space's name, or the stem of a user's file.
+        hyperparameters: What it declares, in order.
+        size: The number of distinct points, or None where it is continuous.
+        source: The SHA-256 of a user's own file, or None.
+        user_code: What a user's own `build_model` or `HyperModel` declares
+            (`OwnSpace.to_dict`), or None for a space of configs.
+    """
+
+    name: str
+    hyperparameters: tuple[Hyperparameter, ...] = ()
+    size: int | None = None
+    source: str | None = None
+    user_code: Mapping[str, Any] | None = None
+
+    @property
+    def is_published(self) -> bool:
+        """Whether it is the nine published experiments, which choose nothing."""
+        return self.name == "published"
+
+    @property
+    def draws_epochs(self) -> bool:
+        """Whether a user's own `fit` decides on the number of epochs."""
+        return bool((self.user_code or {}).get("draws_epochs"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain values, for JSON and for a fingerprint."""
+        stored: dict[str, Any] = {
+            "name": self.name,
+            "hyperparameters": [h.to_dict() for h in self.hyperparameters],
+            "size": self.size,
+            "source": self.source,
+        }
+        return stored | ({"own": dict(self.user_code)} if self.user_code else {})
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what `to_dict` wrote."""
+        rows = stored.get("hyperparameters", ())
+        declared = tuple(Hyperparameter.from_dict(row) for row in rows)
+        rest = {k: v for k, v in stored.items() if k != "own"}
+        code = stored.get("own")
+        return _build(cls, {**rest, "hyperparameters": declared, "user_code": code})
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """The images of a study.
+
+    Attributes:
+        name: The dataset's name, or that of its file or folder.
+        fingerprint: Hash of images and labels.
+        split: Hash of images, split and limit: two studies are comparable where it is
+            equal.
+        train: Number of training images.
+        validation: Number of validation images.
+        test: Number of test images.
+        input_shape: Height, width and channels of one image; empty if unknown.
+        classes: Names of the classes, in the order of their numbers.
+    """
+
+    name: str = ""
+    fingerprint: str = ""
+    split: str = ""
+    train: int = 0
+    validation: int = 0
+    test: int = 0
+    input_shape: tuple[int, ...] = ()
+    classes: tuple[str, ...] = ()
+
+    def images(self, split: str) -> int:
+        """Count the images of "train", "validation" or "test"."""
+        counts = {
+            "train": self.train,
+            "validation": self.validation,
+            "test": self.test,
+        }
+        return counts[split]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of one image."""
+        height, width, channels = self.input_shape
+        return height, width, channels
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what `dataclasses.asdict` gave."""
+        lists = {
+            name: tuple(stored.get(name, ())) for name in ("input_shape", "classes")
+        }
+        return _build(cls, {**stored, **lists})
+
+
+@dataclass(frozen=True)
+class PlanRecord:
+    """How much a study will train.
+
+    Attributes:
+        trials: Configs, the baseline not counted; None if unknown.
+        epochs: Their epochs, an upper bound where epochs are tuned; where all configs
+            are known from the start, the baseline's too; None if unknown.
+        brackets: Under Hyperband, each bracket's rungs of (configs, epochs).
+    """
+
+    trials: int | None = None
+    epochs: int | None = None
+    brackets: tuple[tuple[tuple[int, int], ...], ...] = ()
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what `dataclasses.asdict` gave."""
+        brackets = tuple(
+            tuple((int(configs), int(epochs)) for configs, epochs in rungs)
+            for rungs in stored.get("brackets", ())
+        )
+        return _build(cls, {**stored, "brackets": brackets})
+
+
+@dataclass(frozen=True)
 class StudyRecord:
     """What a study is; its trials are records of their own.
 
@@ -214,28 +383,18 @@ class StudyRecord:
             driver was killed still says "running".
         created: When it was created, ISO 8601 with the UTC offset.
         command: The command that made it, to be typed again.
-        settings: `StudySettings.to_dict`: what was asked for.
-        space: `name`; `hyperparameters`, one dict each with `name`, `type`
-            ("int", "float", "choice", "boolean"), `default`, and either `min`,
-            `max`, `step` and `sampling` ("linear", "log") or `values`; `size`,
-            the number of distinct points or None; `source`, the SHA-256 of a
-            user's own file or None.
-        data: `name`, `fingerprint`, `split` (the fingerprint of images, split
-            and limit: studies are comparable where it is equal), `train`,
-            `validation`, `test` (numbers of images), `input_shape` and
-            `classes` (their names).
+        settings: What was asked for.
+        space: What is searched.
+        data: The images and their split.
         fingerprint: What a resume must find unchanged.
         versions: Package name to version; `python` and `backend` among them.
         hardware: `device`, `workers` (such devices side by side when it began), `cpu`,
             `cores`, `memory_bytes`.
         limits: `max_params`, `max_multiply_adds` (of one image's forward pass) and
             `max_bytes`: what is larger is not proposed; None is no limit.
-        plan: `trials` (configs, the baseline not counted), `epochs` (theirs, an
-            upper bound where epochs are tuned; where all configs are given, the
-            baseline's too) and, under Hyperband, `brackets`: lists of [configs,
-            epochs] a rung.
+        plan: How much it will train.
         commit: The git commit it was run at, or None.
-        rejected: How many proposals were turned away, by reason.
+        rejected: How many proposals were rejected, by reason.
         notes: Sentences that a reader must know: a skipped baseline, a space
             that was exhausted.
         seconds: Wall time of its search, all sessions together.
@@ -247,14 +406,14 @@ class StudyRecord:
     state: str
     created: str
     command: str
-    settings: Mapping[str, Any]
-    space: Mapping[str, Any]
-    data: Mapping[str, Any]
+    settings: StudySettings
+    space: SpaceRecord
+    data: DataRecord
     fingerprint: str
     versions: Mapping[str, str] = field(default_factory=dict)
     hardware: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, int | None] = field(default_factory=dict)
-    plan: Mapping[str, Any] = field(default_factory=dict)
+    plan: PlanRecord = field(default_factory=PlanRecord)
     commit: str | None = None
     rejected: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -272,7 +431,24 @@ class StudyRecord:
         Raises:
             RecordError: Another schema, or a field is missing, unknown or wrong.
         """
-        return _build(cls, without_schema(data))
+        fields = without_schema(data)
+        for name, kind in _PARTS.items():
+            part = fields.get(name, {})
+            if not isinstance(part, Mapping):
+                raise RecordError(f"{name} must be an object, got {part!r:.120}.")
+            try:
+                fields[name] = kind.from_dict(part)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise RecordError(f"{name} cannot be read: {error}.") from error
+        return _build(cls, fields)
+
+
+_PARTS: Mapping[str, Any] = {
+    "settings": StudySettings,
+    "space": SpaceRecord,
+    "data": DataRecord,
+    "plan": PlanRecord,
+}
 
 
 Record = TrialRecord | StudyRecord
@@ -285,6 +461,8 @@ def to_json(record: Record) -> dict[str, Any]:
         RecordError: It holds a number that is not finite.
     """
     data = {"schema": SCHEMA, **dataclasses.asdict(record)}
+    if isinstance(record, StudyRecord):
+        data["space"] = record.space.to_dict()
     _check_finite(data, type(record).__name__)
     return data
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from tuner.study.objective import Objective
 from tuner.study.ranking import full_length, score, score_at
 from tuner.study.records import TrialRecord
+from tuner.study.settings import StudySettings
 
 _FEWEST = 4  # trials that a rank correlation takes at least
 
@@ -42,7 +43,7 @@ class AuditOutcome(NamedTuple):
 
 
 def agreements(
-    trials: Iterable[TrialRecord], settings: Mapping[str, Any]
+    trials: Iterable[TrialRecord], settings: StudySettings
 ) -> list[Agreement]:
     """Compare each rung's epoch with the last, over all full-length trials.
 
@@ -51,15 +52,15 @@ def agreements(
 
     Args:
         trials: A study's, all of them.
-        settings: The study's, as its record has them.
+        settings: The study's.
     """
     trials = list(trials)
-    if settings.get("algorithm") != "hyperband":
+    if settings.algorithm != "hyperband":
         return []
-    last = int(settings["epochs"])
+    last = settings.epochs or 0
     rungs = {r.epochs for t in trials for r in t.rungs if r.epochs < last}
     whole = full_length(trials, settings)
-    measure = Objective.parse(settings["objective"]).name
+    measure = Objective.parse(settings.objective).name
     found = []
     for epoch in sorted(rungs):
         pairs = [
@@ -75,16 +76,16 @@ def agreements(
 
 
 def audit(
-    trials: Iterable[TrialRecord], settings: Mapping[str, Any]
+    trials: Iterable[TrialRecord], settings: StudySettings
 ) -> AuditOutcome | None:
     """Judge the drops that `--audit` checked, or None where it checked none."""
-    if settings.get("algorithm") != "hyperband":
+    if settings.algorithm != "hyperband":
         return None
     whole = [t for t in full_length(trials, settings) if t.rungs]
     audited = [t for t in whole if t.rungs[-1].is_audit]
     if not audited:
         return None
-    objective = Objective.parse(settings["objective"])
+    objective = Objective.parse(settings.objective)
 
     def value(trial: TrialRecord) -> float:
         return objective.sign * (score(trial, objective.name) or 0.0)
@@ -103,7 +104,7 @@ def audit(
     return AuditOutcome(tuple(t.trial for t in audited), tuple(wrong))
 
 
-def sentences(trials: Sequence[TrialRecord], settings: Mapping[str, Any]) -> list[str]:
+def sentences(trials: Sequence[TrialRecord], settings: StudySettings) -> list[str]:
     """Say both in words, the same on the terminal and on the page."""
     said = [
         f"Epoch {a.epoch} ranks the {a.trials} trials that had {a.last} epochs with a "

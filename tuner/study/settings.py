@@ -13,6 +13,7 @@ from typing import Any
 
 from search_spaces.errors import UsageError
 from search_spaces.space import check_name
+from tuner.study.candidates import Candidate
 from tuner.study.objective import Objective
 from tuner.system.seeds import derive_seed
 
@@ -36,7 +37,7 @@ _MAY_CHANGE = (
     "audit",
     "data",
     "kept_space",
-    "arms",
+    "candidates",
 )
 
 
@@ -76,9 +77,10 @@ class StudySettings:
         pixels: What a user's own network is given: "unit" for 0 to 1, "raw" for 0 to
             255.
         kept_space: A copy of the file `space` that is read in its place: that which a
-            study of arms' own study keeps. None reads `space`.
-        kind: One of KINDS: a search, or a study of arms.
-        arms: `Arm.to_dict` of each; trial i is arm i. Empty for a search.
+            study of candidates' own study keeps. None reads `space`.
+        kind: One of KINDS: a search, or what compares candidates.
+        candidates: The configs that are compared; trial i is candidate i. Empty for
+            a search.
 
     Raises:
         SpaceError: There is no such space.
@@ -119,7 +121,7 @@ class StudySettings:
     base_study: str | None = None
     kept_space: str | None = None
     kind: str = "search"
-    arms: Sequence[Mapping[str, Any]] = ()
+    candidates: Sequence[Candidate] = ()
 
     def __post_init__(self) -> None:
         if self.space == "published":
@@ -127,10 +129,10 @@ class StudySettings:
         is_hyperband = self.algorithm == "hyperband"
         epochs = self.base["epochs"] if self.base else 10 if is_hyperband else 5
         self._default("epochs", epochs)
-        if self.algorithm in ("random", "bayesian") and not self.arms:
+        if self.algorithm in ("random", "bayesian") and not self.candidates:
             self._default("max_trials", 20)
         object.__setattr__(self, "enqueue", [dict(c) for c in self.enqueue])
-        object.__setattr__(self, "arms", [dict(arm) for arm in self.arms])
+        object.__setattr__(self, "candidates", tuple(self.candidates))
         self._default("validation_split", 0.0 if self.space == "published" else 0.1)
         try:
             objective = str(Objective.parse(self.objective))
@@ -171,7 +173,11 @@ class StudySettings:
                 f"--algorithm must be one of {', '.join(ALGORITHMS)}, "
                 f"got {self.algorithm!r}."
             )
-        if not self.validation_split and self.space != "published" and not self.arms:
+        if (
+            not self.validation_split
+            and self.space != "published"
+            and not self.candidates
+        ):
             raise SettingsError(
                 "--validation-split must be above 0 and below 1: validation images "
                 "choose between trials, got 0. Leave it out for 0.1."
@@ -216,8 +222,15 @@ class StudySettings:
         """
         settings = object.__new__(cls)
         for field in dataclasses.fields(cls):
+            if field.name == "space" and "space" not in stored:
+                raise ValueError("it names no space")
             value = stored.get(field.name, field.default)
             object.__setattr__(settings, field.name, value)
+        rows = stored.get("candidates", stored.get("arms", ()))  # their first name
+        if not isinstance(rows, Sequence) or isinstance(rows, str):
+            raise TypeError(f"its candidates must be a list, got {rows!r:.120}")
+        candidates = tuple(map(Candidate.from_dict, rows))
+        object.__setattr__(settings, "candidates", candidates)
         return settings
 
     def identity(self) -> dict[str, Any]:
@@ -234,19 +247,19 @@ class StudySettings:
 
     def seeds(self, trial: int) -> int:
         """How many trainings a trial shall have, each with its own seed."""
-        return self.arms[trial]["looks"][-1] if self.arms else self.executions
+        return self.candidates[trial].seeds if self.candidates else self.executions
 
     @property
     def training_seed(self) -> int:
-        """What seeds the trainings: of arms none that a search had."""
-        return derive_seed("arms", self.seed) if self.arms else self.seed
+        """What seeds the trainings: of candidates none that a search had."""
+        return derive_seed("arms", self.seed) if self.candidates else self.seed
 
     def split_seed(self, execution: int) -> int | None:
-        """What seeds an execution's own split, the same for every arm, if it has one.
+        """What seeds an execution's own split, the same for every candidate, if any.
 
         None where it trains on the study's.
         """
-        if not self.arms or not self.validation_split:
+        if not self.candidates or not self.validation_split:
             return None
         return derive_seed("split", self.seed, execution)
 

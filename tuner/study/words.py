@@ -7,7 +7,7 @@ from typing import Any
 
 from search_spaces.config import BASELINE, CnnConfig
 from tuner.study.objective import Objective
-from tuner.study.records import TrialRecord
+from tuner.study.records import SpaceRecord, TrialRecord
 from tuner.system.numbers import number
 
 _TRAINING = (
@@ -80,7 +80,7 @@ def config(flat: Mapping[str, Any], names: set[str]) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def trial(record: TrialRecord, space: Mapping[str, Any]) -> str:
+def trial(record: TrialRecord, space: SpaceRecord) -> str:
     """Describe what a trial tries.
 
     Args:
@@ -88,8 +88,8 @@ def trial(record: TrialRecord, space: Mapping[str, Any]) -> str:
         space: The study's, as its record has it. Where its hyperparameters are not the
             config's own, a trial is what its space chose.
     """
-    varied = {h["name"] for h in space["hyperparameters"]} & set(record.config)
-    if varied and "own" in space:
+    varied = {h.name for h in space.hyperparameters} & set(record.config)
+    if varied and space.user_code is not None:
         drawn = [(n, value) for n, value in record.config.items() if n in varied]
         return " ".join(f"{name} {_short(value)}" for name, value in drawn)
     if varied:

@@ -103,7 +103,7 @@ def make_plans() -> dict[str, Plan]:
         )
         return plan_study(settings).fitted(Limits(), SHAPE, CLASSES)
 
-    trials = fitted("hyperband", None).to_dict()["epochs"] // EPOCHS
+    trials = fitted("hyperband", None).record().epochs // EPOCHS
     return {
         name: fitted(name, None if name == "hyperband" else trials)
         for name in ALGORITHMS
@@ -144,7 +144,7 @@ def replay_all(plan: Plan, table: Table, seeds: int) -> pd.DataFrame:
     finals = np.array([trained.validation[:, -1] for trained in table.values()])
     rows = []
     for seed, execution in np.ndindex(seeds, EXECUTIONS):
-        curve = np.full(plan.to_dict()["epochs"] + 1, np.nan)
+        curve = np.full(plan.record().epochs + 1, np.nan)
         ranked = []
         for spent, proposal, trained in search(plan, seed, table, execution):
             if proposal.config.epochs == EPOCHS:  # rungs never stand against these
@@ -185,7 +185,7 @@ def search(
         score = float(trained.validation[execution, epochs - 1]) / 100
         proposer.tell(proposal.trial, score)
         yield spent, proposal, trained
-    assert spent == plan.to_dict()["epochs"]
+    assert spent == plan.record().epochs
 
 
 def aggregate(replays: pd.DataFrame, table: Table) -> dict[str, Any]:
