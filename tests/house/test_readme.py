@@ -72,7 +72,7 @@ def test_links_lead_somewhere(path):
     """To a file, and to a heading in it."""
     for target in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
         name, _, heading = target.partition("#")
-        linked = path.parent / name
+        linked = path.parent / name if name else path
         assert linked.exists(), target
         if heading:
             heads = re.findall(r"^#+ (.*)$", linked.read_text("utf-8"), re.MULTILINE)

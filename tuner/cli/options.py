@@ -1,4 +1,4 @@
-"""The command's options: their types, defaults and help."""
+"""The options of the commands: their types, defaults and help."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Command = Callable[..., Any]
 
 
 class SearchByDefault(click.Group):
-    """A group whose first word may be an option: then it is `search`."""
+    """A group that runs `search` if its first word is an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put `search` in front of options that are not the group's own."""
-        own = {o for p in self.get_params(ctx) for o in p.opts}
-        if args and args[0].startswith("-") and args[0] not in own:
+        """Put `search` in front of options that the group itself does not have."""
+        of_the_group = {o for p in self.get_params(ctx) for o in p.opts}
+        if args and args[0].startswith("-") and args[0] not in of_the_group:
             args = ["search", *args]
         return super().parse_args(ctx, args)
 
@@ -33,7 +33,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic from 8.4 o
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Read a duration, or fail with what must hold."""
+        """Read a duration, or say what one looks like."""
         if isinstance(value, float):
             return value
         try:
@@ -56,29 +56,29 @@ class Workers(click.ParamType):  # type: ignore[type-arg]  # generic from 8.4 on
         try:
             number = int(value)
         except ValueError:
-            self.fail(f"it must be a whole number from 1, or auto, got {value!r}.")
+            self.fail(f"must be a whole number from 1 up, or auto; got {value!r}.")
         return click.IntRange(1).convert(number, param, ctx)
 
     def get_metavar(self, param: click.Parameter, ctx: Any = None) -> str:  # noqa: ARG002
-        """Show what it takes in the help."""
+        """Say in the help what it takes."""
         return "N|auto"
 
 
 def directory_option(command: Command) -> Command:
-    """Let a command be told where the studies lie."""
+    """Add --directory to a command."""
     return click.option(
         "--directory",
         type=click.Path(file_okay=False, path_type=Path),
         default=DIRECTORY,
         show_default=True,
-        help="Where the studies lie.",
+        help="Folder that holds the studies.",
     )(command)
 
 
 def json_option(command: Command) -> Command:
-    """Let a command print one JSON object."""
+    """Add --json to a command."""
     return click.option(
-        "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
+        "--json", "as_json", is_flag=True, help="Print the result as one JSON object."
     )(command)
 
 
@@ -86,28 +86,37 @@ _DATA = (
     click.option(
         "--dataset",
         type=click.Choice(["cifar10", "cifar100", "mnist", "fashion_mnist", "digits"]),
-        help="A named dataset; digits needs no network. [default: cifar10]",
+        help="Built-in dataset. Keras downloads it on first use, except for digits, "
+        "which needs no network. [default: cifar10]",
     ),
     click.option(
         "--data",
         type=click.Path(exists=True),
-        help="Your own: an .npz with x_train y_train x_test y_test, or a folder with "
-        "train/CLASS/* and test/CLASS/*.",
+        help="Your own images: an .npz file with x_train, y_train, x_test and y_test, "
+        "or a folder with train/CLASS/* and test/CLASS/*.",
     ),
-    click.option("--limit", type=click.IntRange(1), help="Training images to use."),
+    click.option(
+        "--limit",
+        type=click.IntRange(1),
+        help="Use only N training images. [default: all]",
+        metavar="N",
+    ),
     click.option(
         "--validation-split",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
-        help="Share of the training images that chooses between trials, stratified. "
-        "[default: 0.1]",
+        help="Fraction of the training images held out, class by class, to rank the "
+        "trials. [default: 0.1]",
     ),
     click.option(
         "--test-split",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
-        help="Share of an image folder without test/ that becomes the test set.",
+        help="Fraction of an image folder to use as the test set, if it has no test/.",
     ),
     click.option(
-        "--image-size", type=click.IntRange(1), help="Resize images to N x N."
+        "--image-size",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Resize images of a folder to N x N pixels.",
     ),
 )
 _PLACE = (
@@ -116,60 +125,69 @@ _PLACE = (
         default="auto",
         show_default=True,
         type=click.Choice(DEVICES),
-        help="auto takes a GPU where there is one.",
+        help="What to train on; auto uses a GPU if there is one.",
     ),
     click.option(
         "--workers",
         default="auto",
         show_default=True,
         type=Workers(),
-        help="Trainings side by side on this machine; auto is one a GPU, or one a "
-        "core where there is none.",
+        help="Trials to train at the same time on this machine; auto is one per GPU, "
+        "or one per CPU core if there is no GPU.",
     ),
     click.option(
         "--workers-per-gpu",
+        metavar="N",
         type=click.IntRange(1),
         default=1,
         show_default=True,
-        help="Trainings that share each GPU.",
+        help="Trials that share each GPU.",
     ),
     click.option(
         "--ray",
         metavar="ADDRESS",
-        help="Train on a Ray cluster: auto, local, ray://HOST:10001. Needs the extra "
-        "`ray`; one machine does not need it.",
+        help="Train on a Ray cluster: auto, local or ray://HOST:10001. Needs the extra "
+        "`ray`; on a single machine you do not need it.",
     ),
 )
 _END = (
     click.option(
-        "--report/--no-report", default=True, help="Write the pages. [default: on]"
+        "--report/--no-report",
+        default=True,
+        help="Write the HTML report. [default: on]",
     ),
-    click.option("--open", "open_page", is_flag=True, help="Open the page at the end."),
+    click.option(
+        "--open", "open_page", is_flag=True, help="Open the report at the end."
+    ),
     json_option,
-    click.option("-q", "--quiet", is_flag=True, help="No progress."),
-    click.option("-v", "--verbose", is_flag=True, help="A line an epoch."),
+    click.option("-q", "--quiet", is_flag=True, help="Show no progress."),
+    click.option("-v", "--verbose", is_flag=True, help="Print a line per epoch."),
 )
 _IN = click.option(
     "--in",
     "within",
     type=Duration(),
-    help="Plan for this time: images, epochs and trials by measured speed.",
+    help="Fill this much time, such as 15m: measure how fast this machine trains, then "
+    "choose the number of images, epochs and trials.",
 )
 _LIMITS = (
     click.option(
         "--time-limit",
         type=Duration(),
-        help="Start no trial after this long: 45s, 30m, 2h.",
+        help="Start no new trial after this long: 45s, 30m, 2h. Running ones finish.",
     ),
     click.option(
-        "--trial-timeout", type=Duration(), help="A longer training has failed."
+        "--trial-timeout",
+        type=Duration(),
+        help="Stop a run after this long and mark its trial failed.",
     ),
     click.option(
         "--max-consecutive-failed-trials",
+        metavar="N",
         type=click.IntRange(1),
         default=3,
         show_default=True,
-        help="Give up after so many failures in a row.",
+        help="Stop the search after this many failed trials in a row.",
     ),
 )
 _SEARCH = (
@@ -177,185 +195,206 @@ _SEARCH = (
         "--space",
         required=True,
         metavar="NAME|FILE.py",
-        help="What may vary: architecture, hyperparams, combined, published, or a file "
-        "with sample(hp), build_model(hp) or a keras_tuner.HyperModel.",
+        help="Search space: architecture, hyperparams, combined or published, or a "
+        "Python file with sample(hp), build_model(hp) or a keras_tuner.HyperModel.",
     ),
     click.option(
         "--algorithm",
         default="random",
         show_default=True,
         type=click.Choice(ALGORITHMS),
-        help="Who proposes the next trial.",
+        help="Search algorithm.",
     ),
     click.option(
         "-n",
         "--max-trials",
+        metavar="N",
         type=click.IntRange(1),
-        help="Configs to propose in all, also after a resume; trial 0 comes on top. "
-        "[default: 20; Hyperband: its plan, which a smaller number scales; grid: all]",
+        help="Trials in all, counting those before a resume but not the baseline, "
+        "which is trial 0. [default: 20; Hyperband: its whole plan, which a smaller "
+        "number scales down; grid: every point]",
     ),
     click.option(
         "--epochs",
+        metavar="N",
         type=click.IntRange(1),
-        help="What trial 0 gets, and every trial where the space does not tune epochs; "
-        "where it does, the range is 1 to twice this. Under Hyperband the last rung. "
-        "[default: 5; Hyperband 10; with --base that trial's]",
+        help="Epochs per trial. If the space tunes epochs, the baseline gets N and the "
+        "others 1 to 2N; under Hyperband, N is the most a trial gets. [default: 5; "
+        "Hyperband: 10; with --base: as in that trial]",
     ),
     click.option(
         "--executions",
+        metavar="N",
         type=click.IntRange(1),
         default=1,
         show_default=True,
-        help="Seeds a trial.",
+        help="Training runs (seeds) per trial.",
     ),
     *_DATA,
     *_PLACE,
     _IN,
     *_LIMITS,
     click.option(
-        "--max-params", type=click.IntRange(1), help="Do not propose larger networks."
+        "--max-params",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Propose no network with more than N parameters.",
     ),
     click.option(
         "--seed",
+        metavar="N",
         type=click.IntRange(0),
         default=0,
         show_default=True,
-        help="Everything follows from it.",
+        help="Seed of the whole study: split, proposals, weights and shuffling.",
     ),
     directory_option,
-    click.option("--name", help="The study's name. [default: SPACE-DATASET]"),
+    click.option(
+        "--name", help="Name of the study and its folder. [default: SPACE-DATASET]"
+    ),
     click.option(
         "--overwrite",
         is_flag=True,
-        help="Move a study of that name aside and start anew.",
+        help="Start over: move a study of that name to .replaced/.",
     ),
     click.option(
         "--baseline/--no-baseline",
         default=True,
-        help="Train the baseline as trial 0. [default: on]",
+        help="Train a baseline as trial 0, to compare with. [default: on]",
     ),
     click.option(
         "--objective",
         default="val_accuracy",
         show_default=True,
-        help="What to choose by: val_accuracy, val_loss, or of a network of your own "
-        "any metric that it compiles, val_METRIC, with :max or :min where its name "
-        "does not say which is better.",
+        help="Metric that ranks the trials: val_accuracy or val_loss; for a model of "
+        "your own also val_METRIC of any metric it compiles, with :max or :min if "
+        "Keras cannot tell which is better.",
     ),
     click.option(
         "--keep-models",
+        metavar="N",
         type=click.IntRange(0),
         default=3,
         show_default=True,
-        help="Trained networks to keep on disk; the others can be trained again.",
+        help="Trained models to keep on disk. Others are trained again when needed.",
     ),
     click.option(
         "--min-epochs",
+        metavar="N",
         type=click.IntRange(1),
         default=1,
         show_default=True,
-        help="Hyperband's first rung has at least so many epochs.",
+        help="Hyperband: epochs of the first rung, at least.",
     ),
     click.option(
         "--audit",
+        metavar="N",
         type=click.IntRange(0),
         default=0,
         show_default=True,
-        help="Hyperband: train so many of the configs that it dropped to the end, "
-        "and say how many should have stayed.",
+        help="Hyperband: fully train N eliminated configs, and report how many were "
+        "wrongly eliminated.",
     ),
     click.option(
         "--patience",
+        metavar="N",
         type=click.IntRange(1),
-        help="Stop a training after so many epochs without a lower validation loss, "
-        "and keep its best epoch.",
+        help="Stop a run after N epochs without a lower validation loss, and keep its "
+        "best epoch. [default: train every epoch, keep the last]",
     ),
     click.option(
         "--enqueue",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         metavar="FILE.json",
-        help='Configs to train first, a list such as [{"filters_1": 48}]; what one '
-        "leaves out is as in trial 0.",
+        help='Configs to train first: a JSON list such as [{"filters_1": 48}]. What a '
+        "config leaves out is as in the baseline.",
     ),
     click.option(
         "--base",
         metavar="STUDY",
-        help="Keep what the space leaves alone as in that study's best trial, which "
-        "becomes trial 0.",
+        help="Take the hyperparameters that this space does not search from STUDY's "
+        "best trial, which becomes the baseline.",
     ),
     click.option(
         "--deterministic",
         is_flag=True,
-        help="One CPU thread a training: histories are the same, bit for bit.",
+        help="Train each run on one CPU thread, so that a repeated search gives the "
+        "same numbers bit for bit.",
     ),
     click.option(
         "--pixels",
         type=click.Choice(PIXELS),
         default="unit",
         show_default=True,
-        help="What a network of your own is given, as float32: unit for 0 to 1, raw "
-        "for 0 to 255.",
+        help="Pixel values that a model of your own receives, as float32: unit is 0 to "
+        "1, raw is 0 to 255.",
     ),
     click.option(
-        "--dry-run", is_flag=True, help="Show the plan and what it will take."
+        "--dry-run",
+        is_flag=True,
+        help="Show the plan and an estimate of its time. Store nothing.",
     ),
     *_END,
 )
 
 
 def search_options(command: Command) -> Command:
-    """Give a command every option of `tune search`, in the order of its help."""
+    """Add every option of `tune search`, in the order of its help."""
     return _with(command, _SEARCH)
 
 
 def data_options(command: Command) -> Command:
-    """Let a command be told what to train on, and from what to start."""
-    own = (
+    """Add the options that say what to train on, and what to start from."""
+    options = (
         *_DATA,
         click.option(
             "--epochs",
+            metavar="N",
             type=click.IntRange(1),
-            help="What every network gets, unless that is what changes. "
-            "[default: 5; with --base that trial's]",
+            help="Epochs per run. [default: 5; with --base: as in that trial]",
         ),
         click.option(
             "--base",
             metavar="STUDY",
-            help="Start from that study's best trial, on its data, rather than from "
-            "the baseline.",
+            help="Start from STUDY's best trial, on its data, instead of the baseline.",
         ),
         click.option(
-            "--seed", type=click.IntRange(0), help="Everything follows from it."
+            "--seed",
+            metavar="N",
+            type=click.IntRange(0),
+            help="Seed of the whole study: splits, weights and shuffling.",
         ),
         click.option(
             "--deterministic",
             is_flag=True,
             default=None,
-            help="One CPU thread a training: histories are the same, bit for bit.",
+            help="Train each run on one CPU thread, so that a repeated search gives "
+            "the same numbers bit for bit.",
         ),
-        click.option("--name", help="The study's name."),
+        click.option("--name", help="Name of the study and its folder."),
         click.option(
             "--overwrite",
             is_flag=True,
-            help="Move a study of that name aside and start anew.",
+            help="Start over: move a study of that name to .replaced/.",
         ),
     )
-    return _with(command, own)
+    return _with(command, options)
 
 
 def how_options(command: Command) -> Command:
-    """Let a command be told where and how long to train, and how to show it."""
+    """Add the options that say where and how long to train, and what to print."""
     return _with(command, (*_PLACE, *_LIMITS, directory_option, *_END))
 
 
 def seeds_option(default: str = "5") -> Command:
-    """Let a command be told how many seeds to train."""
+    """Add --seeds to a command."""
     return click.option(
         "--seeds",
         type=Workers(),
         default=default,
         show_default=True,
-        help="Trainings of each; auto looks at 3, 5, 8 and 12 until all is settled.",
+        help="Training runs of each config. auto tries 3, 5, 8 and 12, and stops when "
+        "every comparison has a verdict.",
     )
 
 
