@@ -340,7 +340,7 @@ def _facts(study: Study, found: tuple[Result, ...]) -> dict[str, Any]:
         "study": study.name,
         "kind": study.kind,
         "status": study.state,
-        "arms": rows,
+        "candidates": rows,
     }
     if study.kind == "noise":
         facts["noise"] = noise.facts(study)

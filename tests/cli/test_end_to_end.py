@@ -480,17 +480,17 @@ def test_a_search_is_confirmed_and_changes_are_tried(folder):
     tune(folder, *SEARCH, "--no-report")
     few = ["--seeds", "3", "--workers", "2", "--json"]
     done = tune(folder, "confirm", "space-digits", "--top", "1", *few)
-    arms = json.loads(done.stdout)["arms"]
-    assert [(a["seeds"], a["status"]) for a in arms] == [(3, "completed")] * 2
+    candidates = json.loads(done.stdout)["candidates"]
+    assert [(a["seeds"], a["status"]) for a in candidates] == [(3, "completed")] * 2
     searched = {e["seed"] for r in _records(folder) for e in r["executions"]}
     again = _records(folder, "space-digits/confirm")
     fresh = [e["seed"] for r in again for e in r["executions"]]
     assert not searched & set(fresh)
     assert len(set(fresh)) == 6
     page = (folder / "runs/space-digits/report.html").read_text(encoding="utf-8")
-    points = f"{100 * arms[1]['difference']:+.1f}".replace("-", "\u2212")
+    points = f"{100 * candidates[1]['difference']:+.1f}".replace("-", "\u2212")
     shown = json.loads(tune(folder, "show", "space-digits", "--json").stdout)
-    assert shown["confirmed"]["arms"] == arms
+    assert shown["confirmed"]["candidates"] == candidates
     assert "Was it confirmed on fresh seeds?" in page
     assert f"{points} points of test accuracy" in page
 

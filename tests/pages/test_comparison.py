@@ -181,7 +181,7 @@ def test_a_study_of_enqueued_configs_alone_searched_nothing(tmp_path, beside):
         ({"fingerprint": "else"}, {"seed": 1}, "Its image files are others."),
         ({}, {"seed": 1}, "Its images are split by seed 1, not 0."),
         ({}, {"limit": 50_000}, "Its images are split otherwise."),
-        ({"train": None, "fingerprint": None}, {}, "Its images are split otherwise."),
+        ({"train": 0, "fingerprint": ""}, {}, "Its images are split otherwise."),
     ],
 )
 def test_another_split_is_not_overlaid_and_it_says_why(tmp_path, change, asked, reason):

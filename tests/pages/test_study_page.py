@@ -32,8 +32,14 @@ CASES = {
     "hostile": {"n": 6, "change": studies.hostile},
     "seeds": {"n": 4, "executions": 3},
     "hyperparams": {"n": 20, "space": "hyperparams"},
-    "loss": {"n": 6, "settings": {"objective": "val_loss"}},
-    "bare": {"n": 3, "settings": {}, "data": {}, "hardware": {}, "plan": {}},
+    "loss": {"n": 6, "settings": {"space": "architecture", "objective": "val_loss"}},
+    "bare": {
+        "n": 3,
+        "settings": {"space": "architecture"},
+        "data": {},
+        "hardware": {},
+        "plan": {},
+    },
 }
 
 

@@ -42,7 +42,7 @@ def test_verdicts_are_those_of_the_page(tmp_path):
     folder = studies.write_candidates(tmp_path / "tried", studies.TRIED, "try", 5)
     study = open_study(folder)
     found = verdicts(study)
-    facts = outcome(folder).facts["arms"][1:]
+    facts = outcome(folder).facts["candidates"][1:]
     assert len(found) == len(facts) > 1
     for name, fact in (("difference", "difference"), ("low", "low"), ("high", "high")):
         assert list(found[name]) == [arm[fact] for arm in facts]

@@ -266,7 +266,9 @@ def test_terminal_and_page_rank_alike(tmp_path, algorithm, objective):
         record_files.read_trial(path) for path in record_files.trial_paths(folder)
     ]
 
-    printed = [trial.trial for trial in best_first(trials, settings)]
+    printed = [
+        trial.trial for trial in best_first(trials, read_study(folder).record.settings)
+    ]
     assert rank(read_study(folder)).ranked["trial"].tolist() == printed
 
 

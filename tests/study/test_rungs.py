@@ -10,8 +10,9 @@ from scipy import stats
 from search_spaces.config import CnnConfig
 from tuner.study import rungs
 from tuner.study.records import Execution, Rung, TrialRecord
+from tuner.study.settings import StudySettings
 
-SETTINGS = {"algorithm": "hyperband", "epochs": 4, "objective": "val_accuracy"}
+SETTINGS = StudySettings("architecture", algorithm="hyperband", epochs=4)
 
 
 def trial(number, curve, *, bracket=1, is_audit=False, loss=False):
@@ -56,7 +57,7 @@ def test_nothing_is_said_of_too_few_or_of_equals():
     assert rungs.agreements(WHOLE[:3], SETTINGS) == []
     flat = [trial(i, [0.5, 0.5, 0.5, i / 10]) for i in range(1, 7)]
     assert rungs.agreements(flat, SETTINGS) == []
-    assert rungs.sentences(WHOLE, SETTINGS | {"algorithm": "random"}) == []
+    assert rungs.sentences(WHOLE, replace(SETTINGS, algorithm="random")) == []
 
 
 def test_an_audit_finds_what_its_own_bracket_should_have_kept():
@@ -76,7 +77,7 @@ def test_an_audit_finds_what_its_own_bracket_should_have_kept():
 
 def test_a_lower_loss_is_better():
     """The direction is the objective's."""
-    settings = SETTINGS | {"objective": "val_loss"}
+    settings = replace(SETTINGS, objective="val_loss")
     kept = trial(1, [2.0, 1.0, 1.0, 1.0], loss=True)
     better = trial(2, [3.0, 1.0, 1.0, 0.9], loss=True, is_audit=True)
     worse = replace(trial(3, [3.0, 1.0, 1.0, 1.1], loss=True, is_audit=True))

@@ -231,7 +231,7 @@ def _given_configs(folder: Path) -> _Given:
         from reports.pages.fresh_seeds import outcome
 
         found = outcome(folder, width=width())
-        return _Given({"arms": found.facts["arms"]}, ["", *found.lines])
+        return _Given({"candidates": found.facts["candidates"]}, ["", *found.lines])
     given = _Given({}, [])
     names = zip(CONFIRM, ("confirmed", "confirmed_all_images"), strict=True)
     for name, key in reversed(list(names)):  # on all images is more, and first
