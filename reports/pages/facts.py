@@ -58,7 +58,7 @@ def status(study: Study) -> str:
     if study.arms:
         given = labels.several(len(study.arms), "config")
         progress = f"{labels.count(done)} of {given}"
-    elif isinstance(plan, int) and not study.is_hyperband:
+    elif isinstance(plan, int) and not study.has_rungs:
         own = max(done - base, 0)
         progress = labels.several(own if time else plan, "trial")
         progress = progress if time else f"{labels.count(own)} of {progress}"
@@ -178,7 +178,9 @@ def command(study: Study, verb: str, *words: str) -> str:
 def _algorithm(study: Study) -> str:
     if study.record.space.get("name") == "published":
         return "none: all of them, in order"
-    return str(study.record.settings.get("algorithm", "random"))
+    if study.algorithm is None:
+        return str(study.record.settings["algorithm"])
+    return study.algorithm.label
 
 
 def _space(study: Study) -> str:

@@ -17,8 +17,11 @@ import pandas as pd
 
 from reports.read import keras_tuner_project
 from reports.read.hyperparameters import Knob, configs_frame, varying
+from tuner.algorithms import ALGORITHMS, DEFAULT
+from tuner.algorithms.base import Algorithm
 from tuner.study import record_files, records
 from tuner.study.objective import Objective
+from tuner.study.ranking import has_rungs
 from tuner.study.records import Execution, StudyRecord, TrialRecord
 from tuner.study.rungs import sentences
 from tuner.system import locks
@@ -110,9 +113,19 @@ class Study:
         return self.kind == keras_tuner_project.KIND
 
     @property
-    def is_hyperband(self) -> bool:
+    def algorithm(self) -> Algorithm | None:
+        """What proposed its trials, or None where KerasTuner's files do not tell."""
+        return ALGORITHMS.get(self.record.settings.get("algorithm", DEFAULT.name))
+
+    @property
+    def has_rungs(self) -> bool:
         """Whether trials had unequal numbers of epochs by design."""
-        return self.record.settings.get("algorithm") == "hyperband"
+        return has_rungs(self.record.settings)
+
+    @property
+    def draws_at_random(self) -> bool:
+        """Whether its trials are independent random draws."""
+        return self.algorithm is not None and self.algorithm.draws_at_random
 
     @property
     def patience(self) -> int | None:

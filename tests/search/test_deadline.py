@@ -99,8 +99,8 @@ def _search(folder, monkeypatch, workers, **asked):
     workers.read = plan.space.read
     monkeypatch.setattr("os.fsync", lambda file: None)
     clock = SimpleNamespace(monotonic=workers.monotonic)
-    for module in ("search", "deadline", "session"):
-        monkeypatch.setattr(f"tuner.{module}.time", clock)
+    for module in ("loop", "deadline", "session"):
+        monkeypatch.setattr(f"tuner.search.{module}.time", clock)
     record = study_record(
         folder.name,
         settings=asked.to_dict(),

@@ -75,7 +75,7 @@ def test_the_plan_fills_the_time_and_does_not_pass_it(minutes, algorithm):
 
 
 def _epochs(fit):
-    from tuner.algorithms import plan as hyperband
+    from tuner.algorithms import hyperband
 
     return hyperband.plan(fit.epochs, 1, fit.trials).epochs
 

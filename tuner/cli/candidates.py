@@ -126,7 +126,7 @@ def settings_for(
         like,
         kind=kind,
         arms=[arm.to_dict() for arm in arms],
-        algorithm="random",
+        algorithm=StudySettings.algorithm,
         max_trials=None,
         epochs=arms[0].config["epochs"],
         executions=1,

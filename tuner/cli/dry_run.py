@@ -70,4 +70,4 @@ def _most(plan: dict[str, Any], settings: StudySettings) -> str:
     besides = ", besides the baseline" if settings.baseline else ""
     trials = words.several(plan["trials"], "trial")
     epochs = words.several(plan["epochs"], "epoch")
-    return f"{settings.algorithm}, {trials}, {epochs} at most{besides}"
+    return f"{settings.search_algorithm.label}, {trials}, {epochs} at most{besides}"

@@ -8,10 +8,23 @@ from typing import Any
 
 import click
 
-from tuner.study.settings import ALGORITHMS, DEVICES, PIXELS, parse_duration
+from tuner.algorithms import ALGORITHMS, DEFAULT
+from tuner.study.settings import DEVICES, PIXELS, parse_duration
 from tuner.system.files import DIRECTORY
 
 Command = Callable[..., Any]
+
+_ALL_BY_DEFAULT = " and ".join(
+    a.name for a in ALGORITHMS.values() if a.default_trials is None
+)
+_EPOCHS_BY_DEFAULT = "; ".join(
+    [str(DEFAULT.default_epochs)]
+    + [
+        f"{a.name} {a.default_epochs}"
+        for a in ALGORITHMS.values()
+        if a.default_epochs != DEFAULT.default_epochs
+    ]
+)
 
 
 class SearchByDefault(click.Group):
@@ -182,24 +195,27 @@ _SEARCH = (
     ),
     click.option(
         "--algorithm",
-        default="random",
+        default=DEFAULT.name,
         show_default=True,
-        type=click.Choice(ALGORITHMS),
-        help="Who proposes the next trial.",
+        type=click.Choice(list(ALGORITHMS)),
+        help="Search algorithm: "
+        + "; ".join(f"{a.name} {a.help}" for a in ALGORITHMS.values())
+        + ".",
     ),
     click.option(
         "-n",
         "--max-trials",
         type=click.IntRange(1),
         help="Configs to propose in all, also after a resume; trial 0 comes on top. "
-        "[default: 20; Hyperband: its plan, which a smaller number scales; grid: all]",
+        f"[default: {DEFAULT.default_trials}; with {_ALL_BY_DEFAULT} as "
+        "many as they have]",
     ),
     click.option(
         "--epochs",
         type=click.IntRange(1),
         help="What trial 0 gets, and every trial where the space does not tune epochs; "
         "where it does, the range is 1 to twice this. Under Hyperband the last rung. "
-        "[default: 5; Hyperband 10; with --base that trial's]",
+        f"[default: {_EPOCHS_BY_DEFAULT}; with --base that trial's]",
     ),
     click.option(
         "--executions",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
+from tuner.algorithms import ALGORITHMS
 from tuner.data.dataset import Dataset
 from tuner.study import words
 from tuner.study.folder import Study
@@ -328,9 +329,10 @@ def _plan(study: Study) -> str:
         return _arms(settings)
     if record.space["name"] == "published":
         return f"the {plan['trials'] + 1} published experiments"
+    search = ALGORITHMS[settings["algorithm"]].label
     if "brackets" in plan:
         return (
-            f"Hyperband, {plan['trials']} configs, {plan['epochs']:,} epochs in "
+            f"{search}, {plan['trials']} configs, {plan['epochs']:,} epochs in "
             f"{len(plan['brackets'])} brackets"
         )
     each = words.several(settings["epochs"], "epoch")
@@ -342,8 +344,6 @@ def _plan(study: Study) -> str:
             each = f"{ends[0]} to {ends[-1]} epochs"
     if settings.get("patience"):
         each += f", patience {settings['patience']}"
-    known = {"random": "random search", "bayesian": "Bayesian search", "grid": "grid"}
-    search = known[settings["algorithm"]]
     if settings.get("in_s"):
         return f"{search} for {words.about(settings['in_s'])}, trials of {each}"
     return f"{search}, up to {words.several(plan['trials'], 'trial')} of {each}"

@@ -186,14 +186,14 @@ def start_workers(
             device=settings.device,
             count=settings.workers,
             per_gpu=settings.workers_per_gpu,
-            most=most_at_a_time(_trainings(settings), learns=_learns(settings)),
+            most=most_at_a_time(_trainings(settings), learns=settings.search_algorithm.learns),
             task_timeout=settings.trial_timeout_s,
         )
     placement = place(
         settings.workers,
         settings.device,
         trainings=_trainings(settings),
-        learns=_learns(settings),
+        learns=settings.search_algorithm.learns,
         per_gpu=settings.workers_per_gpu,
         deterministic=settings.deterministic,
     )
@@ -223,10 +223,6 @@ def _trainings(settings: StudySettings) -> int:
     if settings.space == "published":
         return len(EXPERIMENTS) * settings.executions
     return ((settings.max_trials or 1000) + settings.baseline) * settings.executions
-
-
-def _learns(settings: StudySettings) -> bool:
-    return settings.algorithm == "bayesian"
 
 
 def make_plan(settings: StudySettings) -> Plan:
@@ -327,7 +323,6 @@ def prepare(
     limits = Limits(**study.record.limits)
     shape, classes = tuple(data["input_shape"]), len(data["classes"])
     screen = Screen(limits, shape, classes)
-    screen.counts.update(study.record.rejected)  # what is recorded is not drawn again
     given = []
     for proposal in plan.given_trials():
         reason = screen.refusal(proposal.config)

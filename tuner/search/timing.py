@@ -127,7 +127,9 @@ class Speed:
         settings, planned = self.plan.settings, self.plan.to_dict()
         mean = self.training_s(self.sizes)
         trainings = mean * planned["trials"] * settings.executions
-        if settings.algorithm == "hyperband":  # most are trained further, from a state
+        if (
+            settings.search_algorithm.sets_epochs
+        ):  # most are trained further, from a state
             epochs = sum(c.epochs for c, _ in self.expected) / len(self.expected)
             trainings = mean * planned["epochs"] / epochs
         base, timing = self.timed[0]

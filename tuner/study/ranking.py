@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tuner.algorithms import ALGORITHMS, DEFAULT
 from tuner.study.objective import Objective
 from tuner.study.records import TrialRecord
 
@@ -34,6 +35,16 @@ def score_at(trial: TrialRecord, epochs: int, measure: str) -> float | None:
     return float(sum(curve[epochs - 1] for curve in curves) / len(curves))
 
 
+def has_rungs(settings: Mapping[str, Any]) -> bool:
+    """Whether trials have unequal epochs by design, and only the longest are ranked.
+
+    Args:
+        settings: A study's, as its record has them.
+    """
+    algorithm = ALGORITHMS.get(settings.get("algorithm", DEFAULT.name))
+    return algorithm is not None and algorithm.sets_epochs
+
+
 def full_length(
     trials: Iterable[TrialRecord], settings: Mapping[str, Any]
 ) -> list[TrialRecord]:
@@ -43,7 +54,7 @@ def full_length(
     stands against a full-length one. Otherwise it is every completed trial, also
     where epochs are a hyperparameter.
     """
-    needed = settings["epochs"] if settings["algorithm"] == "hyperband" else 0
+    needed = settings["epochs"] if has_rungs(settings) else 0
     return [
         t
         for t in trials

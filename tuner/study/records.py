@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
 from search_spaces.errors import ExpectedError
+from tuner.algorithms import ALGORITHMS, DEFAULT
 
 SCHEMA = 1
 
@@ -270,9 +271,13 @@ class StudyRecord:
         """Rebuild a record from parsed JSON.
 
         Raises:
-            RecordError: Another schema, or a field is missing, unknown or wrong.
+            RecordError: Another schema, a field is missing, unknown or wrong, or an
+                algorithm that this version does not have.
         """
-        return _build(cls, without_schema(data))
+        record = _build(cls, without_schema(data))
+        if isinstance(record.settings, Mapping):
+            _check_algorithm(record.settings.get("algorithm", DEFAULT.name))
+        return record
 
 
 Record = TrialRecord | StudyRecord
@@ -315,6 +320,14 @@ def _check_member(name: str, value: str, known: tuple[str, ...], where: str) -> 
     if value not in known:
         raise RecordError(
             f"{name} must be one of {', '.join(known)}, got {value!r} in {where}."
+        )
+
+
+def _check_algorithm(name: Any) -> None:
+    if not isinstance(name, str) or name not in ALGORITHMS:
+        raise RecordError(
+            f"The study was searched with --algorithm {name}, and this version of tune "
+            f"knows {', '.join(ALGORITHMS)}. Use the version that wrote it."
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tuner.study.objective import Objective
-from tuner.study.ranking import full_length, score, score_at
+from tuner.study.ranking import full_length, has_rungs, score, score_at
 from tuner.study.records import TrialRecord
 
 _FEWEST = 4  # trials that a rank correlation takes at least
@@ -54,7 +54,7 @@ def agreements(
         settings: The study's, as its record has them.
     """
     trials = list(trials)
-    if settings.get("algorithm") != "hyperband":
+    if not has_rungs(settings):
         return []
     last = int(settings["epochs"])
     rungs = {r.epochs for t in trials for r in t.rungs if r.epochs < last}
@@ -78,7 +78,7 @@ def audit(
     trials: Iterable[TrialRecord], settings: Mapping[str, Any]
 ) -> AuditOutcome | None:
     """Judge the drops that `--audit` checked, or None where it checked none."""
-    if settings.get("algorithm") != "hyperband":
+    if not has_rungs(settings):
         return None
     whole = [t for t in full_length(trials, settings) if t.rungs]
     audited = [t for t in whole if t.rungs[-1].is_audit]
