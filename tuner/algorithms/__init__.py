@@ -11,6 +11,7 @@ from tuner.algorithms.bayesian import BAYESIAN
 from tuner.algorithms.grid import GRID
 from tuner.algorithms.hyperband import HYPERBAND
 from tuner.algorithms.random_search import RANDOM
+from tuner.algorithms.sobol import SOBOL
 
 DEFAULT = RANDOM
 ALGORITHMS: dict[str, Algorithm] = {
@@ -20,5 +21,6 @@ ALGORITHMS: dict[str, Algorithm] = {
         HYPERBAND,
         BAYESIAN,
         GRID,
+        SOBOL,
     )
 }
