@@ -235,7 +235,7 @@ def test_a_plan_says_what_it_does_not_count():
     plan = {"trials": 1, "epochs": 5, "points": 9, "notes": [], "timed": 6}
     plan |= {"device": "CPU", "workers": 2, "seconds": 60.0}
     asked = StudySettings("architecture")
-    said = "Plan      random, 1 trial, 5 epochs at most"
+    said = "Plan      random search, 1 trial, 5 epochs at most"
     assert dry_run.lines(plan, asked)[1] == f"{said}, besides the baseline"
     assert dry_run.lines(plan, replace(asked, baseline=False))[1] == said
     nine = dry_run.lines(plan | {"trials": 8}, StudySettings("published"))[1]

@@ -194,7 +194,7 @@ class Plan:
     ) -> Limits:
         """Set how large a network this study proposes on a machine.
 
-        Of configs that were given, only what memory cannot hold is turned away.
+        Of configs that were given, only what memory cannot hold is rejected.
         """
         if self.settings.arms:
             on_gpu = True
