@@ -157,7 +157,7 @@ def _curve(study: Study, ranking: Ranking, trial: int | None) -> Callable[[Axes]
 
 def _progress(study: Study, ranking: Ranking, _: int | None) -> Callable[[Axes], Any]:
     frame = _some(views.progress(study, ranking).frame)
-    by_epochs = study.is_hyperband
+    by_epochs = study.has_rungs
     return lambda ax: study_figures.progress(
         frame, ax, _axis(study), by_epochs=by_epochs
     )

@@ -245,20 +245,21 @@ def shuffled_points(
 
 def random_point(declared: kt.HyperParameters, seed: int) -> dict[str, Any]:
     """Draw one point of a declared space, active values only."""
-    drawn = _draw(declared, seed)
     point: dict[str, Any] = {}
-    for h in declared.space:
+    for number, h in enumerate(declared.space):  # a name may stand there twice
         if all(c.is_active(point) for c in h.conditions):
-            point[h.name] = drawn[h.name]
+            point[h.name] = _sample(h, seed, number)
     return point
 
 
 def _draw(declared: kt.HyperParameters, seed: int) -> dict[str, Any]:
-    """Draw every hyperparameter on its own; one seed would make them move as one."""
-    return {
-        h.name: h.random_sample(seed * 1000 + number)
-        for number, h in enumerate(declared.space)
-    }
+    """Draw every hyperparameter, active or not."""
+    return {h.name: _sample(h, seed, number) for number, h in enumerate(declared.space)}
+
+
+def _sample(hyperparameter: Any, seed: int, number: int) -> Any:
+    """Draw one on its own; one seed for all would make them move as one."""
+    return hyperparameter.random_sample(seed * 1000 + number)
 
 
 def blame(space: str | Path, what: str, error: BaseException) -> str:

@@ -255,7 +255,7 @@ def _importance(found: Importance) -> Image:
 def _progress(study: Study, ranking: Ranking, view: views.View, axis: str) -> Image:
     drawing = render(
         lambda ax: study_figures.progress(
-            view.frame, ax, axis, by_epochs=study.is_hyperband
+            view.frame, ax, axis, by_epochs=study.has_rungs
         ),
         width=HALF,
         height=330,

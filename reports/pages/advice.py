@@ -106,7 +106,7 @@ def _at_end(value: Any, end: float, knob: Knob) -> bool:
 
 def _no_gain(study: Study, ranking: Ranking) -> list[Step]:
     ranked = ranking.ranked
-    if len(ranked) < 15 or study.is_hyperband:
+    if len(ranked) < 15 or study.has_rungs:
         return []
     third = len(ranked) // 3
     leader_order = int(ranked["order"].rank().iloc[0])

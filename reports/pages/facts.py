@@ -58,7 +58,7 @@ def status(study: Study) -> str:
     if study.arms:
         given = labels.several(len(study.arms), "config")
         progress = f"{labels.count(done)} of {given}"
-    elif isinstance(plan, int) and not study.is_hyperband:
+    elif isinstance(plan, int) and not study.has_rungs:
         own = max(done - base, 0)
         progress = labels.several(own if time else plan, "trial")
         progress = progress if time else f"{labels.count(own)} of {progress}"
@@ -176,7 +176,9 @@ def command(study: Study, verb: str, *words: str) -> str:
 def _algorithm(study: Study) -> str:
     if study.record.space.is_published:
         return "none: all of them, in order"
-    return study.record.settings.algorithm
+    if study.algorithm is None:
+        return study.record.settings.algorithm
+    return study.algorithm.label
 
 
 def _space(study: Study) -> str:

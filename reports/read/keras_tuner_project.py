@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tuner.algorithms.bayesian import BAYESIAN
+from tuner.algorithms.hyperband import HYPERBAND
 from tuner.study.objective import Objective
 from tuner.study.records import (
     DataRecord,
@@ -109,8 +111,8 @@ def read(folder: Path) -> tuple[StudyRecord, list[TrialRecord], list[str]]:
 def _algorithm(oracle: Raw) -> str:
     """Tell the oracle by what its state holds; a grid's is that of a random one."""
     if oracle.get("max_epochs"):
-        return "hyperband"
-    return "bayesian" if "beta" in oracle else "random or grid"
+        return HYPERBAND.name
+    return BAYESIAN.name if "beta" in oracle else "random or grid"
 
 
 def _parse(path: Path) -> Any:

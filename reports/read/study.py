@@ -17,6 +17,8 @@ import pandas as pd
 
 from reports.read import keras_tuner_project
 from reports.read.hyperparameters import Knob, configs_frame, varying
+from tuner.algorithms import ALGORITHMS
+from tuner.algorithms.base import Algorithm
 from tuner.study import record_files, records
 from tuner.study.candidates import Candidate
 from tuner.study.objective import Objective
@@ -110,9 +112,19 @@ class Study:
         return self.kind == keras_tuner_project.KIND
 
     @property
-    def is_hyperband(self) -> bool:
+    def algorithm(self) -> Algorithm | None:
+        """What proposed its trials, or None where KerasTuner's files do not tell."""
+        return ALGORITHMS.get(self.record.settings.algorithm)
+
+    @property
+    def has_rungs(self) -> bool:
         """Whether trials had unequal numbers of epochs by design."""
-        return self.record.settings.algorithm == "hyperband"
+        return self.record.settings.has_rungs
+
+    @property
+    def draws_at_random(self) -> bool:
+        """Whether its trials are independent random draws."""
+        return self.algorithm is not None and self.algorithm.draws_at_random
 
     @property
     def patience(self) -> int | None:

@@ -65,19 +65,18 @@ def curve(study: Study, ranking: Ranking) -> pd.DataFrame | None:
         Columns n, seconds (of n average trials), score, low and high (80 % of
         bootstrap samples of the trials), in the score's axis unit, and is_whole
         (whether every config of the space was tried: n of them are then drawn without
-        replacement, and nothing is left to sample); None where the search was not
-        random, or under eight trials.
+        replacement, and nothing is left to sample); None where trials were neither
+        drawn at random nor all that there are, or under eight of them.
     """
-    settings = study.record.settings
-    if settings.algorithm not in ("random", "grid") or study.arms:
+    if study.arms:
         return None
     drawn = searched(study, ranking)
     if len(drawn) < FEWEST:
         return None
     size = study.record.space.size
     is_whole = isinstance(size, int) and len(drawn) >= size - 1 - study.enqueued
-    if settings.algorithm == "grid" and not is_whole:
-        return None  # the first points of a grid are no random ones
+    if not study.draws_at_random and not is_whole:
+        return None
     sign = 1.0 if study.objective.higher_is_better else -1.0
     scores = sign * drawn["objective"].to_numpy("float64")
     n = np.arange(1, len(scores) + 1)

@@ -267,7 +267,7 @@ def note(study: Study, found: Effects) -> str:
         f"95 % intervals{together}; not shown: 0 is in the interval.",
         _OTHERS,
     ]
-    if study.record.settings.algorithm != "random":
+    if not study.draws_at_random:
         said.append(_NOT_RANDOM)
     if found.refused:
         few = f"Too few trials tell of {labels.listing(list(found.refused))}."

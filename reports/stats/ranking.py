@@ -58,7 +58,7 @@ def rank(study: Study) -> Ranking:
     scored = completed[completed["objective"].notna()]
     epochs = None
     ranked = scored
-    if study.is_hyperband and len(scored):
+    if study.has_rungs and len(scored):
         last = study.record.settings.epochs
         epochs = int(last if isinstance(last, int) else scored["epochs"].max())
         ranked = scored[scored["epochs"] >= epochs]

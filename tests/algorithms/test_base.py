@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from search_spaces.config import CnnConfig
 from search_spaces.layers import network_key
-from tuner.algorithms.base import Audit, Chain, ListProposer, Proposal, Wait
+from tuner.algorithms.base import Chain, ListProposer, Proposal, Wait
+from tuner.algorithms.hyperband import Audit
 from tuner.algorithms.screening import Limits, Screen
 from tuner.search.planning import plan_study
 from tuner.study.settings import SettingsError, StudySettings
@@ -110,7 +111,7 @@ def test_a_small_space_is_exhausted_and_says_so(small, seed):
 
 
 def test_max_params_is_arithmetic(small):
-    """What is too large is turned away before anything is built."""
+    """What is too large is rejected before anything is built."""
     asked = StudySettings(small, algorithm="grid", max_params=110_000)
     found, _, screen = proposals_of(asked, limits=Limits(max_params=110_000))
     assert 0 < len(found) < 20
@@ -155,7 +156,7 @@ def test_hyperband_promotes_where_a_large_space_leaves_little(tmp_path):
     assert len(trials) == plan.trials < 15
     assert f"holds {len(trials)} configs besides trial 0" in plan.notes[0]
     assert sum(p.config.epochs == 9 for p in found if p.trial) == sum(
-        rungs[-1].configs for rungs in plan.hyperband.brackets
+        rungs[-1].configs for rungs in plan.schedule.brackets
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 import studies
 
 from search_spaces.space import load_space
-from tuner.algorithms.plan import plan
+from tuner.algorithms.hyperband import plan
 from tuner.cli.progress import Terminal
 from tuner.search.workload import Workload
 from tuner.study.folder import Study

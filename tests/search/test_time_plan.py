@@ -76,7 +76,7 @@ def test_the_plan_fills_the_time_and_does_not_pass_it(minutes, algorithm):
 
 
 def _epochs(fit):
-    from tuner.algorithms import plan as hyperband
+    from tuner.algorithms import hyperband
 
     return hyperband.plan(fit.epochs, 1, fit.trials).epochs
 
@@ -235,7 +235,7 @@ def test_in_goes_with_neither_a_limit_nor_the_published():
 def test_a_plan_says_what_it_does_not_count():
     dry = dry_run.DryRun(PlanRecord(1, 5), (), 9, "CPU", 2, seconds=60.0, timed=6)
     asked = StudySettings("architecture")
-    said = "Plan      random, 1 trial, 5 epochs at most"
+    said = "Plan      random search, 1 trial, 5 epochs at most"
     assert dry_run.lines(dry, asked)[1] == f"{said}, besides the baseline"
     assert dry_run.lines(dry, replace(asked, baseline=False))[1] == said
     nine = dry_run.lines(

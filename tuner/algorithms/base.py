@@ -1,17 +1,30 @@
-"""What the search asks of whoever proposes trials, and those that need no oracle."""
+"""What an algorithm is asked, what it answers, and the proposers that need no results.
+
+An algorithm asks and tells. It knows nothing of studies, records or the command.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import numpy as np
+from search_spaces.errors import UsageError
+from search_spaces.space import Space
+from search_spaces.user_code import Config, OwnSpace
+from tuner.algorithms.screening import Screen
 
-from search_spaces.user_code import Config
+if TYPE_CHECKING:
+    import keras_tuner as kt
 
-Recorded = Mapping[int, Mapping[str, Any]]
+Values = Mapping[str, Any]
+Recorded = Mapping[int, Values]
+
+
+class AlgorithmError(UsageError):
+    """An algorithm cannot do what it is asked to."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +42,7 @@ class Proposal:
     """
 
     trial: int
-    values: Mapping[str, Any]
+    values: Values
     config: Config
     bracket: int = 0
     name: str | None = None
@@ -37,18 +50,18 @@ class Proposal:
 
 
 class Wait:
-    """There is nothing to propose before more is told."""
+    """There is nothing to propose before a result arrives."""
 
 
 class Proposer(Protocol):
-    """What the search asks; not for several threads."""
+    """One search as it runs; not for several threads."""
 
     def propose(self, recorded: Recorded | None = None) -> Proposal | Wait | None:
         """Give the next trial, `Wait`, or None when there is no more.
 
         Args:
             recorded: Values by trial that were proposed in an earlier session. An
-                oracle that thinks long takes them instead of thinking again.
+                algorithm takes them instead of choosing again.
         """
 
     def tell(self, trial: int, score: float | None) -> None:
@@ -62,12 +75,144 @@ class Proposer(Protocol):
         """
 
 
+class Rung(NamedTuple):
+    """One round of a bracket: so many configs reach so many epochs in all."""
+
+    configs: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How much a search trains.
+
+    Attributes:
+        trials: Distinct configs it proposes.
+        epochs: Epochs of all of them together, one run each.
+        brackets: Where epochs are the fidelity, each bracket's rungs, most configs
+            first and fewest epochs first.
+    """
+
+    trials: int
+    epochs: int
+    brackets: tuple[tuple[Rung, ...], ...] = ()
+
+    def to_lists(self) -> list[list[list[int]]]:
+        """Give brackets as lists of [configs, epochs], for a record."""
+        return [[[r.configs, r.epochs] for r in rungs] for rungs in self.brackets]
+
+
+@dataclass(frozen=True)
+class SearchProblem:
+    """What an algorithm searches.
+
+    Attributes:
+        space: Gives the config that values mean.
+        declared: Every hyperparameter, with its conditions.
+        points: Distinct points of the space, or None where it is continuous.
+        screen: Rejects configs that cannot or need not be trained. It knows the
+            configs that come before the algorithm's own.
+        higher_is_better: Which scores to look for.
+        seed: Everything random follows from it.
+        epochs: Epochs of a full training, unless the space tunes them.
+        trials: How many configs to propose at most.
+        first_trial: The number of the first.
+        options: The algorithm's own options, by name.
+    """
+
+    space: Space | OwnSpace
+    declared: kt.HyperParameters
+    points: int | None
+    screen: Screen
+    higher_is_better: bool
+    seed: int
+    epochs: int
+    trials: int
+    first_trial: int = 1
+    options: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Algorithm(ABC):
+    """A search algorithm: what the rest of the program must know of it, and its search.
+
+    Attributes:
+        name: What `--algorithm` takes and a record stores.
+        label: What the terminal and the pages call it.
+        help: Half a line for `tune search --help`.
+        default_trials: How many configs it proposes unless told; None is as many as
+            its schedule or the space has.
+        default_epochs: Epochs of a full training unless told.
+        learns: Whether results decide which configs it proposes.
+        draws_at_random: Whether each config is an independent random draw, so that
+            what fewer trials would have found can be estimated from the trials.
+        sets_epochs: Whether epochs are its fidelity: it decides how long a config
+            trains, and only configs trained to the end are ranked.
+        can_grow: Whether a resume may add trials; False where their number shapes the
+            whole schedule, and so identifies a study.
+        options: The settings that only it takes, and what each does, after "--NAME".
+    """
+
+    name: str
+    label: str
+    help: str
+    default_trials: int | None = 20
+    default_epochs: int = 5
+    learns: bool = False
+    draws_at_random: bool = False
+    sets_epochs: bool = False
+    can_grow: bool = True
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ignores_results(self) -> bool:
+        """Whether results change neither what it proposes nor how long that trains."""
+        return not self.learns and not self.sets_epochs
+
+    def refusal(
+        self,
+        declared: kt.HyperParameters,  # noqa: ARG002  by default it searches any space
+        points: int | None,  # noqa: ARG002
+        max_trials: int | None,  # noqa: ARG002
+    ) -> str | None:
+        """Say why it cannot search a space and what to do, or None.
+
+        Args:
+            declared: Every hyperparameter of the space.
+            points: Distinct points, or None where the space is continuous.
+            max_trials: What the user asked for, or None.
+        """
+        return None
+
+    def schedule(
+        self,
+        trials: int,
+        epochs: int,
+        options: Mapping[str, int],  # noqa: ARG002  only some have options
+    ) -> Schedule:
+        """Plan a search.
+
+        Args:
+            trials: How many configs to propose at most.
+            epochs: Epochs of a full training.
+            options: Its own options, by name.
+
+        Raises:
+            AlgorithmError: There is no such schedule.
+        """
+        return Schedule(trials, trials * epochs)
+
+    @abstractmethod
+    def proposer(self, problem: SearchProblem) -> Proposer:
+        """Begin a search. Equal problems and results give equal proposals."""
+
+
 class ListProposer:
     """Propose given trials in order; results change nothing."""
 
     def __init__(self, proposals: Iterable[Proposal]) -> None:
         self._rest = deque(proposals)
-        # Until it is told: a training that is cut off starts where it did.
+        # Until its result arrives: a training that is cut off starts where it did.
         self._untold = {p.trial: p.config for p in self._rest}
         self._networks = {
             p.trial: without_epochs(p.config.to_dict()) for p in self._rest
@@ -75,7 +220,7 @@ class ListProposer:
 
     def propose(
         self,
-        recorded: Recorded | None = None,  # noqa: ARG002  a list need not think
+        recorded: Recorded | None = None,  # noqa: ARG002  a list chooses nothing
     ) -> Proposal | Wait | None:
         """Give the next trial of the list."""
         return self._rest.popleft() if self._rest else None
@@ -122,65 +267,3 @@ class Chain:
     def may_extend(self, config: Mapping[str, Any]) -> bool:
         """Whether one of them may."""
         return any(p.may_extend(config) for p in self._proposers)
-
-
-class Audit:
-    """After Hyperband's end, train some of what it dropped to the last epoch.
-
-    Which ones is drawn at random, so that the share of wrong drops among them
-    estimates the share among all.
-
-    Args:
-        inner: Hyperband.
-        count: How many dropped configs to train, or all there are.
-        epochs: Epochs of the last rung.
-        seed: Draws them; a larger count adds to a smaller one's.
-    """
-
-    def __init__(self, inner: Proposer, count: int, epochs: int, seed: int) -> None:
-        self._inner = inner
-        self._count, self._epochs, self._seed = count, epochs, seed
-        self._last: dict[int, Proposal] = {}  # of every trial that has not failed
-        self._audits: deque[Proposal] | None = None
-        self._audited: set[int] = set()
-
-    def propose(self, recorded: Recorded | None = None) -> Proposal | Wait | None:
-        """Pass on what Hyperband proposes, then the audits."""
-        if self._audits is None:
-            proposal = self._inner.propose(recorded)
-            if isinstance(proposal, Proposal):
-                self._last[proposal.trial] = proposal
-            if proposal is not None:
-                return proposal
-            self._audits = deque(self._draw())
-        if not self._audits:
-            return None
-        audit = self._audits.popleft()
-        self._audited.add(audit.trial)
-        return audit
-
-    def tell(self, trial: int, score: float | None) -> None:
-        """Tell Hyperband, but for the audits."""
-        if trial in self._audited:
-            return
-        if score is None:
-            del self._last[trial]
-        self._inner.tell(trial, score)
-
-    def may_extend(self, config: Mapping[str, Any]) -> bool:
-        """Whether Hyperband may promote it, or it may be audited."""
-        return bool(config["epochs"] < self._epochs)
-
-    def _draw(self) -> Sequence[Proposal]:
-        dropped = [
-            p for _, p in sorted(self._last.items()) if p.config.epochs < self._epochs
-        ]
-        order = np.random.default_rng(self._seed).permutation(len(dropped))
-        return [
-            replace(
-                dropped[i],
-                config=replace(dropped[i].config, epochs=self._epochs),
-                is_audit=True,
-            )
-            for i in order[: self._count]
-        ]

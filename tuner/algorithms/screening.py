@@ -73,7 +73,7 @@ def limits_for(
 
 
 class Screen:
-    """Turn away configs that cannot or need not be trained, and count them.
+    """Reject configs that cannot or need not be trained, and count them.
 
     Args:
         limits: How large a network may be.

@@ -125,7 +125,7 @@ def settings_for(
         like,
         kind=kind,
         candidates=tuple(candidates),
-        algorithm="random",
+        algorithm=StudySettings.algorithm,
         max_trials=None,
         epochs=candidates[0].config["epochs"],
         executions=1,

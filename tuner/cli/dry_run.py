@@ -90,4 +90,4 @@ def _most(plan: PlanRecord, settings: StudySettings) -> str:
     besides = ", besides the baseline" if settings.baseline else ""
     trials = words.several(plan.trials or 0, "trial")
     epochs = words.several(plan.epochs or 0, "epoch")
-    return f"{settings.algorithm}, {trials}, {epochs} at most{besides}"
+    return f"{settings.search_algorithm.label}, {trials}, {epochs} at most{besides}"

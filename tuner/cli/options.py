@@ -8,10 +8,23 @@ from typing import Any
 
 import click
 
-from tuner.study.settings import ALGORITHMS, DEVICES, PIXELS, parse_duration
+from tuner.algorithms import ALGORITHMS, DEFAULT
+from tuner.study.settings import DEVICES, PIXELS, parse_duration
 from tuner.system.files import DIRECTORY
 
 Command = Callable[..., Any]
+
+_ALL_BY_DEFAULT = " and ".join(
+    a.name for a in ALGORITHMS.values() if a.default_trials is None
+)
+_EPOCHS_BY_DEFAULT = "; ".join(
+    [str(DEFAULT.default_epochs)]
+    + [
+        f"{a.name} {a.default_epochs}"
+        for a in ALGORITHMS.values()
+        if a.default_epochs != DEFAULT.default_epochs
+    ]
+)
 
 
 class SearchByDefault(click.Group):
@@ -200,10 +213,12 @@ _SEARCH = (
     ),
     click.option(
         "--algorithm",
-        default="random",
+        default=DEFAULT.name,
         show_default=True,
-        type=click.Choice(ALGORITHMS),
-        help="Search algorithm.",
+        type=click.Choice(list(ALGORITHMS)),
+        help="Search algorithm: "
+        + "; ".join(f"{a.name} {a.help}" for a in ALGORITHMS.values())
+        + ".",
     ),
     click.option(
         "-n",
@@ -211,16 +226,16 @@ _SEARCH = (
         metavar="N",
         type=click.IntRange(1),
         help="Trials in all, counting those before a resume but not the baseline, "
-        "which is trial 0. [default: 20; Hyperband: its whole plan, which a smaller "
-        "number scales down; grid: every point]",
+        f"which is trial 0. [default: {DEFAULT.default_trials}; "
+        f"with {_ALL_BY_DEFAULT} as many as they have]",
     ),
     click.option(
         "--epochs",
         metavar="N",
         type=click.IntRange(1),
         help="Epochs per trial. If the space tunes epochs, the baseline gets N and the "
-        "others 1 to 2N; under Hyperband, N is the most a trial gets. [default: 5; "
-        "Hyperband: 10; with --base: as in that trial]",
+        "others 1 to 2N; under Hyperband, N is the most a trial gets. "
+        f"[default: {_EPOCHS_BY_DEFAULT}; with --base: as in that trial]",
     ),
     click.option(
         "--executions",

@@ -324,9 +324,10 @@ def _plan(study: Study) -> str:
         return _candidates(settings.candidates)
     if record.space.is_published:
         return f"the {(plan.trials or 0) + 1} published experiments"
+    search = settings.search_algorithm.label
     if plan.brackets:
         return (
-            f"Hyperband, {plan.trials} configs, {plan.epochs:,} epochs in "
+            f"{search}, {plan.trials} configs, {plan.epochs:,} epochs in "
             f"{len(plan.brackets)} brackets"
         )
     each = words.several(settings.epochs or 0, "epoch")
@@ -338,8 +339,6 @@ def _plan(study: Study) -> str:
             each = f"{ends[0]} to {ends[-1]} epochs"
     if settings.patience:
         each += f", patience {settings.patience}"
-    known = {"random": "random search", "bayesian": "Bayesian search", "grid": "grid"}
-    search = known[settings.algorithm]
     if settings.in_s:
         return f"{search} for {words.about(settings.in_s)}, trials of {each}"
     return f"{search}, up to {words.several(plan.trials or 0, 'trial')} of {each}"

@@ -44,7 +44,8 @@ def search(
         )
     except BaseException:
         terminal.finish()
-        if terminal.has_study and (problem := pages.write()):
+        is_stored = terminal.has_study and (folder / "study.json").exists()
+        if is_stored and (problem := pages.write()):
             say(problem)
         raise
     finally:

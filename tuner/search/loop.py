@@ -7,7 +7,7 @@ oracle's exchange can be replayed from the records.
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -15,10 +15,10 @@ from typing import Any, Protocol
 from search_spaces.errors import ExpectedError
 from search_spaces.user_code import OwnModel
 from tuner.algorithms.base import Proposal, Proposer, Wait
-from tuner.algorithms.replay import Replay, last_event
 from tuner.search.continuing import from_the_start, starting_point
 from tuner.search.deadline import Deadline, InFlight
 from tuner.search.executions import after_epoch, after_result, is_done, is_trained
+from tuner.search.replay import Replay, last_event
 from tuner.study.folder import Study, StudyError
 from tuner.study.objective import Objective
 from tuner.study.ranking import best_first, score
@@ -85,7 +85,7 @@ class Search:
         proposer: Fresh from its seed; the records are replayed to it.
         workers: Where to train.
         listener: Who is shown what happens.
-        rejected: Counts the proposals turned away, by reason.
+        rejected: Counts the configs that were rejected in this session, by reason.
         own: The user's code that builds the networks, or None.
         started: When the session began, on the monotonic clock.
         deadline: When the search should end, or None.
@@ -109,7 +109,6 @@ class Search:
         if not self._seconds_before:
             self._start_before = 0.0
         self._rejected_before = self.study.record.rejected
-        self._trials_before = len(self.study.trials)
         self._event = last_event(self.study.trials)  # numbers every exchange
         self._measure = Objective.parse(self.settings.objective).name
         self._replay = Replay(self.study.trials, self.proposer, self._measure)
@@ -131,7 +130,7 @@ class Search:
         if self._has_nothing_left:
             return True
         fills_its_time = self.deadline is not None and self._was_late
-        is_open = self.settings.algorithm == "hyperband" or self._lacks_seeds()
+        is_open = not self.settings.search_algorithm.can_grow or self._lacks_seeds()
         return fills_its_time and not is_open and not self._has_work
 
     @property
@@ -463,6 +462,6 @@ class Search:
     def _save_counts(self) -> None:
         seconds = self._seconds_before + time.monotonic() - self.started
         self.study.update(seconds=seconds)
-        if len(self.study.trials) > self._trials_before or not self._rejected_before:
-            # Otherwise this session only saw again that the space is exhausted.
-            self.study.update(rejected=dict(self.rejected))
+        # A session goes through the same points from the first on, as far as it must.
+        rejected = Counter(self._rejected_before) | Counter(self.rejected)
+        self.study.update(rejected=dict(rejected))

@@ -1,11 +1,11 @@
-"""Create a study's folder, or open it and check that it is the same study."""
+"""Describe a new study, or open one and check that it is the same; then store it."""
 
 from __future__ import annotations
 
 import platform
 import shlex
 import subprocess
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -43,26 +43,24 @@ def refuse_changed_settings(settings: StudySettings, folder: Path) -> None:
         raise StudyChangedError(_with_advice(folder.name, differences))
 
 
-def open_or_create(
+def open_or_describe(
     folder: Path,
     settings: StudySettings,
     *,
     command: str,
     space: SpaceRecord,
-    code: str | None,
     plan: PlanRecord,
     limits: Limits,
     data: Dataset,
     ready: Ready,
 ) -> tuple[Study, bool]:
-    """Give a study, and whether it was there before.
+    """Give a study as `store` will write it, and whether it was there before.
 
     Args:
         folder: The study's; locked by the caller.
         settings: What was asked for.
         command: Typed again, it goes on with the study.
         space: What is searched.
-        code: What the user's own file of the space says, or None.
         plan: How much will be trained.
         limits: For a new study; an old one keeps its own.
         data: The images and their split.
@@ -76,8 +74,9 @@ def open_or_create(
         study = Study.open(folder, mend=True)
         if _mark(study.record) != mark:
             raise StudyChangedError(_changed(study, space, data))
-        study.update(settings=settings, plan=plan, command=command)
-        study.keep_space(code)
+        study.record = replace(
+            study.record, settings=settings, plan=plan, command=command
+        )
         return study, True
     record = StudyRecord(
         study=folder.name,
@@ -100,10 +99,23 @@ def open_or_create(
         plan=plan,
         commit=_commit(),
     )
-    study = Study.create(folder, record)
-    study.put_labels(data.y_train[data.validation], data.y_test[data.test])
+    return Study(folder, record), False
+
+
+def store(study: Study, data: Dataset, code: str | None) -> None:
+    """Write a study once its search can begin.
+
+    Args:
+        study: Of `open_or_describe`.
+        data: The images and their split.
+        code: What the user's own file of the space says, or None.
+    """
+    if (study.folder / "study.json").exists():
+        study.update()
+    else:
+        Study.create(study.folder, study.record)
+        study.put_labels(data.y_train[data.validation], data.y_test[data.test])
     study.keep_space(code)
-    return study, False
 
 
 def stored_limits(folder: Path) -> Limits | None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
-
-import keras_tuner as kt
+from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import BASELINE, CnnConfig
 from search_spaces.layers import Shape
@@ -21,24 +19,26 @@ from search_spaces.space import (
     describe,
     enumerate_points,
     load_space,
-    random_point,
-    shuffled_points,
 )
 from search_spaces.user_code import Config, OwnSpace
-from tuner.algorithms import plan as hyperband
-from tuner.algorithms.base import Audit, Chain, ListProposer, Proposal, Proposer
-from tuner.algorithms.oracles import Bayesian, Hyperband, OracleProposer, RandomSearch
+from tuner.algorithms.base import (
+    Algorithm,
+    Chain,
+    ListProposer,
+    Proposal,
+    Proposer,
+    Schedule,
+    SearchProblem,
+)
+from tuner.algorithms.points import MOST_DRAWS, admitted, can_be_listed, random_points
 from tuner.algorithms.screening import Limits, Screen, limits_for
 from tuner.search.workload import Workload, workload
 from tuner.study.objective import ALWAYS, Objective
 from tuner.study.records import Hyperparameter, PlanRecord, SpaceRecord
 from tuner.study.settings import SettingsError, StudySettings
-from tuner.system.seeds import derive_seed
 
-Points = Callable[[kt.HyperParameters], Iterator[dict[str, Any]]]
-
-_DRAWN = 20_000  # points that are looked at where there are too many to list
-_ENUMERATED = 2000  # a larger space is drawn from, and not listed
+if TYPE_CHECKING:
+    import keras_tuner as kt
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,6 @@ class Plan:
         settings: What was asked for.
         space: Its `base` has the epochs of trial 0.
         declared: Every hyperparameter, with its conditions.
-        hyperband: Hyperband's brackets once fitted, or None.
         trials: Configs that the algorithm proposes at most: neither trial 0 nor
             enqueued ones.
         points: Distinct points of the space, or None where it is continuous.
@@ -59,7 +58,6 @@ class Plan:
     settings: StudySettings
     space: Space | OwnSpace
     declared: kt.HyperParameters
-    hyperband: hyperband.Plan | None
     trials: int
     points: int | None
     notes: tuple[str, ...] = ()
@@ -70,11 +68,29 @@ class Plan:
         return self.space.name == "published" or bool(self.settings.candidates)
 
     @property
+    def algorithm(self) -> Algorithm:
+        """What proposes the trials that are not given."""
+        return self.settings.search_algorithm
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """How much of the algorithm's own trials is trained at most.
+
+        Raises:
+            AlgorithmError: There is no such schedule.
+        """
+        return self._schedule(self.trials)
+
+    def _schedule(self, trials: int) -> Schedule:
+        epochs = self.space.base.epochs * (2 if self._tunes_epochs else 1)
+        return self.algorithm.schedule(trials, epochs, self.settings.algorithm_options)
+
+    @property
     def _tunes_epochs(self) -> bool:
         return any(h.name == "epochs" for h in self.declared.space)
 
     def fitted(self, limits: Limits, shape: Shape, classes: int) -> Plan:
-        """Work out how many trials there will be, and Hyperband's brackets.
+        """Work out how many trials there will be.
 
         A small space is enumerated: what the limits refuse, or what builds the same
         network as another point, is no config that a bracket could be filled with.
@@ -88,61 +104,59 @@ class Plan:
         for proposal in self.given_trials():
             if screen.admits(proposal.config):
                 screen.add(proposal.config)
-        trials, found = self.trials, None
-        if self._is_listed:
-            found = sum(1 for _ in self._admitted(enumerate_points, screen))
-        elif self.settings.algorithm == "hyperband":
+        found = None
+        if can_be_listed(self.points):
+            points = enumerate_points(self.declared)
+            found = sum(1 for _ in admitted(points, self.space, screen))
+        elif self.trials and not self.algorithm.can_grow:
             found = self._scarce(screen)
-        if found is not None:
-            if not found and not self.settings.enqueue:
-                counts = (f"{n} {why}" for why, n in screen.counts.items())
-                reasons = ", ".join(counts) or "they are trial 0 again"
-                raise SettingsError(
-                    f"Space {self.space.name} must hold a config that can be trained "
-                    f"on these images, and all {self.points or _DRAWN} are turned "
-                    f"away: {reasons}. Widen its ranges, or enlarge the images with "
-                    "--image-size."
-                )
-            trials = min(trials, found)
-        return self._planned(trials, found)
+        if found is not None and not found and not self.settings.enqueue:
+            counts = (f"{n} {why}" for why, n in screen.counts.items())
+            reasons = ", ".join(counts) or "they are trial 0 again"
+            raise SettingsError(
+                f"Space {self.space.name} must hold a config that can be trained "
+                f"on these images, and all {self.points or MOST_DRAWS} are "
+                f"rejected: {reasons}. Widen its ranges, or enlarge the images with "
+                "--image-size."
+            )
+        return self._planned(found)
 
     def _scarce(self, screen: Screen) -> int | None:
-        """Count what can be trained, or None where it is enough for every bracket.
+        """Count what can be trained, or None where it is enough for the whole schedule.
 
         In a large space of which the limits leave little, brackets that are planned
         for more configs than there are would promote nothing.
         """
-        wanted = min(self.trials, hyperband.plan(self.space.base.epochs).configs)
+        points = islice(random_points(self.declared, seed=0), MOST_DRAWS)
+        found = islice(admitted(points, self.space, screen), self.schedule.trials)
+        count = sum(1 for _ in found)
+        return count if count < self.schedule.trials else None
 
-        def drawn(declared: kt.HyperParameters) -> Iterator[dict[str, Any]]:
-            return (random_point(declared, draw) for draw in range(_DRAWN))
+    def _planned(self, found: int | None) -> Plan:
+        """Plan for the configs that there are.
 
-        found = sum(1 for _ in islice(self._admitted(drawn, screen), wanted))
-        return found if found < wanted else None
-
-    def _planned(self, trials: int, found: int | None) -> Plan:
-        """Plan for as many trials, of `found` configs that there are in all."""
+        Args:
+            found: How many can be trained in all, or None where they are enough.
+        """
+        trials = self.trials if found is None else min(self.trials, found)
+        if not trials:
+            return replace(self, trials=0)
+        wanted, fitted = self.schedule, self._schedule(trials)
         besides = " besides trial 0" if self.settings.baseline else ""
-        holds = f"The space holds {found} configs{besides} that can be trained here"
-        if self.settings.algorithm != "hyperband" or not trials:
-            all_are_tried = found is not None and trials == found < self.trials
-            notes = (f"{holds}: the search tries them all.",) if all_are_tried else ()
-            return replace(self, trials=trials, notes=notes)
-        epochs, first = self.space.base.epochs, self.settings.min_epochs
-        try:
-            full = hyperband.plan(epochs, first)
-            brackets = hyperband.plan(epochs, first, trials)
-        except ValueError as error:
-            raise SettingsError(str(error)) from error
-        said = (
-            f"{holds}, and Hyperband would take {full.configs}: its brackets share them"
-        )
-        dropped = len(full.brackets) - len(brackets.brackets)
-        if dropped:
-            said += f", and {dropped} of {len(full.brackets)} drop out"
-        is_small = found is not None and trials == found < full.configs
-        notes = (f"{said}.",) if is_small else ()
-        return replace(self, hyperband=brackets, trials=brackets.configs, notes=notes)
+        note = f"The space holds {found} configs{besides} that can be trained here"
+        if wanted.brackets:
+            note += (
+                f", and {self.algorithm.label} would take {wanted.trials}: its "
+                "brackets share them"
+            )
+            dropped = len(wanted.brackets) - len(fitted.brackets)
+            if dropped:
+                note += f", and {dropped} of {len(wanted.brackets)} drop out"
+        else:
+            note += ": the search tries them all"
+        is_scarce = found is not None and trials == found < wanted.trials
+        notes = (f"{note}.",) if is_scarce else ()
+        return replace(self, trials=fitted.trials, notes=notes)
 
     def record(self) -> PlanRecord:
         """Give what a study stores of the plan."""
@@ -152,16 +166,11 @@ class Plan:
                 for p in self.given_trials()
             )
             return PlanRecord(self.trials, epochs)
-        enqueued = self.settings.enqueue
-        brackets: tuple[tuple[tuple[int, int], ...], ...] = ()
-        if self.hyperband:
-            epochs = self.hyperband.epochs
-            epochs += self.settings.audit * self.space.base.epochs
-            brackets = self.hyperband.to_tuples()
-        else:
-            longest = self.space.base.epochs * (2 if self._tunes_epochs else 1)
-            epochs = self.trials * longest
-        epochs += sum(c.config.epochs for c in self._enqueued())
+        enqueued = self._enqueued()
+        epochs, brackets = 0, self.schedule.brackets if self.trials else ()
+        if self.trials:
+            epochs = self.schedule.epochs
+        epochs += sum(c.config.epochs for c in enqueued)
         epochs *= self.settings.executions
         return PlanRecord(self.trials + len(enqueued), epochs, brackets)
 
@@ -272,56 +281,21 @@ class Plan:
         first = ListProposer(given)
         if self.is_list or not self.trials:
             return first
-        return Chain(first, self._algorithm(screen))
+        return Chain(first, self.algorithm.proposer(self._problem(screen)))
 
-    def _algorithm(self, screen: Screen) -> Proposer:
-        seed = derive_seed("oracle", self.settings.seed)
-        name = self.settings.algorithm
-        if name == "grid":
-            return self._in_order(enumerate_points, screen)
-        if name == "random" and self._is_listed:
-            return self._in_order(partial(shuffled_points, seed=seed), screen)
-        objective = Objective.parse(self.settings.objective)
-        common = (
-            self.space,
-            screen,
-            self.declared,
-            kt.Objective(objective.name, objective.direction),
-            seed,
+    def _problem(self, screen: Screen) -> SearchProblem:
+        return SearchProblem(
+            space=self.space,
+            declared=self.declared,
+            points=self.points,
+            screen=screen,
+            higher_is_better=Objective.parse(self.settings.objective).higher_is_better,
+            seed=self.settings.seed,
+            epochs=self.space.base.epochs,
+            trials=self.trials,
+            first_trial=1 + len(self.settings.enqueue),
+            options=self.settings.algorithm_options,
         )
-        number = 1 + len(self.settings.enqueue)
-        if self.hyperband:
-            oracle = Hyperband(self.hyperband, *common)
-            return Audit(
-                OracleProposer(oracle, screen, number),
-                self.settings.audit,
-                self.space.base.epochs,
-                derive_seed("audit", self.settings.seed),
-            )
-        kind = Bayesian if name == "bayesian" else RandomSearch
-        return OracleProposer(kind(*common, max_trials=self.trials), screen, number)
-
-    def _in_order(self, points: Points, screen: Screen) -> ListProposer:
-        number = 1 + len(self.settings.enqueue)
-        admitted = islice(self._admitted(points, screen), self.trials)
-        return ListProposer(
-            Proposal(trial, point, config)
-            for trial, (point, config) in enumerate(admitted, number)
-        )
-
-    def _admitted(
-        self, points: Points, screen: Screen
-    ) -> Iterator[tuple[dict[str, Any], Config]]:
-        """Go through the points that can be trained, each network once."""
-        for point in points(self.declared):
-            config = self.space.config(point)
-            if screen.admits(config):
-                screen.add(config)
-                yield point, config
-
-    @property
-    def _is_listed(self) -> bool:
-        return self.points is not None and self.points <= _ENUMERATED
 
     def _enqueued(self) -> list[Proposal]:
         found = []
@@ -330,7 +304,7 @@ class Plan:
                 config = self.first_config.changed(given)
             except (TypeError, ValueError) as error:
                 raise SettingsError(f"Enqueued config {trial}: {error}") from error
-            if self.settings.algorithm == "hyperband":  # or it could not be ranked
+            if self.algorithm.sets_epochs:  # or it could not be ranked
                 config = replace(config, epochs=self.space.base.epochs)
             found.append(Proposal(trial, given, config, name=f"enqueued {trial}"))
         return found
@@ -361,7 +335,7 @@ def plan_study(settings: StudySettings) -> Plan:
     if isinstance(space, OwnSpace):
         _check_own(settings)
         space = replace(space, model=replace(space.model, pixels=settings.pixels))
-        return Plan(settings, space, space.declare(), None, 0, 0)  # a worker knows more
+        return Plan(settings, space, space.declare(), 0, 0)  # a worker knows more
     if settings.pixels != "unit":
         raise SettingsError(
             "--pixels is for a network of your own; that of a space with sample(hp) "
@@ -379,30 +353,35 @@ def plan_space(settings: StudySettings, space: Space | OwnSpace) -> Plan:
             "dataclasses.replace(base, ...)."
         )
     _check_objective(settings, space)
-    is_hyperband = settings.algorithm == "hyperband"
-    if is_hyperband and isinstance(space, OwnSpace) and space.model.draws_epochs:
+    algorithm = settings.search_algorithm
+    draws_epochs = isinstance(space, OwnSpace) and space.model.draws_epochs
+    if algorithm.sets_epochs and draws_epochs:
         raise SettingsError(
-            f"Hyperband sets the epochs, and fit of {settings.space} draws its own. "
-            "Take them from its arguments, or use --algorithm random."
+            f"{algorithm.label} sets the epochs, and fit of {settings.space} draws its "
+            "own. Take them from its arguments, or use --algorithm random."
         )
     if isinstance(space, OwnSpace) and space.model.has_fit and settings.patience:
         raise SettingsError(
             f"--patience stops a training, and fit of {settings.space} is its own. "
             "Use keras.callbacks.EarlyStopping there, and leave --patience out."
         )
-    declared = space.declare(tune_epochs=not is_hyperband)
+    declared = space.declare(tune_epochs=not algorithm.sets_epochs)
     if not declared.space:
         raise SettingsError(
             f"Space {space.name} must declare at least one hyperparameter, got none"
-            f"{' besides epochs' if is_hyperband else ''}. "
+            f"{' besides epochs' if algorithm.sets_epochs else ''}. "
             "Draw one from hp, for example hp.Int(...)."
         )
     points = count_points(declared)
-    if settings.algorithm == "grid":
-        _check_grid(settings, declared, points)
+    refusal = algorithm.refusal(declared, points, settings.max_trials)
+    if refusal:
+        raise SettingsError(refusal)
     trials = (settings.max_trials or sys.maxsize) - len(settings.enqueue)
-    plan = Plan(settings, space, declared, None, max(0, trials), points)
-    plan.given_trials()  # what is enqueued is checked before any data are loaded
+    plan = Plan(settings, space, declared, max(0, trials), points)
+    # What is enqueued, and the schedule, are checked before any data are loaded.
+    plan.given_trials()
+    if plan.trials:
+        algorithm.schedule(plan.trials, space.base.epochs, settings.algorithm_options)
     return plan
 
 
@@ -427,23 +406,4 @@ def _check_objective(settings: StudySettings, space: Space | OwnSpace) -> None:
             f"--objective must be a metric that the networks of {settings.space} "
             f"compile, got {name}. They have {', '.join(known)}: choose one, or give "
             "model.compile the metric."
-        )
-
-
-def _check_grid(
-    settings: StudySettings, declared: kt.HyperParameters, points: int | None
-) -> None:
-    continuous = [
-        row["name"] for row in describe(declared) if row.get("step", 0) is None
-    ]
-    if continuous:
-        raise SettingsError(
-            "A grid needs hyperparameters with finitely many values, got "
-            f"{', '.join(continuous)} without a step. Use --algorithm random, or a "
-            "space of your own that gives each a step."
-        )
-    if points and points > _ENUMERATED and not settings.max_trials:
-        raise SettingsError(
-            f"The grid has {points:,} points, which would take very long. Say how many "
-            "of the first to train with --max-trials, or use --algorithm random."
         )

@@ -9,11 +9,12 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
-from search_spaces.errors import UsageError
+from search_spaces.errors import ExpectedError, UsageError
 from search_spaces.published import EXPERIMENTS
 from search_spaces.space import NAMES
 from search_spaces.user_code import brings_a_model
@@ -23,8 +24,9 @@ from tuner.data.duplicates import copies
 from tuner.search.deadline import LAST_PAGE_S, Deadline
 from tuner.search.loop import HopelessError, Listener, Search, Workers
 from tuner.search.opening import (
-    open_or_create,
+    open_or_describe,
     refuse_changed_settings,
+    store,
     stored_limits,
 )
 from tuner.study.folder import NotAStudyError, Study, move_aside
@@ -93,12 +95,15 @@ def run_study(
 ) -> Study:
     """Create a study or go on with it, and search until it ends.
 
+    Nothing is written, and an old study is moved for good, only once all that a
+    search needs to begin is there.
+
     Args:
         settings: What to search.
         folder: The study's; its name is the study's.
         command: Typed again, it goes on with the study.
         listener: Who is shown what happens.
-        overwrite: Move an older study of that name aside first.
+        overwrite: Move an older study of that name aside.
         started: When the command began, on the monotonic clock; None for now.
 
     Returns:
@@ -111,11 +116,8 @@ def run_study(
         KeyboardInterrupt: The state is "interrupted"; finished trials are kept.
     """
     started = time.monotonic() if started is None else started
-    with _held(folder):
-        if overwrite and (folder / "study.json").exists():
-            make_plan(settings)  # a space that cannot be used moves nothing
-            listener.note(f"The old study is now in {move_aside(folder)}")
-            folder.mkdir()
+    replaces = overwrite and (folder / "study.json").exists()
+    with _held(folder), _set_aside(folder, listener) if replaces else nullcontext():
         refuse_changed_settings(settings, folder)
         log = folder / "search.log"
         with (
@@ -134,12 +136,11 @@ def run_study(
                 shape, classes, on_gpu=ready.on_gpu, memory_bytes=memory_bytes()
             )
             plan = plan.fitted(limits, shape, classes)
-            study, resumed = open_or_create(
+            study, resumed = open_or_describe(
                 folder,
                 settings,
                 command=command,
                 space=plan.describe_space(),
-                code=plan.space.code,
                 plan=plan.record(),
                 limits=limits,
                 data=data,
@@ -149,10 +150,10 @@ def run_study(
             work = plan.workload(limits, shape, classes)
             ends = search.deadline.end if search.deadline else None
             listener.study_opened(study, ready, work, resumed=resumed, ends=ends)
-            found = (*plan.notes, *copies(data))
-            notes = dict.fromkeys([*study.record.notes, *found])
-            study.update(notes=tuple(notes))
-            for note in (*found, *_other_versions(study, ready)):
+            notes = (*plan.notes, *copies(data))
+            _remember(study, *notes)
+            store(study, data, plan.space.code)
+            for note in (*notes, *_other_versions(study, ready)):
                 listener.note(note)
             _run(study, search)
     return study
@@ -186,14 +187,16 @@ def start_workers(
             device=settings.device,
             count=settings.workers,
             per_gpu=settings.workers_per_gpu,
-            most=most_at_a_time(_trainings(settings), learns=_learns(settings)),
+            most=most_at_a_time(
+                _trainings(settings), learns=settings.search_algorithm.learns
+            ),
             task_timeout=settings.trial_timeout_s,
         )
     placement = place(
         settings.workers,
         settings.device,
         trainings=_trainings(settings),
-        learns=_learns(settings),
+        learns=settings.search_algorithm.learns,
         per_gpu=settings.workers_per_gpu,
         deterministic=settings.deterministic,
     )
@@ -223,10 +226,6 @@ def _trainings(settings: StudySettings) -> int:
     if settings.space == "published":
         return len(EXPERIMENTS) * settings.executions
     return ((settings.max_trials or 1000) + settings.baseline) * settings.executions
-
-
-def _learns(settings: StudySettings) -> bool:
-    return settings.algorithm == "bayesian"
 
 
 def make_plan(settings: StudySettings) -> Plan:
@@ -314,10 +313,10 @@ def prepare(
     listener: Listener,
     started: float | None = None,
 ) -> Search:
-    """Build a fresh oracle and the loop around it.
+    """Build a fresh proposer and the loop around it; nothing is written.
 
     Args:
-        study: Open; its limits say what is not proposed.
+        study: Its limits say what is not proposed.
         plan: Fitted to those limits.
         workers: Where to train.
         listener: Hears which of the given trials are skipped.
@@ -327,7 +326,6 @@ def prepare(
     limits = Limits(**study.record.limits)
     shape, classes = data.shape, len(data.classes)
     screen = Screen(limits, shape, classes)
-    screen.counts.update(study.record.rejected)  # what is recorded is not drawn again
     given = []
     for proposal in plan.given_trials():
         reason = screen.refusal(proposal.config)
@@ -339,7 +337,7 @@ def prepare(
         else:
             note = f"Trial {proposal.trial}, {proposal.name}, is skipped: {reason}."
             listener.note(note)
-            study.update(notes=tuple(dict.fromkeys([*study.record.notes, note])))
+            _remember(study, note)
     started = time.monotonic() if started is None else started
     deadline = None
     if plan.settings.in_s is not None:
@@ -357,6 +355,12 @@ def prepare(
         started=started,
         deadline=deadline,
     )
+
+
+def _remember(study: Study, *notes: str) -> None:
+    """Add notes to a study's record, which is written later; each stands there once."""
+    kept = tuple(dict.fromkeys([*study.record.notes, *notes]))
+    study.record = replace(study.record, notes=kept)
 
 
 def _other_versions(study: Study, ready: Ready) -> list[str]:
@@ -399,7 +403,28 @@ def _held(folder: Path) -> Iterator[None]:
             )
         try:
             yield
-        except (UsageError, KeyboardInterrupt):
-            if is_new and not (folder / "study.json").exists():
+        except BaseException as error:
+            names_the_log = isinstance(error, ExpectedError)
+            names_the_log = names_the_log and not isinstance(error, UsageError)
+            if is_new and not names_the_log and not (folder / "study.json").exists():
                 shutil.rmtree(folder, ignore_errors=True)
             raise
+
+
+@contextmanager
+def _set_aside(folder: Path, listener: Listener) -> Iterator[None]:
+    """Move a study out of the way, and back where no new one came in its place."""
+    aside = move_aside(folder)
+    listener.note(f"The old study is now in {aside}")
+    folder.mkdir()
+    try:
+        yield
+    except BaseException:
+        if not (folder / "study.json").exists():
+            log = folder / "search.log"
+            if log.exists():
+                log.replace(aside / log.name)
+            shutil.rmtree(folder, ignore_errors=True)
+            aside.replace(folder)
+            listener.note(f"The old study is back in {folder}")
+        raise

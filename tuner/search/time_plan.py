@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import sys
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from search_spaces.user_code import OwnSpace
-from tuner.algorithms import plan
 from tuner.search.deadline import LAST_PAGE_S
 from tuner.search.timing import Speed, measured
 from tuner.study import words as wording
@@ -19,6 +19,7 @@ from tuner.study.settings import SettingsError, StudySettings
 
 CHOSEN = ("limit", "epochs", "max_trials")  # where a user leaves them open
 _FEWEST_TRIALS = 12  # a best of fewer says little, and the last would end too late
+_MOST_TRIALS = 10**9  # more than any time holds
 _FEWEST_IMAGES = 500
 _ENOUGH_IMAGES = 2000  # below so many, an epoch less is the smaller loss
 _EPOCHS = (5, 3, 2, 1)
@@ -49,7 +50,7 @@ def stored(
 ) -> StudySettings | None:
     """Take what was chosen for a study as it began, or None if it is new.
 
-    A longer time has more trials, but for Hyperband, whose plan is one.
+    A longer time has more trials, where the algorithm lets a study grow.
 
     Args:
         settings: With `in_s`.
@@ -69,7 +70,7 @@ def stored(
         )
     taken = {name: getattr(known, name) for name in CHOSEN if name not in given}
     more = (settings.in_s or 0.0) / known.in_s if known.in_s else 1.0
-    if taken.get("max_trials") and more > 1 and settings.algorithm != "hyperband":
+    if taken.get("max_trials") and more > 1 and settings.search_algorithm.can_grow:
         taken["max_trials"] = math.ceil(more * taken["max_trials"])
     return replace(settings, **taken)
 
@@ -109,7 +110,7 @@ def chosen(
     say(words(fit, speed))
     trials = settings.max_trials
     if "max_trials" not in given:
-        spare = 1.0 if settings.algorithm == "hyperband" else _TRIALS_TO_SPARE
+        spare = _TRIALS_TO_SPARE if settings.search_algorithm.can_grow else 1.0
         trials = math.ceil(fit.trials * spare)
     limit = settings.limit if fit.images == speed.sizes.images else fit.images
     return replace(settings, limit=limit, epochs=fit.epochs, max_trials=trials)
@@ -171,10 +172,10 @@ def _fits(
         given: Names of `CHOSEN` that stay.
         available: Seconds of the search.
     """
-    # Hyperband's last rung is where it is: its first ones are short already. And a
-    # base is not itself with other epochs than those it was found with.
+    # Where epochs are the fidelity, first rungs are short already. And a base is not
+    # itself with other epochs than those it was found with.
     is_open = "epochs" not in given and settings.base is None
-    is_open = is_open and settings.algorithm != "hyperband"
+    is_open = is_open and not settings.search_algorithm.sets_epochs
     epochs = _EPOCHS if is_open else (settings.epochs or 1,)
     wanted = _fewest(speed, settings, given)
     everything = speed.sizes.images
@@ -199,7 +200,7 @@ def _fewest(speed: Speed, settings: StudySettings, given: Collection[str]) -> in
 
 
 def _most(speed: Speed, settings: StudySettings, given: Collection[str]) -> int:
-    """Say how many trials there can be: by what was given, the space, or Hyperband."""
+    """Say how many trials there can be: by option, by space, or by schedule."""
     planned = speed.plan.record().trials or 0
     is_default = "max_trials" not in given and planned == settings.max_trials
     return (speed.plan.points or sys.maxsize) if is_default else planned
@@ -226,14 +227,14 @@ def _fit(
     """Count the trials that fit."""
     training = _training_s(speed, settings, images, epochs)
     held = available * speed.workers / training
-    if settings.algorithm != "hyperband":
-        besides = _trainings(speed, settings, epochs, 0)
-        return Fit(images, epochs, max(0, int(held - besides)))
-    configs = plan.plan(epochs, settings.min_epochs).configs
-    for count in range(configs, 0, -1):
-        if _trainings(speed, settings, epochs, count) <= held:
-            return Fit(images, epochs, count)
-    return Fit(images, epochs, 0)
+    algorithm, options = settings.search_algorithm, settings.algorithm_options
+    most = algorithm.schedule(_MOST_TRIALS, epochs, options).trials
+    trials = bisect_right(
+        range(1, most + 1),
+        held,
+        key=lambda count: _trainings(speed, settings, epochs, count),
+    )
+    return Fit(images, epochs, trials)
 
 
 def _training_s(
@@ -251,7 +252,9 @@ def _trainings(
     The baseline is one. While the last trial ends, the other workers idle: half of
     one, on average.
     """
-    trained: float = trials
-    if settings.algorithm == "hyperband" and trials:
-        trained = plan.plan(epochs, settings.min_epochs, trials).epochs / epochs
+    trained = 0.0
+    if trials:
+        options = settings.algorithm_options
+        schedule = settings.search_algorithm.schedule(trials, epochs, options)
+        trained = schedule.epochs / epochs
     return trained + settings.baseline + (speed.workers - 1) / 2

@@ -127,7 +127,8 @@ class Speed:
         settings, planned = self.plan.settings, self.plan.record()
         mean = self.training_s(self.sizes)
         trainings = mean * (planned.trials or 0) * settings.executions
-        if settings.algorithm == "hyperband":  # most are trained further, from a state
+        if settings.search_algorithm.sets_epochs:
+            # Most runs continue from a stored state.
             epochs = sum(c.epochs for c, _ in self.expected) / len(self.expected)
             trainings = mean * (planned.epochs or 0) / epochs
         base, timing = self.timed[0]

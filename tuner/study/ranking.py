@@ -43,7 +43,7 @@ def full_length(
     stands against a full-length one. Otherwise it is every completed trial, also
     where epochs are a hyperparameter.
     """
-    needed = settings.epochs or 0 if settings.algorithm == "hyperband" else 0
+    needed = (settings.epochs or 0) if settings.has_rungs else 0
     return [
         t
         for t in trials

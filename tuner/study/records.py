@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self, TypeVar
 
 from search_spaces.errors import ExpectedError
+from tuner.algorithms import ALGORITHMS
 from tuner.study.settings import StudySettings
 
 SCHEMA = 1
@@ -429,7 +430,8 @@ class StudyRecord:
         """Rebuild a record from parsed JSON.
 
         Raises:
-            RecordError: Another schema, or a field is missing, unknown or wrong.
+            RecordError: Another schema, a field is missing, unknown or wrong, or an
+                algorithm that this version does not have.
         """
         fields = without_schema(data)
         for name, kind in _PARTS.items():
@@ -440,6 +442,7 @@ class StudyRecord:
                 fields[name] = kind.from_dict(part)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise RecordError(f"{name} cannot be read: {error}.") from error
+        _check_algorithm(fields["settings"].algorithm)
         return _build(cls, fields)
 
 
@@ -493,6 +496,14 @@ def _check_member(name: str, value: str, known: tuple[str, ...], where: str) -> 
     if value not in known:
         raise RecordError(
             f"{name} must be one of {', '.join(known)}, got {value!r} in {where}."
+        )
+
+
+def _check_algorithm(name: Any) -> None:
+    if not isinstance(name, str) or name not in ALGORITHMS:
+        raise RecordError(
+            f"The study was searched with --algorithm {name}, and this version of tune "
+            f"knows {', '.join(ALGORITHMS)}. Use the version that wrote it."
         )
 
 

@@ -55,7 +55,7 @@ def agreements(
         settings: The study's.
     """
     trials = list(trials)
-    if settings.algorithm != "hyperband":
+    if not settings.has_rungs:
         return []
     last = settings.epochs or 0
     rungs = {r.epochs for t in trials for r in t.rungs if r.epochs < last}
@@ -79,7 +79,7 @@ def audit(
     trials: Iterable[TrialRecord], settings: StudySettings
 ) -> AuditOutcome | None:
     """Judge the drops that `--audit` checked, or None where it checked none."""
-    if settings.algorithm != "hyperband":
+    if not settings.has_rungs:
         return None
     whole = [t for t in full_length(trials, settings) if t.rungs]
     audited = [t for t in whole if t.rungs[-1].is_audit]

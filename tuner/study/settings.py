@@ -13,11 +13,12 @@ from typing import Any
 
 from search_spaces.errors import UsageError
 from search_spaces.space import check_name
+from tuner.algorithms import ALGORITHMS, DEFAULT
+from tuner.algorithms.base import Algorithm
 from tuner.study.candidates import Candidate
 from tuner.study.objective import Objective
 from tuner.system.seeds import derive_seed
 
-ALGORITHMS = ("random", "hyperband", "bayesian", "grid")
 DEVICES = ("auto", "cpu", "gpu")
 PIXELS = ("unit", "raw")
 KINDS = ("search", "confirm", "try", "noise")
@@ -51,9 +52,10 @@ class StudySettings:
 
     Attributes:
         space: A space's name, or the path of a file.
-        epochs: What trial 0 gets; None takes 5, or 10 under Hyperband.
-        max_trials: Configs to propose; None takes 20, or Hyperband's plan, or the
-            grid's every point.
+        algorithm: A name in `ALGORITHMS`.
+        epochs: What trial 0 gets; None takes the algorithm's default.
+        max_trials: Configs to propose; None takes the algorithm's default, and stays
+            None where that is its whole schedule or every point of the space.
         dataset: A named dataset, or None where `data` names a file or folder.
         limit: Training images to use, or None for all.
         objective: As `Objective.parse` reads it; kept as it writes it.
@@ -64,6 +66,7 @@ class StudySettings:
         workers: Trainings side by side, or None to let the session choose.
         workers_per_gpu: Workers that share each GPU.
         ray: The address of the Ray cluster to train on, or None for this machine.
+        min_epochs: Epochs that Hyperband's first rung has at least.
         audit: Configs that Hyperband dropped to train to the end all the same.
         patience: Epochs without a lower validation loss after which a training
             stops, keeping its lowest; None trains to the end.
@@ -88,7 +91,7 @@ class StudySettings:
     """
 
     space: str
-    algorithm: str = "random"
+    algorithm: str = DEFAULT.name
     max_trials: int | None = None
     epochs: int | None = None
     executions: int = 1
@@ -126,11 +129,11 @@ class StudySettings:
     def __post_init__(self) -> None:
         if self.space == "published":
             self._refuse_for_published()
-        is_hyperband = self.algorithm == "hyperband"
-        epochs = self.base["epochs"] if self.base else 10 if is_hyperband else 5
+        algorithm = self.search_algorithm
+        epochs = self.base["epochs"] if self.base else algorithm.default_epochs
         self._default("epochs", epochs)
-        if self.algorithm in ("random", "bayesian") and not self.candidates:
-            self._default("max_trials", 20)
+        if not self.candidates:
+            self._default("max_trials", algorithm.default_trials)
         object.__setattr__(self, "enqueue", [dict(c) for c in self.enqueue])
         object.__setattr__(self, "candidates", tuple(self.candidates))
         self._default("validation_split", 0.0 if self.space == "published" else 0.1)
@@ -147,7 +150,7 @@ class StudySettings:
 
     def _refuse_for_published(self) -> None:
         fixed = {
-            "--algorithm": self.algorithm != "random",
+            "--algorithm": self.search_algorithm is not DEFAULT,
             "--max-trials": self.max_trials is not None,
             "--epochs": self.epochs is not None,
             "--validation-split": self.validation_split is not None,
@@ -168,11 +171,6 @@ class StudySettings:
 
     def _check(self) -> None:
         check_name(self.kept_space or self.space)
-        if self.algorithm not in ALGORITHMS:
-            raise SettingsError(
-                f"--algorithm must be one of {', '.join(ALGORITHMS)}, "
-                f"got {self.algorithm!r}."
-            )
         if (
             not self.validation_split
             and self.space != "published"
@@ -182,21 +180,12 @@ class StudySettings:
                 "--validation-split must be above 0 and below 1: validation images "
                 "choose between trials, got 0. Leave it out for 0.1."
             )
-        is_hyperband = self.algorithm == "hyperband"
-        if self.min_epochs != 1 and not is_hyperband:
+        self._check_algorithms_options()
+        if self.patience is not None and self.search_algorithm.sets_epochs:
             raise SettingsError(
-                "--min-epochs sets Hyperband's first rung, got it with "
-                f"--algorithm {self.algorithm}. Leave it out, or use hyperband."
-            )
-        if self.audit and not is_hyperband:
-            raise SettingsError(
-                "--audit trains what Hyperband dropped, got it with "
-                f"--algorithm {self.algorithm}. Leave it out, or use hyperband."
-            )
-        if self.patience is not None and is_hyperband:
-            raise SettingsError(
-                "--patience stops a training that no longer gains, and Hyperband "
-                "stops trials already: its rungs compare equal epochs. Leave one out."
+                "--patience stops a training that no longer gains, and "
+                f"{self.search_algorithm.label} stops trials already: its rungs "
+                "compare equal epochs. Leave one out."
             )
         if self.in_s is not None and self.time_limit_s is not None:
             raise SettingsError(
@@ -208,6 +197,38 @@ class StudySettings:
                 "--test-split is for an image folder without test/, got it without "
                 "--data. Leave it out."
             )
+
+    def _check_algorithms_options(self) -> None:
+        """Refuse an option of another algorithm."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        for other in ALGORITHMS.values():
+            for name, purpose in other.options.items():
+                is_asked_for = getattr(self, name) != defaults[name]
+                if is_asked_for and name not in self.search_algorithm.options:
+                    raise SettingsError(
+                        f"--{name.replace('_', '-')} {purpose}, got it with "
+                        f"--algorithm {self.algorithm}. Leave it out, or use "
+                        f"{other.name}."
+                    )
+
+    @property
+    def search_algorithm(self) -> Algorithm:
+        """What proposes the trials.
+
+        Raises:
+            SettingsError: There is no algorithm of that name.
+        """
+        if self.algorithm not in ALGORITHMS:
+            raise SettingsError(
+                f"--algorithm must be one of {', '.join(ALGORITHMS)}, "
+                f"got {self.algorithm!r}."
+            )
+        return ALGORITHMS[self.algorithm]
+
+    @property
+    def algorithm_options(self) -> dict[str, int]:
+        """The options that only this study's algorithm takes."""
+        return {name: getattr(self, name) for name in self.search_algorithm.options}
 
     def to_dict(self) -> dict[str, Any]:
         """Give every option as a plain value, for a record."""
@@ -238,12 +259,17 @@ class StudySettings:
         fixed: dict[str, Any] = json.loads(json.dumps(self.to_dict()))
         fixed["space"] = Path(self.space).stem  # a file's hash says the rest
         for name in _MAY_CHANGE:
-            # Under Hyperband the number of configs shapes every bracket.
-            if name != "max_trials" or self.algorithm != "hyperband":
+            if name != "max_trials" or self.search_algorithm.can_grow:
                 del fixed[name]
         if self.takes_more_seeds:
             del fixed["executions"]
         return fixed
+
+    @property
+    def has_rungs(self) -> bool:
+        """Whether trials have unequal epochs by design, and only the longest rank."""
+        algorithm = ALGORITHMS.get(self.algorithm)  # None in a project of KerasTuner's
+        return algorithm is not None and algorithm.sets_epochs
 
     def seeds(self, trial: int) -> int:
         """How many trainings a trial shall have, each with its own seed."""
@@ -265,8 +291,8 @@ class StudySettings:
 
     @property
     def takes_more_seeds(self) -> bool:
-        """Whether `executions` may grow: nothing is proposed for what was scored."""
-        return self.algorithm in ("random", "grid")
+        """Whether `executions` may grow: no proposal rests on a score."""
+        return self.search_algorithm.ignores_results
 
 
 def fingerprint(
