@@ -16,7 +16,8 @@ import keras
 import keras_tuner as kt
 import numpy as np
 
-from search_spaces.space import SpaceError, blame, import_from_beside
+from search_spaces.neighbours import beside
+from search_spaces.space import SpaceError, blame
 from search_spaces.user_code import OwnModel
 from tuner.data.dataset import Dataset
 from tuner.study.tasks import Assessment, Discovery
@@ -239,8 +240,8 @@ def is_function(own: OwnModel) -> bool:
 def _hypermodel(path: str, code: str, origin: str) -> tuple[str, kt.HyperModel]:
     module = ModuleType(MODULE)
     module.__file__ = origin
+    vars(module).update(beside(Path(origin)))
     sys.modules[MODULE] = module
-    import_from_beside(Path(origin))
     try:
         exec(compile(code, path, "exec"), module.__dict__)  # noqa: S102  the user's own
         return _find(path, vars(module))
