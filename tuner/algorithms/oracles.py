@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import keras_tuner as kt
 import numpy as np
 from keras_tuner.engine.trial import TrialStatus
-from keras_tuner.src.tuners import bayesian
 
 from search_spaces.config import CnnConfig
 from search_spaces.space import (
@@ -33,6 +32,7 @@ from tuner.algorithms.base import Proposal, Recorded, Wait
 from tuner.algorithms.plan import FACTOR, Plan
 from tuner.algorithms.screening import Screen
 from tuner.system.seeds import derive_seed
+from tuner.training.loading import lend_scikit_learn
 
 if TYPE_CHECKING:
     from sklearn.gaussian_process import GaussianProcessRegressor
@@ -159,9 +159,7 @@ class Bayesian(_Mended, kt.oracles.BayesianOptimizationOracle):  # type: ignore[
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        import sklearn  # half a second, which no other search spends
-
-        bayesian.sklearn = sklearn  # KerasTuner asks for it, and was loaded without
+        lend_scikit_learn()
         super().__init__(*args, **options)
         # KerasTuner's three a hyperparameter would be more than most searches.
         self.num_initial_points = min(RANDOM_FIRST, 3 * len(self.declared.space))

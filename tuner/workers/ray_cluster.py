@@ -22,6 +22,7 @@ import search_spaces
 import tuner
 from search_spaces.errors import ExpectedError
 from tuner.study.tasks import Ready
+from tuner.system import patches
 from tuner.workers.local import WorkerStartError
 
 _KNOCK_S = 20.0
@@ -113,7 +114,8 @@ def connect(address: str) -> None:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # of one of our own
     packages = [str(Path(p.__path__[0])) for p in (tuner, search_spaces)]
-    chosen = {k: os.environ[k] for k in ("KERAS_BACKEND",) if k in os.environ}
+    names = ("KERAS_BACKEND", patches.PLAIN)
+    chosen = {name: os.environ[name] for name in names if name in os.environ}
     on_term = signal.getsignal(signal.SIGTERM)
     local: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
     if not address.startswith("ray://"):  # there Ray leaves the working folder out
