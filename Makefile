@@ -33,7 +33,7 @@ test: lint
 test-newest:
 	$(PYTHON) -m venv .venv-newest
 	.venv-newest/bin/python -m pip install -q -e '.[test]'
-	.venv-newest/bin/python -m pip install -q --upgrade --no-deps keras tensorflow
+	.venv-newest/bin/python -m pip install -q --upgrade keras tensorflow
 	.venv-newest/bin/python -m pytest tests/training
 
 lint: install-test

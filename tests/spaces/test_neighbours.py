@@ -73,7 +73,7 @@ def test_a_folder_that_is_no_package_gives_its_modules(tmp_path):
         "from search_spaces.config import BASELINE",
         "from tuner.wide import width as w",
         "import tuner",
-        "def width(): return w() + BASELINE.filters[0] * hasattr(tuner, 'claim')",
+        "def width(): return w() + BASELINE.filters[0] * hasattr(tuner, 'siblings')",
     ]
     assert _width(tmp_path, *lines) == 56 + BASELINE.filters[0]
 

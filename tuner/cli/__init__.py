@@ -1,5 +1,5 @@
 """The `tune` command: its options, its terminal, its exit codes."""
 
-import tuner
+from tuner.system import siblings
 
-tuner.claim("reports")
+siblings.claim("reports")
