@@ -1,21 +1,25 @@
-"""`python -m reports STUDY_FOLDER`: write every page that shows a study.
-
-`--serve` writes them for each folder that comes on stdin, a JSON string a line, and
-answers with null or what is wrong.
-"""
+"""`python -m reports STUDY_FOLDER`: write every page that shows a study."""
 
 from __future__ import annotations
 
+import os
+import sys
+
+import reports
+
+if __name__ == "__main__":
+    # As in `tuner.__main__`: no file of the working folder stands for a module.
+    is_installed = f"{sys.path[0]}{os.sep}reports" not in reports.__path__
+    if is_installed and not sys.flags.safe_path:
+        del sys.path[0]
+
 import json
 import signal
-import sys
 from pathlib import Path
 
 
 def main(arguments: list[str]) -> int:
     """Write the pages; return 0, or 1 after one line that says what is wrong."""
-    if arguments == ["--serve"]:
-        return serve()
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m reports STUDY_FOLDER\n")
         return 2
@@ -34,8 +38,11 @@ def main(arguments: list[str]) -> int:
     return int(bool(problem))
 
 
-def serve() -> int:
-    """Answer until stdin ends, as it does with the process that asks."""
+def serve() -> None:
+    """Write the pages for each folder that comes on stdin, until it ends.
+
+    A folder is a JSON string a line; the answer is null or what is wrong.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # that one decides on Ctrl-C
     from reports.pages.study import write_pages
 
@@ -43,7 +50,6 @@ def serve() -> int:
         problem = write_pages(Path(json.loads(line)))
         sys.stdout.write(json.dumps(problem) + "\n")
         sys.stdout.flush()
-    return 0
 
 
 if __name__ == "__main__":

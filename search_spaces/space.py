@@ -7,7 +7,6 @@ import importlib
 import inspect
 import random
 import runpy
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces.config import BASELINE, CnnConfig
 from search_spaces.errors import UsageError, cause
+from search_spaces.neighbours import as_written, beside
 from search_spaces.user_code import OwnModel, OwnSpace, brings_a_model
 
 if TYPE_CHECKING:
@@ -135,8 +135,7 @@ def load_space(
         code = path.read_text(encoding="utf-8")
         if brings_a_model(code, str(path)):
             return OwnSpace(Path(name).stem, OwnModel(str(path), code, name), base)
-        import_from_beside(Path(name))
-        sample = runpy.run_path(str(path)).get("sample")
+        sample = runpy.run_path(str(path), beside(Path(name))).get("sample")
     except Exception as error:
         raise SpaceError(blame(path, "the file", error)) from error
     if not callable(sample):
@@ -150,13 +149,6 @@ def load_space(
     source = hashlib.sha256(path.read_bytes()).hexdigest()
     stem = Path(name).stem
     return Space(stem, draw, base, source, path, code, takes_base=takes_base)
-
-
-def import_from_beside(path: Path) -> None:
-    """Let a user's file import what lies beside it, as Python does for a script."""
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
 
 
 def check_name(name: str) -> None:
@@ -266,7 +258,7 @@ def blame(space: str | Path, what: str, error: BaseException) -> str:
     """Say what failed in a space, with the line of the user's own file."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if f.filename == str(space)]
-    line, said = own[-1].lineno if own else None, cause(error)
+    line, said = own[-1].lineno if own else None, as_written(cause(error))
     if isinstance(error, SyntaxError) and error.filename == str(space):
         line, said = error.lineno, error.msg  # of no frame: it never ran
     where = f" at line {line}" if line else ""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -102,7 +104,7 @@ def test_a_process_that_has_drawn_many_is_replaced(folder, monkeypatch):
 def test_it_ends_with_who_asks(folder):
     """Its input ends: also where that process was killed."""
     done = subprocess.run(
-        [live_page.sys.executable, "-m", "reports", "--serve"],
+        [sys.executable, "-c", live_page._SERVE, json.dumps(sys.path)],
         input="",
         capture_output=True,
         text=True,

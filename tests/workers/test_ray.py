@@ -289,3 +289,37 @@ def _processes(name):
         if command.startswith(name.encode()):
             found.append(int(path.parent.name))
     return found
+
+
+_TRAVELLED = """
+import ray
+from tuner.workers.ray_cluster import connect
+
+def packages():
+    import pathlib, search_spaces, tuner
+    return [
+        sorted(str(p.relative_to(root.parent)) for p in root.rglob("*.py"))
+        + ["travelled" if "py_modules_files" in str(root) else str(root)]
+        for root in (pathlib.Path(p.__path__[0]) for p in (tuner, search_spaces))
+    ]
+
+connect("local")
+print(*sum(ray.get(ray.remote(packages).remote()), []), sep="\\n")
+"""
+
+
+def test_the_whole_package_travels(tmp_path):
+    """Every room of it, and a node imports that and not what it has itself."""
+    done = subprocess.run(
+        [sys.executable, "-c", _TRAVELLED],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    root = Path(__file__).parents[2]
+    expected = ["travelled", "travelled"]
+    for package in ("tuner", "search_spaces"):
+        modules = (root / package).rglob("*.py")
+        expected += [str(path.relative_to(root)) for path in modules]
+    assert sorted(done.stdout.split()) == sorted(expected), done.stderr[-2000:]

@@ -17,10 +17,19 @@ _LEAST_INTERVAL_S = 10.0
 _REST = 4  # times as long as a page took, before the next
 _LOW_PRIORITY = 5
 _PAGES_A_PROCESS = 50  # drawing leaks a little
+# Where this process imports from, and not the working folder, whose files may have
+# any name.
+_SERVE = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+import tuner.cli
+from reports.__main__ import serve
+serve()
+"""
 
 
 class Pages:
-    """Let one `python -m reports --serve` write pages, at low priority.
+    """Let one process that serves pages write them, at low priority.
 
     It loads what it draws with while networks train, once.
 
@@ -104,8 +113,8 @@ class Pages:
 
     def _start(self) -> subprocess.Popen[str]:
         with (self._folder / "search.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "reports", "--serve"],
+            self._process = subprocess.Popen(  # noqa: S603  this Python and our code
+                [sys.executable, "-P", "-c", _SERVE, json.dumps(sys.path)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from search_spaces.neighbours import as_written
 from tuner.study.folder import StudyError
 from tuner.training.user_models import MODULE
 
@@ -55,7 +56,7 @@ class Needs:
         folders = dict.fromkeys(str(p.resolve().parent) for p in (kept, file))
         lines = ["import sys", "", f"sys.path[:0] = {list(folders)}"]
         for module_name, names in sorted(by_module.items()):
-            found = kept.stem if module_name == MODULE else module_name
+            found = kept.stem if module_name == MODULE else as_written(module_name)
             lines.append(f"from {found} import {', '.join(names)}")
         return lines
 

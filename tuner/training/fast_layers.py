@@ -10,6 +10,8 @@ from typing import Any
 
 import keras
 
+from tuner.system import patches
+
 _BATCHES = range(16, 33)
 _LEAST_WEIGHTS = 100_000
 _IMAGE_AXES = 4
@@ -32,12 +34,13 @@ def quicken(layers: Iterable[keras.layers.Layer], batch_size: int) -> None:
         batch_size: Images a step.
     """
     for layer in layers:
-        if not layer.built or layer.dtype_policy.name != "float32":
-            continue
-        if batch_size in _BATCHES and _is_wide_dense(layer):
-            _turn(layer)
-        elif _normalizes_images(layer):
-            _fuse(layer)
+        with patches.applying(patches.LAYERS):
+            if not layer.built or layer.dtype_policy.name != "float32":
+                continue
+            if batch_size in _BATCHES and _is_wide_dense(layer):
+                _turn(layer)
+            elif _normalizes_images(layer):
+                _fuse(layer)
 
 
 def _is_wide_dense(layer: keras.layers.Layer) -> bool:
@@ -68,7 +71,7 @@ def _turn(layer: keras.layers.Dense) -> None:
             outputs = tf.add(outputs, layer.bias.value)
         return outputs if layer.activation is None else layer.activation(outputs)
 
-    layer.call = call
+    layer.call = patches.guarded(patches.LAYERS, call, plain)
 
 
 def _normalizes_images(layer: keras.layers.Layer) -> bool:
@@ -110,11 +113,12 @@ def _fuse(layer: keras.layers.BatchNormalization) -> None:
             (layer.moving_variance, variance * (count - 1) / count),
         )
         momentum = layer.momentum
-        for moving, now in learned:
-            moving.assign(moving * momentum + now * (1 - momentum))
+        after = [moving * momentum + now * (1 - momentum) for moving, now in learned]
+        for (moving, _), value in zip(learned, after, strict=True):
+            moving.assign(value)
         return outputs
 
-    layer.call = call
+    layer.call = patches.guarded(patches.LAYERS, call, plain)
 
 
 def _is_float32(inputs: Any, rank: int) -> bool:

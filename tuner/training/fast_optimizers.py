@@ -13,6 +13,8 @@ from typing import Any
 
 import keras
 
+from tuner.system import patches
+
 Update = Callable[[Any, Any, Any, Any], None]
 
 
@@ -29,19 +31,22 @@ def fuse(optimizer: keras.optimizers.Optimizer) -> bool:
         Whether there is one: for Adam and AdamW without AMSGrad, for SGD, and for
         RMSprop that is not centered.
     """
-    update = _update_of(optimizer)
-    if update is None:
-        return False
-    plain = optimizer.update_step
+    with patches.applying(patches.OPTIMIZER):
+        update = _update_of(optimizer)
+        if update is None:
+            return False
+        plain = optimizer.update_step
 
-    def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
-        if _is_dense(gradient):
-            update(optimizer, gradient, variable, learning_rate)
-        else:
-            plain(gradient, variable, learning_rate)
+        def update_step(gradient: Any, variable: Any, learning_rate: Any) -> None:
+            if _is_dense(gradient):
+                update(optimizer, gradient, variable, learning_rate)
+            else:
+                plain(gradient, variable, learning_rate)
 
-    optimizer.update_step = update_step
-    return True
+        step = patches.guarded(patches.OPTIMIZER, update_step, plain)
+        optimizer.update_step = step
+        return True
+    return False
 
 
 def _update_of(optimizer: keras.optimizers.Optimizer) -> Update | None:

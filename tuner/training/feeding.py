@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from tuner.data.dataset import Dataset
+from tuner.system import patches
 from tuner.training.networks import Batches, Network
 
 _ALIGNMENT = 64  # bytes, of TensorFlow's tensors
@@ -33,11 +34,12 @@ def feeder(network: Network, data: Dataset) -> Feeder:
     backend = keras.backend.backend()
     if backend == "tensorflow":
         return _Pipeline(network, data)
-    if backend == "jax":
-        from tuner.training import jax_loop
+    if backend == "jax" and patches.are_on():
+        with patches.applying(patches.JAX_LOOP):
+            from tuner.training import jax_loop
 
-        if jax_loop.fits(network, data):
-            return jax_loop.Resident(network, data)
+            if jax_loop.fits(network, data):
+                return jax_loop.Resident(network, data)
     return _Arrays(network, data)
 
 

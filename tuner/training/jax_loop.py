@@ -17,7 +17,7 @@ import numpy as np
 from jax import numpy as jnp
 
 from tuner.data.dataset import Dataset
-from tuner.training.networks import Network
+from tuner.training.networks import Network, has_plain_steps
 
 _STEPS_A_CALL = 256  # at most: a call takes as many as there are
 _SHARE = 16  # of a GPU's memory, the images may take one in so many; workers share it
@@ -32,7 +32,9 @@ def fits(network: Network, data: Dataset) -> bool:
     On a CPU it is two to five times slower than a call a step.
     """
     model, device = network.model, jax.devices()[0]
-    if device.platform == "cpu" or model.run_eagerly or not model.jit_compile:
+    if device.platform == "cpu" or not model.jit_compile:
+        return False
+    if model.steps_per_execution > 1 or not has_plain_steps(model):
         return False
     memory = device.memory_stats()
     bytes_ = len(data.train) * data.x_train[0].nbytes
@@ -57,8 +59,10 @@ class Resident:
         # `fit` builds the metrics from its first batch, which is no batch of images.
         one = network.tensors(self._images[:1], self._labels[:1])
         model._symbolic_build(data_batch=one)  # noqa: SLF001  as train_on_batch does
-        model.steps_per_execution = 1  # or `fit` gives a call so many items
         self._steps = jax.jit(self._loop, donate_argnums=0)
+        if model.train_function is not None:  # or a release has it by another name
+            raise TypeError("a new model has a train_function already")
+        model.steps_per_execution = 1  # or `fit` gives a call so many items
         model.train_function = self._call
 
     def batches(self, order: np.ndarray) -> keras.utils.PyDataset:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 
+from tuner.system import patches
+
 _BY_THE_WAY = ("sklearn", "matplotlib")
 _HALF_LOADED = {"keras", "keras_tuner"}  # where one of them fails
 
@@ -35,7 +37,8 @@ def load_keras_tuner(*, whole: bool = False) -> None:
     Args:
         whole: With all that it uses of scikit-learn, as for `load_keras`.
     """
-    if "keras" not in sys.modules and not _load_without_tensors(whole=whole):
+    is_loaded = "keras" in sys.modules or not patches.are_on()
+    if not is_loaded and not _load_without_tensors(whole=whole):
         load_keras(whole=whole)
     with _hidden(whole=whole):
         import keras_tuner  # noqa: F401
@@ -53,7 +56,8 @@ def _load_without_tensors(*, whole: bool) -> bool:
     try:
         with _in_place({m.__name__: m for m in (jax, fourier)}), _hidden(whole=whole):
             import keras_tuner  # noqa: F401
-    except (ImportError, AttributeError):  # another Keras has this in another way
+    except patches.MISSING as error:  # another Keras has this in another way
+        patches.leave_out(patches.LOADING, error)
         for name in [n for n in sys.modules if n.partition(".")[0] in _HALF_LOADED]:
             del sys.modules[name]
         return False
@@ -74,7 +78,8 @@ def _module(name: str, **holds: object) -> ModuleType:
 
 def _hidden(*, whole: bool) -> AbstractContextManager[None]:
     """Let what is loaded by the way be missing for a while."""
-    return _in_place({} if whole else dict.fromkeys(_BY_THE_WAY))
+    is_plain = whole or not patches.are_on()
+    return _in_place({} if is_plain else dict.fromkeys(_BY_THE_WAY))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import numpy as np
 from search_spaces.config import CnnConfig
 from search_spaces.model import build_model
 from tuner.study.tasks import Assessment
+from tuner.system import patches
 from tuner.training.fast_layers import quicken
 from tuner.training.fast_optimizers import fuse
 
@@ -33,7 +34,10 @@ class Network:
     Attributes:
         model: Compiled, its weights built.
         batch_size: Images a step.
+        has_fit: Whether a user's own code trains it, which may count batches.
     """
+
+    has_fit = False
 
     def __init__(self, model: keras.Model, batch_size: int) -> None:
         self.model = model
@@ -160,24 +164,32 @@ def fresh(build: Callable[[], N], seed: int, *, jit_compile: bool | None = None)
     Args:
         build: Makes it, weights included.
         seed: Also of dropout.
-        jit_compile: Whether XLA compiles it; None lets measurements choose.
+        jit_compile: Whether XLA compiles it; None leaves it as it was compiled.
     """
     keras.utils.clear_session()
     gc.collect()
     keras.utils.set_random_seed(seed)
     network = build()
     model = network.model
-    if jit_compile is None:
-        jit_compile = bool(model.jit_compile) and not _is_tensorflow_on_cpu()
-    model.jit_compile = jit_compile
+    if jit_compile is not None:
+        model.jit_compile = jit_compile
     model.optimizer.build(model.trainable_variables)
-    if keras.backend.backend() == "tensorflow":
+    if keras.backend.backend() == "tensorflow" and patches.are_on():
         _save_passes(network)
     return network
 
 
+def has_plain_steps(model: keras.Model) -> bool:
+    """Whether a model trains by Keras's own steps, as graphs, however many a call."""
+    names = ("fit", "train_step", "make_train_function")
+    is_kerass = (getattr(type(model), n) is getattr(keras.Model, n) for n in names)
+    return (
+        not model.run_eagerly and not set(names) & set(vars(model)) and all(is_kerass)
+    )
+
+
 def _is_tensorflow_on_cpu() -> bool:
-    """Say whether TensorFlow's own kernels compute, which there are faster than XLA's.
+    """Say whether TensorFlow's own kernels compute, as Keras chooses on a CPU.
 
     With `fuse` they took 0.47 to 0.99 of XLA's time on the networks of
     `tests/benchmarks/steps.py`, compilation left out.
@@ -192,9 +204,11 @@ def _is_tensorflow_on_cpu() -> bool:
 def _save_passes(network: Network) -> None:
     """Let TensorFlow compute the same with fewer passes and fewer calls."""
     model = network.model
+    if not has_plain_steps(model):
+        return
     if not model.jit_compile:
         fuse(model.optimizer)
         if _is_tensorflow_on_cpu():
             quicken(model.layers, network.batch_size)
-    if model.steps_per_execution == 1 and not model.run_eagerly:
+    if model.steps_per_execution == 1 and not network.has_fit:
         model.steps_per_execution = _STEPS_A_CALL

@@ -14,8 +14,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -38,6 +38,7 @@ TASKS_A_PROCESS = 40
 _MAX_FAILED_STARTS = 3  # one after another; one may have been killed by hand
 _CANNOT_START = "A worker process could not start"
 _LOAD_LIMIT_S = 600.0  # for the backend and the images
+_SAFE_PATH, _BY_US = "PYTHONSAFEPATH", "tune"
 
 
 class WorkerStartError(ExpectedError):
@@ -276,7 +277,8 @@ class _Worker:
             },
             daemon=True,
         )
-        self.process.start()
+        with _safe_path():
+            self.process.start()
         theirs.close()
         self.gpu = gpu
         self.failed_starts = failed_starts  # in its place, before it
@@ -364,6 +366,8 @@ def _work(
     own_code: bool,
 ) -> None:
     """Be a worker: train task after task until the driver ends."""
+    if os.environ.get(_SAFE_PATH) == _BY_US:
+        del os.environ[_SAFE_PATH]  # what a user's own code starts is started plainly
     _print_to(log)
     tempfile.tempdir = scratch
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides on Ctrl-C
@@ -381,6 +385,22 @@ def _work(
     while True:
         for event in worker.run(connection.recv(), data):
             connection.send(event)
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Keep the working folder off the path of a Python process that starts.
+
+    It is first on it while multiprocessing loads, and may hold a `random.py`.
+    """
+    is_by_us = _SAFE_PATH not in os.environ
+    if is_by_us:
+        os.environ[_SAFE_PATH] = _BY_US
+    try:
+        yield
+    finally:
+        if is_by_us:
+            del os.environ[_SAFE_PATH]
 
 
 def _print_to(log: Path) -> None:

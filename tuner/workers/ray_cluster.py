@@ -16,11 +16,13 @@ from typing import Any
 
 import ray
 from ray.exceptions import RayError
+from ray.job_config import JobConfig
 
 import search_spaces
 import tuner
 from search_spaces.errors import ExpectedError
 from tuner.study.tasks import Ready
+from tuner.system import patches
 from tuner.workers.local import WorkerStartError
 
 _KNOCK_S = 20.0
@@ -94,6 +96,16 @@ class Pulse:
         self._asked = time.monotonic()
 
 
+class _Job(JobConfig):  # type: ignore[misc]
+    """Leaves the working folder, whose files may be named as ours, off the path.
+
+    Ray puts it first on the workers' path, unless a job brings a folder of its own.
+    """
+
+    def _runtime_env_has_working_dir(self) -> bool:
+        return True
+
+
 def connect(address: str) -> None:
     """Join a cluster, or start one of this machine alone.
 
@@ -102,9 +114,12 @@ def connect(address: str) -> None:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # of one of our own
     packages = [str(Path(p.__path__[0])) for p in (tuner, search_spaces)]
-    chosen = {k: os.environ[k] for k in ("KERAS_BACKEND",) if k in os.environ}
+    names = ("KERAS_BACKEND", patches.PLAIN)
+    chosen = {name: os.environ[name] for name in names if name in os.environ}
     on_term = signal.getsignal(signal.SIGTERM)
     local: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
+    if not address.startswith("ray://"):  # there Ray leaves the working folder out
+        local["job_config"] = _Job()
     try:
         if (host_port := address.removeprefix("ray://")).rpartition(":")[2].isdigit():
             _knock(*host_port.rsplit(":", 1))  # Ray itself tries for many minutes
