@@ -29,7 +29,11 @@ def test_the_baseline_counts_as_by_hand():
     [
         (CnnConfig(), (2, 2, 1), "leaves nothing of a 2x2 image"),
         (CnnConfig(filters=(8,) * 4), (8, 8, 1), "leaves nothing of a 8x8 image"),
-        (CnnConfig(pooling="max", pool_size=8), (6, 6, 1), "Pool.*leaves nothing"),
+        (
+            CnnConfig(pooling="max", pool_size=8),
+            (6, 6, 1),
+            "MaxPooling2D.*leaves nothing",
+        ),
         (CnnConfig(pooling="max", pool_every=2), CIFAR, "pool_every=2 .* nothing"),
     ],
 )

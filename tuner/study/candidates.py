@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
+from search_spaces.config import completed, config_key
 from search_spaces.errors import UsageError
 
 AUTO = (3, 5, 8, 12)  # seeds that `--seeds auto` looks at
@@ -46,7 +47,7 @@ class Arm:
     @property
     def key(self) -> str:
         """Tell its config from others."""
-        return repr(sorted(self.config.items()))
+        return config_key(self.config)
 
     def looked_at(self, seeds: int) -> Self:
         """Plan a look; fewer seeds than it has are no new one."""
@@ -79,7 +80,7 @@ def look(arms: Sequence[Arm], asked: Sequence[Arm], seeds: int) -> list[Arm]:
         UsageError: Arm 0 is another than the study's.
     """
     if arms and arms[0].key != asked[0].key:
-        then, now = arms[0].config, asked[0].config
+        then, now = completed(arms[0].config), completed(asked[0].config)
         names = [n for n in {**then, **now} if then.get(n) != now.get(n)]
         changes = ", ".join(f"{n} {then.get(n)} there, {now.get(n)} now" for n in names)
         raise UsageError(
