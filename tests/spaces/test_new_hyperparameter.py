@@ -128,9 +128,9 @@ def test_three_edits_search_record_report_and_export_it(work):
     written, without = json.loads(work.run("-c", PROBE, changed=True).splitlines()[-1])
     assert written < 1e-6
     assert without > 1e-5  # what a script that ignores it would be off by
-    assert f"{NAME}={trial['config'][NAME]!r}" in (
-        work.folder / "train.py"
-    ).read_text("utf-8")
+    assert f"{NAME}={trial['config'][NAME]!r}" in (work.folder / "train.py").read_text(
+        "utf-8"
+    )
 
 
 def test_an_old_study_goes_on_with_the_seeds_that_it_would_have_had(work):
