@@ -31,8 +31,9 @@ OPTIMIZERS = ("adam", "sgd", "rmsprop")
 class CnnConfig:
     """One network and how it is trained; the defaults are the baseline.
 
-    A field states its default and its range; `search_spaces.fields` says how to
-    read that.
+    Each field defines its default, its range and when it applies, with a helper from
+    `search_spaces.fields`. A default never changes: seeds leave the baseline's values
+    out, and a stored config that lacks a field has its default.
 
     Attributes:
         filters: Filters of each convolution, first to last; its length is the
@@ -175,21 +176,20 @@ class CnnConfig:
 
 
 HYPERPARAMETERS = hyperparameters(CnnConfig)
-# Those that have one size for each layer.
+# Those with one size for each layer.
 LAYERED = {name: h for name, h in HYPERPARAMETERS.items() if isinstance(h, Sizes)}
 BASELINE = CnnConfig()
 
 
 def unlike_baseline(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the values of a config that are not the baseline's.
+    """Return the values of a config that differ from the baseline's.
 
-    They tell a config from others, whatever the version that wrote it: where one
-    lacks a hyperparameter that is younger, and another has it at the baseline's value,
-    both give the same. No value that a condition switches off needs a mark: the value
-    that does it is in here.
+    They identify the config across versions: an older record that lacks a newer
+    hyperparameter equals one that has it at the baseline's value. A value that does not
+    apply needs no mark, because the value that switches it off is among the rest.
 
     Args:
-        flat: As `CnnConfig.to_dict` gives it, now or in an earlier version.
+        flat: From `CnnConfig.to_dict`, of this version or an earlier one.
     """
     rest = dict(flat)
     for name, hyperparameter in HYPERPARAMETERS.items():
@@ -200,24 +200,26 @@ def unlike_baseline(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def config_key(flat: Mapping[str, Any]) -> str:
-    """Name a config: those of two versions, or of one, are equal where their keys are.
+    """Return a key that is equal for equal configs, whichever version wrote them.
 
     Args:
-        flat: As for `unlike_baseline`.
+        flat: From `to_dict`, of this version or an earlier one. A user's config works
+            too: the values left out follow from those that remain.
     """
     return repr(sorted(unlike_baseline(flat).items()))
 
 
 def completed(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Add the hyperparameters that are younger than a stored config.
+    """Add the hyperparameters that an older stored config lacks.
 
     Args:
-        flat: As for `unlike_baseline`; it need not be valid.
+        flat: From `CnnConfig.to_dict`, of this version or an earlier one; it need not
+            be valid.
     """
     values = {**vars(BASELINE), **flat}
-    younger: dict[str, Any] = {}
+    newer: dict[str, Any] = {}
     for name, hyperparameter in HYPERPARAMETERS.items():
         usual = hyperparameter.flat(name, getattr(BASELINE, name))
         if hyperparameter.applies(values) and usual.keys().isdisjoint(flat):
-            younger |= usual
-    return {**flat, **younger}
+            newer |= usual
+    return {**flat, **newer}

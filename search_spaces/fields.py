@@ -1,11 +1,11 @@
-"""What a field of `CnnConfig` may hold: its range, when it applies, its short words.
+"""Describe a hyperparameter where its field is defined.
 
-Each helper gives a dataclass field its default and describes the field:
+Each helper sets a dataclass field's default and its range, and takes the keywords of
+`Hyperparameter`:
 
     kernel_size: int = whole(3, 1, 11, architecture=True, short="k{}")
 
-Checking, records, seeds, terminal lines and report columns follow from that alone.
-Every helper takes the keywords of `Hyperparameter`.
+Checks, records, seeds, terminal lines and report columns all read this description.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ _KEY = "hyperparameter"
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameter:
-    """What a field may hold.
+    """A field's legal values, when it applies, and how a line shows it.
 
     Attributes:
-        architecture: Whether `layers` shows all of it: configs with equal layers may
-            differ here and still be one network.
-        only_if: When it means anything: another field's name, and the values of that
-            field which switch this one on. Empty is always.
+        architecture: Whether the field acts through the layers alone, so that two
+            configs with equal layers train the same network whatever it holds. False
+            is the safe answer.
+        only_if: When the field applies: the name of another field, and the values of
+            that field which switch this one on. Empty means always.
         short: How a terminal line shows the value: a template in which `{}` is the
-            value and `{c.name}` another field's, or a template for each value, where
-            a value without one is not shown. None writes the field's name, too.
+            value and `{c.name}` is another field, or one template for each value;
+            values without a template are not shown. None shows name and value.
     """
 
     architecture: bool = False
@@ -39,23 +40,23 @@ class Hyperparameter:
     short: str | Mapping[Any, str] | None = None
 
     def checked(self, name: str, value: Any) -> Any:
-        """Return a value in its own plain type.
+        """Return a legal value as a plain Python type.
 
         Raises:
-            ValueError: It is not what the field may hold.
+            ValueError: The value is not legal.
         """
         raise NotImplementedError
 
     def flat(self, name: str, value: Any) -> dict[str, Any]:
-        """Give a value's entries in `CnnConfig.to_dict`."""
+        """Return the entries of a value in `CnnConfig.to_dict`."""
         return {} if value is None else {name: value}
 
     def applies(self, values: Mapping[str, Any]) -> bool:
-        """Whether the field means anything beside the values of all fields."""
+        """Whether the field applies, given the values of all fields."""
         return all(values[name] in on for name, on in self.only_if.items())
 
     def words(self, name: str, config: Any) -> str:
-        """Show a config's value on a terminal line, or nothing."""
+        """Return the words for a config's value on a terminal line, perhaps none."""
         value = getattr(config, name)
         if value is None or not self.applies(vars(config)):
             return ""
@@ -67,7 +68,7 @@ class Hyperparameter:
 
 @dataclass(frozen=True, kw_only=True)
 class Number(Hyperparameter):
-    """A number from `low` to `high`, a `whole` one or any, or None if `optional`."""
+    """A number from `low` to `high`; whole if `whole`, or None if `optional`."""
 
     low: float
     high: float
@@ -125,8 +126,8 @@ class Sizes(Hyperparameter):
     """One number for each layer: a tuple in Python, numbered entries in `to_dict`.
 
     Attributes:
-        size: What each of them may be.
-        count: What `to_dict` calls their number.
+        size: The range of each number.
+        count: The name of the number of layers in `to_dict`.
         fewest: The smallest number of layers; `MAX_LAYERS` is the largest.
     """
 
@@ -151,35 +152,35 @@ class Sizes(Hyperparameter):
         return sizes
 
     def flat(self, name: str, value: Any) -> dict[str, Any]:
-        """Give the number of layers, then the size of each."""
+        """Return the number of layers, then the size of each."""
         numbered = {f"{name}_{i}": size for i, size in enumerate(value, 1)}
         return {self.count: len(value), **numbered}
 
     def numbered(self, name: str, flat: Mapping[str, Any]) -> dict[int, str]:
-        """List the entries of single layers in a flat config, by the layer's number."""
+        """Find the entries of single layers in a flat config, by layer number."""
         matches = (re.fullmatch(rf"{name}_(\d+)", entry) for entry in flat)
         return {int(match[1]): match[0] for match in matches if match}
 
 
 def number(default: float, low: float, high: float, **about: Any) -> Any:
-    """Describe a field that holds a number from `low` to `high`."""
+    """Define a field that holds a number from `low` to `high`."""
     return _field(default, Number(low=low, high=high, whole=False, **about))
 
 
 def whole(default: int | None, low: int, high: int, **about: Any) -> Any:
-    """Describe a field that holds a whole number; with the default None, None too."""
+    """Define a field that holds a whole number, or None if that is the default."""
     optional = default is None
     about |= {"low": low, "high": high, "optional": optional}
     return _field(default, Number(whole=True, **about))
 
 
 def choice(default: str, choices: Sequence[str], **about: Any) -> Any:
-    """Describe a field that holds one of several words."""
+    """Define a field that holds one of several words."""
     return _field(default, Choice(choices=choices, **about))
 
 
 def flag(default: bool, *, short: str, **about: Any) -> Any:  # noqa: FBT001  as the others
-    """Describe a field that is True or False, `short` said where it is True."""
+    """Define a field that is True or False; a line shows `short` if it is True."""
     return _field(default, Flag(short={True: short}, **about))
 
 
@@ -192,22 +193,22 @@ def sizes(
     fewest: int = 0,
     **about: Any,
 ) -> Any:
-    """Describe a field that holds a size for each of several layers.
+    """Define a field that holds one size for each layer.
 
     Args:
-        default: Of the baseline.
+        default: The baseline's sizes.
         low: The smallest size.
         high: The largest size.
-        count: What records and spaces call the number of layers.
+        count: The name of the number of layers in records and spaces.
         fewest: The smallest number of layers.
-        **about: As of `Hyperparameter`.
+        **about: The keywords of `Hyperparameter`.
     """
     size = Number(low=low, high=high, whole=True)
     return _field(default, Sizes(size=size, count=count, fewest=fewest, **about))
 
 
 def hyperparameters(config: Any) -> dict[str, Hyperparameter]:
-    """List the fields of a config, or of its class, by name."""
+    """Return the hyperparameters of a config or its class, by field name."""
     return {f.name: f.metadata[_KEY] for f in dataclasses.fields(config)}
 
 

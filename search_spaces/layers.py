@@ -1,12 +1,11 @@
-"""The layers a config means, one after another: the table that everything reads.
+"""The layers of a config's network, in order: the one table that everything reads.
 
-A layer is a class by the name of its Keras class, with Keras's own argument names as
-its fields. The model is built from that, the exported script is written from it, and
-feasibility, parameters and multiply-adds are counted from it.
+Each layer class has the name of its Keras class, and its fields have the names of that
+class's arguments. `build_model` builds the model from them, the exported script is
+written from them, and they count parameters and multiply-adds.
 
-A network is a plain sequence here. One with residual connections is none: a layer
-would have to say what else goes into it, and `build_model` and the script to name what
-comes out.
+A network is a plain sequence here. Residual connections are not: a layer would then
+also name its other input, and `build_model` and the script would keep outputs by name.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ Shape = tuple[int, int, int]  # height, width, channels
 
 
 class KerasCall(NamedTuple):
-    """A call in Keras as data: what builds an object, and is its source.
+    """A call in Keras as data, from which an object or its source code is made.
 
     Attributes:
-        name: What is called, within `keras`: "layers.Conv2D".
-        arguments: By Keras's names; plain values.
+        name: The function or class within `keras`, for example "layers.Conv2D".
+        arguments: Plain values by Keras's names.
     """
 
     name: str
@@ -39,30 +38,30 @@ class KerasCall(NamedTuple):
 
 @dataclass(frozen=True)
 class Layer:
-    """One Keras layer; this one's arithmetic is that of a layer without weights."""
+    """One Keras layer; these defaults hold for a layer without weights."""
 
     @property
     def call(self) -> KerasCall:
-        """What makes it in Keras; what is None is left to Keras."""
-        given = {name: v for name, v in vars(self).items() if v is not None}
-        return KerasCall(f"layers.{type(self).__name__}", given)
+        """The call that creates it in Keras; a field of None keeps Keras's default."""
+        arguments = {name: v for name, v in vars(self).items() if v is not None}
+        return KerasCall(f"layers.{type(self).__name__}", arguments)
 
     def output_shape(self, inputs: Shape) -> Shape:
-        """Give the shape of what comes out; below 1 where nothing would."""
+        """Return the output's shape; below 1 if nothing would be left."""
         return inputs
 
-    def params(self, inputs: Shape) -> int:  # noqa: ARG002  of those with weights
+    def params(self, inputs: Shape) -> int:  # noqa: ARG002  others use it
         """Count its values, trainable or not."""
         return 0
 
-    def multiply_adds(self, inputs: Shape) -> int:  # noqa: ARG002  as above
+    def multiply_adds(self, inputs: Shape) -> int:  # noqa: ARG002  others use it
         """Count the multiply-adds of one image's forward pass."""
         return 0
 
 
 @dataclass(frozen=True)
 class Rescaling(Layer):
-    """A product of every pixel with `scale`."""
+    """Multiplies every pixel by `scale`."""
 
     scale: float
 
@@ -76,7 +75,7 @@ class Conv2D(Layer):
     padding: str
 
     def output_shape(self, inputs: Shape) -> Shape:
-        """Give the shape: "valid" padding loses the border."""
+        """Return the shape: "valid" padding loses the border."""
         border = 0 if self.padding == "same" else self.kernel_size - 1
         return inputs[0] - border, inputs[1] - border, self.filters
 
@@ -111,7 +110,7 @@ class _Pooling(Layer):
     pool_size: int
 
     def output_shape(self, inputs: Shape) -> Shape:
-        """Give the shape: whole windows alone."""
+        """Return the shape: incomplete windows are dropped."""
         return inputs[0] // self.pool_size, inputs[1] // self.pool_size, inputs[2]
 
 
@@ -127,16 +126,16 @@ class AveragePooling2D(_Pooling):
 
 @dataclass(frozen=True)
 class Flatten(Layer):
-    """All values of an image in a row."""
+    """Puts all values of an image into one row."""
 
     def output_shape(self, inputs: Shape) -> Shape:
-        """Give the row as an image of one pixel."""
+        """Return the row as an image of one pixel."""
         return 1, 1, inputs[0] * inputs[1] * inputs[2]
 
 
 @dataclass(frozen=True)
 class Dropout(Layer):
-    """In training, zeros in place of a share of the values."""
+    """Sets a share of the values to zero in training."""
 
     rate: float
 
@@ -150,7 +149,7 @@ class Dense(Layer):
     name: str | None = None
 
     def output_shape(self, inputs: Shape) -> Shape:
-        """Give the units as an image of one pixel."""
+        """Return the units as an image of one pixel."""
         return *inputs[:2], self.units
 
     def params(self, inputs: Shape) -> int:
@@ -166,7 +165,7 @@ _POOLINGS = {"max": MaxPooling2D, "average": AveragePooling2D}
 
 
 def layers(config: CnnConfig, classes: int) -> list[Layer]:
-    """List the layers of a config's network, pixels of 0 to 255 to logits."""
+    """List the layers of a config's network, from pixels of 0 to 255 to logits."""
     plan: list[Layer] = [Rescaling(1 / 255)]
     # A 1-pixel kernel loses no border, so both paddings are one network.
     padding = "same" if config.kernel_size == 1 else config.padding
@@ -188,7 +187,7 @@ LOSS = KerasCall("losses.SparseCategoricalCrossentropy", {"from_logits": True})
 
 
 def optimizer(config: CnnConfig) -> KerasCall:
-    """Say what trains a config's network."""
+    """Return the call that creates a config's optimizer."""
     name = {"adam": "Adam", "rmsprop": "RMSprop", "sgd": "SGD"}[config.optimizer]
     arguments: dict[str, Any] = {"learning_rate": config.learning_rate}
     if config.optimizer == "sgd":
@@ -199,17 +198,17 @@ def optimizer(config: CnnConfig) -> KerasCall:
 
 
 def network_key(config: CnnConfig, classes: int) -> tuple[object, ...]:
-    """Name the trained network: configs with equal keys are one config.
+    """Return a key that is equal for configs that train the same network.
 
-    What the layers show all of counts through them; every other field counts itself.
+    Fields of the architecture count through the layers, all others by their value.
     """
     flat = config.to_dict()
-    trained_by = (
+    training = (
         (name, flat[name])
         for name, hyperparameter in HYPERPARAMETERS.items()
         if not hyperparameter.architecture and name in flat
     )
-    return (*layers(config, classes), *trained_by)
+    return (*layers(config, classes), *training)
 
 
 def infeasibility(config: CnnConfig, input_shape: Shape) -> str | None:

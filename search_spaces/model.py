@@ -34,16 +34,16 @@ def build_model(config: CnnConfig, input_shape: Shape, classes: int) -> keras.Mo
     pixels = keras.Input(input_shape, name="pixels")
     x = pixels
     for layer in layers(config, classes):
-        x = made(layer.call)(x)
+        x = create(layer.call)(x)
     model = keras.Model(pixels, x)
     model.compile(
-        optimizer=made(optimizer(config)),
-        loss=made(LOSS),
+        optimizer=create(optimizer(config)),
+        loss=create(LOSS),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
     )
     return model
 
 
-def made(call: KerasCall) -> Any:
-    """Call Keras as `call` says."""
+def create(call: KerasCall) -> Any:
+    """Make the object that a call describes."""
     return attrgetter(call.name)(keras)(**call.arguments)

@@ -25,11 +25,11 @@ def execution_seed(study_seed: int, values: Mapping[str, Any], execution: int) -
     differs in its epochs alone is a longer training of the same network.
 
     Args:
-        study_seed: The study's.
-        values: What tells the config from others. Of a `CnnConfig` it is what is not
-            as in the baseline (`unlike_baseline`): a hyperparameter that is added
-            to the program leaves every seed as it was.
-        execution: Which of the config's trainings.
+        study_seed: The study's seed.
+        values: The values that identify the config. For a `CnnConfig` these are the
+            ones that differ from the baseline's (`unlike_baseline`), so that a new
+            hyperparameter leaves every seed as it was.
+        execution: The number of the training, from 0.
     """
     network = {name: value for name, value in values.items() if name != "epochs"}
     return derive_seed(study_seed, network, execution)
