@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+from types import SimpleNamespace
 
 import pytest
+from studies import DATA, write_study
 from test_search import HYPERBAND, RANDOM, Arithmetic, Interrupt, _facts, _session
 
 from search_spaces.config import unlike_baseline
-from tuner.search import loop
+from search_spaces.space import describe, load_space
+from tuner.search import loop, opening
 from tuner.study.folder import Study
 from tuner.study.settings import StudySettings
 from tuner.system.seeds import execution_seed
@@ -81,3 +84,18 @@ def test_a_study_of_fewer_hyperparameters_goes_on_as_one_of_all(tmp_path, name):
             assert unlike_baseline(config) == unlike_baseline(whole[number][1])
             assert (status, *others) == (whole[number][0], *whole[number][2:])
         assert found.keys() == whole.keys()
+
+
+def test_a_space_that_gained_a_hyperparameter_is_refused_by_its_name(tmp_path):
+    """Another space is another study, and the user sees why."""
+    declared = load_space("architecture").declare()
+    now = {"name": "architecture", "hyperparameters": describe(declared)}
+    now |= {"size": None, "source": None}
+    without = [h for h in now["hyperparameters"] if h["name"] != "batch_norm"]
+    study = Study.open(write_study(tmp_path, n=1))
+    study.update(space={**now, "hyperparameters": without})
+    same = SimpleNamespace(fingerprint=DATA["fingerprint"], split=DATA["split"])
+    text = opening._changed(study, now, same)
+    assert "the space: its hyperparameters, ranges or file changed" in text
+    assert text.splitlines()[1].endswith(" (new: batch_norm)")
+    assert "the data" not in text

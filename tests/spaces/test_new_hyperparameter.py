@@ -40,6 +40,7 @@ EDITS = {
     ],
 }
 SEARCH = ["--dataset", "digits", "--limit", "200", "--epochs", "1", "--workers", "1"]
+SHORT = ["--no-baseline", "--no-report"]
 PROBE = """
 import json, runpy, sys
 from dataclasses import replace
@@ -135,9 +136,9 @@ def test_three_edits_search_record_report_and_export_it(work):
 
 def test_an_old_study_goes_on_with_the_seeds_that_it_would_have_had(work):
     """Its space has not changed, whatever others gained."""
-    work.search("hyperparams", 1, "--no-report", changed=False)
+    work.search("hyperparams", 1, *SHORT, changed=False)
     before = work.records("hyperparams")
-    work.search("hyperparams", 2, "--no-report", changed=True)
+    work.search("hyperparams", 2, *SHORT, changed=True)
     after = work.records("hyperparams")
     assert after[: len(before)] == before
     (new,) = after[len(before) :]
