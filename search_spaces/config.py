@@ -6,87 +6,93 @@ in the driver, in a report or in a test without loading a framework.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
+
+from search_spaces.fields import (
+    MAX_LAYERS,
+    Sizes,
+    choice,
+    flag,
+    hyperparameters,
+    number,
+    sizes,
+    whole,
+)
 
 PADDINGS = ("valid", "same")
 POOLINGS = ("none", "max", "average")
+POOLED = {"pooling": POOLINGS[1:]}  # what only a network with pooling has
 OPTIMIZERS = ("adam", "sgd", "rmsprop")
-
-_RANGES: dict[str, tuple[float, float]] = {
-    "filters": (1, 1024),
-    "kernel_size": (1, 11),
-    "pool_size": (2, 8),
-    "pool_every": (1, 16),
-    "units": (1, 8192),
-    "outputs": (2, 65_536),
-    "dropout": (0.0, 0.95),
-    "learning_rate": (1e-7, 10.0),
-    "weight_decay": (0.0, 1.0),
-    "batch_size": (1, 65_536),
-    "epochs": (1, 100_000),
-}
-_CHOICES = {"padding": PADDINGS, "pooling": POOLINGS, "optimizer": OPTIMIZERS}
-_MAX_LAYERS = 16
-
-# One entry a layer in Python, one numbered hyperparameter a layer on disk.
-_COUNTED = {"filters": "conv_layers", "units": "dense_layers"}
-_POOLING_ONLY = ("pool_size", "pool_every")
 
 
 @dataclass(frozen=True)
 class CnnConfig:
     """One network and how it is trained; the defaults are the baseline.
 
+    Each field defines its default, its range and when it applies, with a helper from
+    `search_spaces.fields`. A default never changes: seeds leave the baseline's values
+    out, and a stored config that lacks a field has its default.
+
     Attributes:
         filters: Filters of each convolution, first to last; its length is the
-            depth. 1 to 16 layers of 1 to 1024 filters.
-        kernel_size: Height and width of every convolution, in pixels, 1 to 11.
+            depth.
+        kernel_size: Height and width of every convolution, in pixels.
         padding: "valid" shrinks the image by `kernel_size - 1`; "same" keeps it.
         batch_norm: Batch normalization between each convolution and its ReLU.
         pooling: "none", "max" or "average".
-        pool_size: Height, width and stride of a pooling, in pixels, 2 to 8.
-            Meaningless, and absent from `to_dict`, without pooling.
-        pool_every: A pooling follows every so many convolutions, 1 to 16.
-            Meaningless, and absent from `to_dict`, without pooling.
-        units: Units of each hidden dense layer, first to last. 0 to 16 layers of
-            1 to 8192 units.
+        pool_size: Height, width and stride of a pooling, in pixels. Absent from
+            `to_dict` without pooling.
+        pool_every: A pooling follows every so many convolutions. Absent from
+            `to_dict` without pooling.
+        units: Units of each hidden dense layer, first to last.
         outputs: Units of the output layer, or None for one a class. More than
             there are classes can never be right; a published experiment had it.
         dropout: Share of the inputs of every dense layer, the output layer
-            included, that is dropped in training, 0 to 0.95.
+            included, that is dropped in training.
         optimizer: "adam", "rmsprop", or "sgd" with Nesterov momentum 0.9.
-        learning_rate: Constant learning rate, 1e-7 to 10.
-        weight_decay: Decoupled weight decay (AdamW's), 0 to 1.
-        batch_size: Images a step, 1 to 65536.
-        epochs: Passes over the training images, 1 to 100000.
+        learning_rate: Constant learning rate.
+        weight_decay: Decoupled weight decay (AdamW's).
+        batch_size: Images a step.
+        epochs: Passes over the training images.
 
     Raises:
         ValueError: A value is outside its legal range.
     """
 
-    filters: tuple[int, ...] = (32,)
-    kernel_size: int = 3
-    padding: str = "valid"
-    batch_norm: bool = False
-    pooling: str = "none"
-    pool_size: int = 2
-    pool_every: int = 1
-    units: tuple[int, ...] = (128,)
-    outputs: int | None = None
-    dropout: float = 0.0
-    optimizer: str = "adam"
-    learning_rate: float = 0.001
-    weight_decay: float = 0.0
-    batch_size: int = 32
-    epochs: int = 5
+    filters: tuple[int, ...] = sizes(
+        (32,), 1, 1024, count="conv_layers", fewest=1, architecture=True, short="{}"
+    )
+    kernel_size: int = whole(3, 1, 11, architecture=True, short="k{}")
+    padding: str = choice("valid", PADDINGS, architecture=True, short={"same": "same"})
+    batch_norm: bool = flag(False, architecture=True, short="bn")
+    pooling: str = choice(
+        "none",
+        POOLINGS,
+        architecture=True,
+        short={
+            "max": "max{c.pool_size}/{c.pool_every}",
+            "average": "avg{c.pool_size}/{c.pool_every}",
+        },
+    )
+    pool_size: int = whole(2, 2, 8, only_if=POOLED, architecture=True, short="")
+    pool_every: int = whole(1, 1, 16, only_if=POOLED, architecture=True, short="")
+    units: tuple[int, ...] = sizes(
+        (128,), 1, 8192, count="dense_layers", architecture=True, short="fc {}"
+    )
+    outputs: int | None = whole(None, 2, 65_536, architecture=True, short="out {}")
+    dropout: float = number(0.0, 0.0, 0.95, short="drop{:.1f}")
+    optimizer: str = choice("adam", OPTIMIZERS, short="{}")
+    learning_rate: float = number(0.001, 1e-7, 10.0, short="lr{:.2g}")
+    weight_decay: float = number(0.0, 0.0, 1.0, short="wd{:g}")
+    batch_size: int = whole(32, 1, 65_536, short="b{}")
+    epochs: int = whole(5, 1, 100_000, short="{}ep")
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = _checked(field.name, getattr(self, field.name))
-            object.__setattr__(self, field.name, value)
+        for name, hyperparameter in hyperparameters(self).items():
+            value = hyperparameter.checked(name, getattr(self, name))
+            object.__setattr__(self, name, value)
 
     def is_feasible(self, input_shape: tuple[int, int, int]) -> bool:
         """Whether this network exists for images of `input_shape`.
@@ -109,39 +115,33 @@ class CnnConfig:
         becomes `conv_layers=2, filters_1=32, filters_2=64`.
         """
         flat: dict[str, Any] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in _COUNTED:
-                flat[_COUNTED[field.name]] = len(value)
-                flat |= {f"{field.name}_{i}": v for i, v in enumerate(value, 1)}
-            elif field.name in _POOLING_ONLY and self.pooling == "none":
-                continue
-            elif value is not None:
-                flat[field.name] = value
+        for name, hyperparameter in hyperparameters(self).items():
+            if hyperparameter.applies(vars(self)):
+                flat |= hyperparameter.flat(name, getattr(self, name))
         return flat
 
-    def changed(self, given: Mapping[str, Any]) -> CnnConfig:
+    def changed(self, values: Mapping[str, Any]) -> CnnConfig:
         """Return this config with some values changed.
 
         Args:
-            given: Values by the names of `to_dict`. Layers that a smaller count
-                takes away go by themselves.
+            values: By the names of `to_dict`. Layers that a smaller count takes away
+                go by themselves.
 
         Raises:
             ValueError: A name is unknown, a value is outside its range, or a layer
                 that a larger count adds has no size.
         """
-        flat = {**self.to_dict(), **given}
-        for sizes, count in _COUNTED.items():
-            if flat[count] not in range(_MAX_LAYERS + 1):
+        flat = {**self.to_dict(), **values}
+        for name, layered in LAYERED.items():
+            layers = flat[layered.count]
+            if layers not in range(MAX_LAYERS + 1):
                 raise ValueError(
-                    f"{count} must be a whole number from 0 to {_MAX_LAYERS}, got "
-                    f"{flat[count]!r}. Give the number of layers."
+                    f"{layered.count} must be a whole number from 0 to {MAX_LAYERS}, "
+                    f"got {layers!r}. Give the number of layers."
                 )
-            for name in list(flat):
-                match = re.fullmatch(rf"{sizes}_(\d+)", name)
-                if match and name not in given and int(match[1]) > flat[count]:
-                    del flat[name]
+            for layer, entry in layered.numbered(name, flat).items():
+                if layer > layers and entry not in values:
+                    del flat[entry]
         return CnnConfig.from_dict(flat)
 
     @classmethod
@@ -153,79 +153,73 @@ class CnnConfig:
                 numbered layers do not match their count.
         """
         rest = dict(flat)
-        given: dict[str, Any] = {}
-        for name, count in _COUNTED.items():
-            numbered = {
-                int(match[1]): rest.pop(key)
-                for key in list(rest)
-                if (match := re.fullmatch(rf"{name}_(\d+)", key))
-            }
-            declared = rest.pop(count, len(numbered) or None)
-            if declared is None:
+        values: dict[str, Any] = {}
+        for name, layered in LAYERED.items():
+            entries = layered.numbered(name, rest)
+            by_layer = {layer: rest.pop(entry) for layer, entry in entries.items()}
+            layers = rest.pop(layered.count, len(by_layer) or None)
+            if layers is None:
                 continue
-            if sorted(numbered) != list(range(1, declared + 1)):
+            if sorted(by_layer) != list(range(1, layers + 1)):
                 raise ValueError(
-                    f"{count}={declared} needs {name}_1 to {name}_{declared}, "
-                    f"got {sorted(numbered)}. Give every layer its {name}."
+                    f"{layered.count}={layers} needs {name}_1 to {name}_{layers}, "
+                    f"got {sorted(by_layer)}. Give every layer its {name}."
                 )
-            given[name] = tuple(numbered[i] for i in range(1, declared + 1))
-        unknown = set(rest) - {f.name for f in fields(cls)} | set(rest) & set(_COUNTED)
+            values[name] = tuple(by_layer[i] for i in range(1, layers + 1))
+        unknown = set(rest) - (set(HYPERPARAMETERS) - set(LAYERED))
         if unknown:
             raise ValueError(
                 f"Unknown hyperparameters {sorted(unknown)}. "
                 f"Known: {', '.join(CnnConfig().to_dict())}."
             )
-        return cls(**given, **rest)
+        return cls(**values, **rest)
 
 
-def _checked(name: str, value: Any) -> Any:
-    """Return a field's value in its own plain type, or say what must hold."""
-    if name in _COUNTED:
-        if not isinstance(value, tuple | list):
-            raise ValueError(
-                f"{name} must be a tuple with one entry a layer, got {name}={value!r}. "
-                f"Write {name}=({value!r},)."
-            )
-        value = tuple(_checked_number(name, v, whole=True) for v in value)
-        fewest = 1 if name == "filters" else 0
-        if not fewest <= len(value) <= _MAX_LAYERS:
-            raise ValueError(
-                f"{name} must have {fewest} to {_MAX_LAYERS} layers, "
-                f"got {len(value)}: {name}={value!r}. Change the depth."
-            )
-        return value
-    if name in _CHOICES:
-        if value not in _CHOICES[name]:
-            raise ValueError(
-                f"{name} must be one of {', '.join(_CHOICES[name])}, "
-                f"got {name}={value!r}. Use one of these."
-            )
-        return str(value)
-    default = next(f.default for f in fields(CnnConfig) if f.name == name)
-    if isinstance(default, bool):
-        if value not in (True, False):
-            raise ValueError(f"{name} must be True or False, got {name}={value!r}.")
-        return bool(value)
-    if value is None and default is None:
-        return None
-    return _checked_number(name, value, whole=not isinstance(default, float))
-
-
-def _checked_number(name: str, value: Any, *, whole: bool) -> int | float:
-    low, high = _RANGES[name]
-    kind = "a whole number" if whole else "a number"
-    number: int | float
-    try:
-        number = int(value) if whole else float(value)
-        legal = number == value and low <= number <= high
-    except (OverflowError, TypeError, ValueError):
-        legal = False
-    if not legal or isinstance(value, bool):
-        raise ValueError(
-            f"{name} must be {kind} from {low:g} to {high:g}, got {name}={value!r}. "
-            "Keep to that range."
-        )
-    return number
-
-
+HYPERPARAMETERS = hyperparameters(CnnConfig)
+# Those with one size for each layer.
+LAYERED = {name: h for name, h in HYPERPARAMETERS.items() if isinstance(h, Sizes)}
 BASELINE = CnnConfig()
+
+
+def unlike_baseline(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a config that differ from the baseline's.
+
+    They identify the config across versions: an older record that lacks a newer
+    hyperparameter equals one that has it at the baseline's value. A value that does not
+    apply needs no mark, because the value that switches it off is among the rest.
+
+    Args:
+        flat: From `CnnConfig.to_dict`, of this version or an earlier one.
+    """
+    rest = dict(flat)
+    for name, hyperparameter in HYPERPARAMETERS.items():
+        usual = hyperparameter.flat(name, getattr(BASELINE, name))
+        if usual.items() <= rest.items():
+            rest = {entry: rest[entry] for entry in rest if entry not in usual}
+    return rest
+
+
+def config_key(flat: Mapping[str, Any]) -> str:
+    """Return a key that is equal for equal configs, whichever version wrote them.
+
+    Args:
+        flat: From `to_dict`, of this version or an earlier one. A user's config works
+            too: the values left out follow from those that remain.
+    """
+    return repr(sorted(unlike_baseline(flat).items()))
+
+
+def completed(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the hyperparameters that an older stored config lacks.
+
+    Args:
+        flat: From `CnnConfig.to_dict`, of this version or an earlier one; it need not
+            be valid.
+    """
+    values = {**vars(BASELINE), **flat}
+    newer: dict[str, Any] = {}
+    for name, hyperparameter in HYPERPARAMETERS.items():
+        usual = hyperparameter.flat(name, getattr(BASELINE, name))
+        if hyperparameter.applies(values) and usual.keys().isdisjoint(flat):
+            newer |= usual
+    return {**flat, **newer}

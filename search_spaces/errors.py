@@ -1,4 +1,4 @@
-"""Errors that a user can mend: their text says how, and needs no traceback."""
+"""Errors that a user can fix: the text says how, so no traceback is shown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _WHERE = re.compile(r"Exception encountered when calling .*")  # and then what, 
 
 
 class ExpectedError(Exception):
-    """What was asked for could not be done.
+    """The command could not do what the user asked for.
 
     Attributes:
         exit_code: What the command exits with.
@@ -20,15 +20,16 @@ class ExpectedError(Exception):
 
 
 class UsageError(ExpectedError):
-    """What was asked for is not something that can be asked for."""
+    """The user asked for something that does not exist or makes no sense."""
 
     exit_code = 2
 
 
 def cause(error: BaseException) -> str:
-    """Give what an error says, without what Keras writes before it about where."""
+    """Return an error's text without the lines that Keras adds about the place."""
     lines = [line.strip() for line in _BOLD.sub("", str(error)).splitlines()]
-    said = [line for line in lines if line and not _WHERE.fullmatch(line)]
-    if len(said) < len([line for line in lines if line]):
-        said = said[:1]  # the arguments follow
-    return "\n".join(said)
+    lines = [line for line in lines if line]
+    reasons = [line for line in lines if not _WHERE.fullmatch(line)]
+    if len(reasons) < len(lines):
+        reasons = reasons[:1]  # Keras lists the layer's arguments after it
+    return "\n".join(reasons)

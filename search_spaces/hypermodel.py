@@ -31,9 +31,9 @@ class SpaceHyperModel(kt.HyperModel):  # type: ignore[misc]
     def build(self, hp: kt.HyperParameters) -> keras.Model:
         """Build and compile the network that `hp` means.
 
-        Where no such network exists for the input shape, this is a placeholder
-        that `fit` does not train: a tuner builds points of its own choice to discover
-        the space, and must not stumble over them.
+        If no such network exists for the input shape, this returns a placeholder
+        that `fit` does not train: a tuner builds arbitrary points to discover the
+        space, and an error there would end the search.
         """
         config = self.space.sample(hp)
         if not config.is_feasible(self.input_shape):
@@ -48,8 +48,8 @@ class SpaceHyperModel(kt.HyperModel):  # type: ignore[misc]
         What the space tunes overrides the arguments; the rest are passed on.
 
         Returns:
-            Keras's history; or the worst metrics where no such network exists for
-            the input shape. A failure would be truer, but KerasTuner ends a search
+            Keras's history; or the worst metrics if no such network exists for the
+            input shape. An error would be more accurate, but KerasTuner ends a search
             after three in a row.
         """
         config = self.space.sample(hp)
@@ -88,11 +88,11 @@ def hypermodel(
     if isinstance(space, ModuleType):
         space = Space(space.__name__.rpartition(".")[2], space.sample)
     elif isinstance(space, str):
-        found = load_space(space)
-        if isinstance(found, OwnSpace):
+        loaded = load_space(space)
+        if isinstance(loaded, OwnSpace):
             raise SpaceError(
-                f"{space} brings its own network, which KerasTuner takes as it is: "
-                "import it from there."
+                f"{space} defines its own network, which KerasTuner takes directly: "
+                "import it from that file."
             )
-        space = found
+        space = loaded
     return SpaceHyperModel(space, input_shape, classes)

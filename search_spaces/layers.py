@@ -1,87 +1,226 @@
-"""The layers a config means, one after another, and their arithmetic.
+"""The layers of a config's network, in order: the one table that everything reads.
 
-`build_model` turns this list into Keras layers; feasibility, parameters and
-multiply-adds are counted from the same list, so the two cannot drift apart.
+Each layer class has the name of its Keras class, and its fields have the names of that
+class's arguments. `build_model` builds the model from them, the exported script is
+written from them, and they count parameters and multiply-adds.
+
+A network is a plain sequence here. Residual connections are not: a layer would then
+also name its other input, and `build_model` and the script would keep outputs by name.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import Any, NamedTuple
 
-from search_spaces.config import CnnConfig
+from search_spaces.config import HYPERPARAMETERS, CnnConfig
 
 Shape = tuple[int, int, int]  # height, width, channels
 
 
+class KerasCall(NamedTuple):
+    """A call in Keras as data, from which an object or its source code is made.
+
+    Attributes:
+        name: The function or class within `keras`, for example "layers.Conv2D".
+        arguments: Plain values by Keras's names.
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+
+    def source(self) -> str:
+        """Write the call as Python."""
+        arguments = ", ".join(f"{n}={value!r}" for n, value in self.arguments.items())
+        return f"keras.{self.name}({arguments})"
+
+
 @dataclass(frozen=True)
-class Conv:
-    """A convolution with stride 1, optional batch normalization, and ReLU."""
+class Layer:
+    """One Keras layer; these defaults hold for a layer without weights."""
+
+    @property
+    def call(self) -> KerasCall:
+        """The call that creates it in Keras; a field of None keeps Keras's default."""
+        arguments = {name: v for name, v in vars(self).items() if v is not None}
+        return KerasCall(f"layers.{type(self).__name__}", arguments)
+
+    def output_shape(self, inputs: Shape) -> Shape:
+        """Return the output's shape; below 1 if nothing would be left."""
+        return inputs
+
+    def params(self, inputs: Shape) -> int:  # noqa: ARG002  others use it
+        """Count its values, trainable or not."""
+        return 0
+
+    def multiply_adds(self, inputs: Shape) -> int:  # noqa: ARG002  others use it
+        """Count the multiply-adds of one image's forward pass."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Rescaling(Layer):
+    """Multiplies every pixel by `scale`."""
+
+    scale: float
+
+
+@dataclass(frozen=True)
+class Conv2D(Layer):
+    """A convolution with stride 1."""
 
     filters: int
     kernel_size: int
     padding: str
-    batch_norm: bool
+
+    def output_shape(self, inputs: Shape) -> Shape:
+        """Return the shape: "valid" padding loses the border."""
+        border = 0 if self.padding == "same" else self.kernel_size - 1
+        return inputs[0] - border, inputs[1] - border, self.filters
+
+    def params(self, inputs: Shape) -> int:
+        """Count weights and biases."""
+        return self.filters * (self.kernel_size**2 * inputs[2] + 1)
+
+    def multiply_adds(self, inputs: Shape) -> int:
+        """Count one for each weight and output pixel."""
+        height, width, filters = self.output_shape(inputs)
+        return height * width * filters * self.kernel_size**2 * inputs[2]
 
 
 @dataclass(frozen=True)
-class Pool:
+class BatchNormalization(Layer):
+    """Batch normalization over the last axis."""
+
+    def params(self, inputs: Shape) -> int:
+        """Count scale, offset, moving mean and moving variance of each channel."""
+        return 4 * inputs[2]
+
+
+@dataclass(frozen=True)
+class ReLU(Layer):
+    """The rectifier."""
+
+
+@dataclass(frozen=True)
+class _Pooling(Layer):
     """A pooling whose stride is its size; what does not fill a window is cut."""
 
-    kind: str
-    size: int
+    pool_size: int
+
+    def output_shape(self, inputs: Shape) -> Shape:
+        """Return the shape: incomplete windows are dropped."""
+        return inputs[0] // self.pool_size, inputs[1] // self.pool_size, inputs[2]
 
 
 @dataclass(frozen=True)
-class Dense:
-    """A dense layer on flattened inputs; the last one has no activation."""
+class MaxPooling2D(_Pooling):
+    """The largest value of each window."""
+
+
+@dataclass(frozen=True)
+class AveragePooling2D(_Pooling):
+    """The mean of each window."""
+
+
+@dataclass(frozen=True)
+class Flatten(Layer):
+    """Puts all values of an image into one row."""
+
+    def output_shape(self, inputs: Shape) -> Shape:
+        """Return the row as an image of one pixel."""
+        return 1, 1, inputs[0] * inputs[1] * inputs[2]
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """Sets a share of the values to zero in training."""
+
+    rate: float
+
+
+@dataclass(frozen=True)
+class Dense(Layer):
+    """A dense layer on a row of values."""
 
     units: int
-    dropout: float
-    output: bool
+    activation: str | None = None
+    name: str | None = None
+
+    def output_shape(self, inputs: Shape) -> Shape:
+        """Return the units as an image of one pixel."""
+        return *inputs[:2], self.units
+
+    def params(self, inputs: Shape) -> int:
+        """Count weights and biases."""
+        return self.units * (inputs[2] + 1)
+
+    def multiply_adds(self, inputs: Shape) -> int:
+        """Count one for each weight."""
+        return self.units * inputs[2]
 
 
-Layer = Conv | Pool | Dense
+_POOLINGS = {"max": MaxPooling2D, "average": AveragePooling2D}
 
 
 def layers(config: CnnConfig, classes: int) -> list[Layer]:
-    """List the layers of a config's network, input to output."""
-    plan: list[Layer] = []
+    """List the layers of a config's network, from pixels of 0 to 255 to logits."""
+    plan: list[Layer] = [Rescaling(1 / 255)]
     # A 1-pixel kernel loses no border, so both paddings are one network.
     padding = "same" if config.kernel_size == 1 else config.padding
     for number, filters in enumerate(config.filters, 1):
-        plan.append(Conv(filters, config.kernel_size, padding, config.batch_norm))
+        plan.append(Conv2D(filters, config.kernel_size, padding))
+        if config.batch_norm:
+            plan.append(BatchNormalization())
+        plan.append(ReLU())
         if config.pooling != "none" and number % config.pool_every == 0:
-            plan.append(Pool(config.pooling, config.pool_size))
-    plan += [Dense(units, config.dropout, output=False) for units in config.units]
-    plan.append(Dense(config.outputs or classes, config.dropout, output=True))
-    return plan
+            plan.append(_POOLINGS[config.pooling](config.pool_size))
+    plan.append(Flatten())
+    dropout = [Dropout(config.dropout)] if config.dropout else []
+    for units in config.units:
+        plan += [*dropout, Dense(units, activation="relu")]
+    return [*plan, *dropout, Dense(config.outputs or classes, name="logits")]
+
+
+LOSS = KerasCall("losses.SparseCategoricalCrossentropy", {"from_logits": True})
+
+
+def optimizer(config: CnnConfig) -> KerasCall:
+    """Return the call that creates a config's optimizer."""
+    name = {"adam": "Adam", "rmsprop": "RMSprop", "sgd": "SGD"}[config.optimizer]
+    arguments: dict[str, Any] = {"learning_rate": config.learning_rate}
+    if config.optimizer == "sgd":
+        arguments |= {"momentum": 0.9, "nesterov": True}
+    if config.weight_decay:
+        arguments["weight_decay"] = config.weight_decay
+    return KerasCall(f"optimizers.{name}", arguments)
 
 
 def network_key(config: CnnConfig, classes: int) -> tuple[object, ...]:
-    """Name the trained network: configs with equal keys are one config."""
-    return (
-        *layers(config, classes),
-        config.optimizer,
-        config.learning_rate,
-        config.weight_decay,
-        config.batch_size,
-        config.epochs,
+    """Return a key that is equal for configs that train the same network.
+
+    Fields of the architecture count through the layers, all others by their value.
+    """
+    flat = config.to_dict()
+    training = (
+        (name, flat[name])
+        for name, hyperparameter in HYPERPARAMETERS.items()
+        if not hyperparameter.architecture and name in flat
     )
+    return (*layers(config, classes), *training)
 
 
 def infeasibility(config: CnnConfig, input_shape: Shape) -> str | None:
     """Say why a config has no network for images of `input_shape`, or None."""
-    plan = layers(config, classes=2)
-    if config.pooling != "none" and not any(isinstance(p, Pool) for p in plan):
+    walk = list(_walk(config, input_shape, classes=2))
+    if config.pooling != "none" and not any(isinstance(p, _Pooling) for p, *_ in walk):
         return (
             f"pool_every={config.pool_every} with {len(config.filters)} "
             "convolutions pools nothing"
         )
-    for layer, (height, width, _) in zip(
-        plan, _feature_maps(plan, input_shape), strict=True
-    ):
-        if height < 1 or width < 1:
+    for layer, _, outputs in walk:
+        if min(outputs) < 1:
             return (
                 f"{layer} leaves nothing of a {input_shape[0]}x{input_shape[1]} image"
             )
@@ -90,49 +229,21 @@ def infeasibility(config: CnnConfig, input_shape: Shape) -> str | None:
 
 def count_params(config: CnnConfig, input_shape: Shape, classes: int) -> int:
     """Count weights and biases (batch normalization: four values a filter)."""
-    total = 0
-    for layer, inputs, _ in _walk(config, input_shape, classes):
-        match layer:
-            case Conv(filters, kernel, _, batch_norm):
-                total += filters * (kernel * kernel * inputs[2] + 1 + 4 * batch_norm)
-            case Dense(units):
-                total += units * (inputs[0] * inputs[1] * inputs[2] + 1)
-    return total
+    walk = _walk(config, input_shape, classes)
+    return sum(layer.params(inputs) for layer, inputs, _ in walk)
 
 
 def count_multiply_adds(config: CnnConfig, input_shape: Shape, classes: int) -> int:
     """Count multiply-adds of one image's forward pass in conv and dense layers."""
-    total = 0
-    for layer, inputs, outputs in _walk(config, input_shape, classes):
-        match layer:
-            case Conv(filters, kernel):
-                total += outputs[0] * outputs[1] * filters * kernel * kernel * inputs[2]
-            case Dense(units):
-                total += units * inputs[0] * inputs[1] * inputs[2]
-    return total
+    walk = _walk(config, input_shape, classes)
+    return sum(layer.multiply_adds(inputs) for layer, inputs, _ in walk)
 
 
 def _walk(
     config: CnnConfig, input_shape: Shape, classes: int
-) -> list[tuple[Layer, Shape, Shape]]:
-    """Pair every layer with the shapes of its input and output."""
-    plan = layers(config, classes)
-    shapes = [input_shape, *_feature_maps(plan, input_shape)]
-    return [(layer, *io) for layer, io in zip(plan, pairwise(shapes), strict=True)]
-
-
-def _feature_maps(plan: list[Layer], input_shape: Shape) -> list[Shape]:
-    """Give every layer's output shape; a dense layer's is (1, 1, units)."""
-    shapes = []
-    height, width, channels = input_shape
-    for layer in plan:
-        match layer:
-            case Conv(filters, kernel, padding):
-                border = 0 if padding == "same" else kernel - 1
-                height, width, channels = height - border, width - border, filters
-            case Pool(_, size):
-                height, width = height // size, width // size
-            case Dense(units):
-                height, width, channels = 1, 1, units
-        shapes.append((height, width, channels))
-    return shapes
+) -> Iterator[tuple[Layer, Shape, Shape]]:
+    """Go through the layers, each with the shapes of its input and output."""
+    shape = input_shape
+    for layer in layers(config, classes):
+        inputs, shape = shape, layer.output_shape(shape)
+        yield layer, inputs, shape

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+from typing import Any
+
 import keras
 
 from search_spaces.config import CnnConfig
-from search_spaces.layers import Conv, Dense, Pool, Shape, layers
+from search_spaces.layers import LOSS, KerasCall, Shape, layers, optimizer
 
 
 def build_model(config: CnnConfig, input_shape: Shape, classes: int) -> keras.Model:
@@ -29,46 +32,18 @@ def build_model(config: CnnConfig, input_shape: Shape, classes: int) -> keras.Mo
     3688714
     """
     pixels = keras.Input(input_shape, name="pixels")
-    x = keras.layers.Rescaling(1 / 255)(pixels)
-    is_flat = False
+    x = pixels
     for layer in layers(config, classes):
-        match layer:
-            case Conv(filters, kernel_size, padding, batch_norm):
-                x = keras.layers.Conv2D(filters, kernel_size, padding=padding)(x)
-                if batch_norm:
-                    x = keras.layers.BatchNormalization()(x)
-                x = keras.layers.ReLU()(x)
-            case Pool(kind, size):
-                pooling = {
-                    "max": keras.layers.MaxPooling2D,
-                    "average": keras.layers.AveragePooling2D,
-                }[kind]
-                x = pooling(size)(x)
-            case Dense(units, dropout, output):
-                if not is_flat:
-                    x, is_flat = keras.layers.Flatten()(x), True
-                if dropout:
-                    x = keras.layers.Dropout(dropout)(x)
-                activation = None if output else "relu"
-                name = "logits" if output else None
-                x = keras.layers.Dense(units, activation=activation, name=name)(x)
+        x = create(layer.call)(x)
     model = keras.Model(pixels, x)
     model.compile(
-        optimizer=_optimizer(config),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizer=create(optimizer(config)),
+        loss=create(LOSS),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
     )
     return model
 
 
-def _optimizer(config: CnnConfig) -> keras.optimizers.Optimizer:
-    rate, decay = config.learning_rate, config.weight_decay or None
-    match config.optimizer:
-        case "adam":
-            return keras.optimizers.Adam(rate, weight_decay=decay)
-        case "rmsprop":
-            return keras.optimizers.RMSprop(rate, weight_decay=decay)
-        case _:
-            return keras.optimizers.SGD(
-                rate, momentum=0.9, nesterov=True, weight_decay=decay
-            )
+def create(call: KerasCall) -> Any:
+    """Make the object that a call describes."""
+    return attrgetter(call.name)(keras)(**call.arguments)

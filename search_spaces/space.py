@@ -1,4 +1,4 @@
-"""Find a space by its name or file, and list what it declares."""
+"""Load a space by its name or file, and list the hyperparameters it declares."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PROBES = 100  # samples that look for hyperparameters behind an `if`
 
 
 class SpaceError(UsageError):
-    """A space cannot be loaded, or does not do what a space must."""
+    """A space cannot be loaded, or does not work as a space."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Space:
         name: "architecture", or the stem of a user's file.
         draw: `sample(hp, base)`: reads or declares hyperparameters and returns
             the config they mean, starting from `base`.
-        base: The config that everything undeclared keeps.
-        source: SHA-256 of a user's own file, or None.
-        path: Where that file lies, or None.
-        code: What it says, or None.
-        brings_epochs: Whether each config's own epochs stand.
-        takes_base: Whether `base` says what the space leaves alone.
+        base: The config whose values apply to everything the space does not draw.
+        source: SHA-256 of a user's file, or None.
+        path: The path of that file, or None.
+        code: Its text, or None.
+        brings_epochs: Whether each config keeps the epochs that the space gave it.
+        takes_base: Whether `draw` starts from `base`.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Space:
     takes_base: bool = True
 
     def sample(self, hp: kt.HyperParameters) -> CnnConfig:
-        """Return the config of one point, declaring what is new to `hp`.
+        """Return the config of one point; new hyperparameters are declared on `hp`.
 
         Raises:
             SpaceError: The space's `sample` failed, or returned something else.
@@ -73,9 +73,9 @@ class Space:
         return config
 
     def config(self, values: Mapping[str, Any]) -> CnnConfig:
-        """Return the config that the oracle's `values` mean.
+        """Return the config for the values that an oracle chose.
 
-        Epochs that were not chosen are those of `base`, whatever the space says.
+        If epochs were not among them, those of `base` apply, whatever the space says.
         """
         import keras_tuner as kt
 
@@ -101,7 +101,7 @@ class Space:
 
         hp = kt.HyperParameters()
         self.sample(hp)
-        # A plain `if` hides what is behind it until its value comes up.
+        # Hyperparameters behind a plain `if` appear only once its condition is met.
         for probe in range(_PROBES):
             hp.values = _draw(hp, probe)
             self.sample(hp)
@@ -113,15 +113,15 @@ class Space:
 def load_space(
     name: str, base: CnnConfig = BASELINE, kept: Path | None = None
 ) -> Space | OwnSpace:
-    """Find a space by its name, or in a Python file.
+    """Load a space by its name, or from a Python file.
 
     Args:
         name: One of `NAMES`, or the path of a file with `sample(hp) -> CnnConfig`
-            or `sample(hp, base) -> CnnConfig`, or with a network of its own:
-            `build_model(hp)` or a `keras_tuner.HyperModel`.
-        base: What the space leaves alone keeps the value it has here.
-        kept: A copy of that file to read instead; what it imports lies beside the
-            file all the same.
+            or `sample(hp, base) -> CnnConfig`, or one that builds the network itself
+            with `build_model(hp)` or a `keras_tuner.HyperModel`.
+        base: The values of everything that the space does not draw.
+        kept: A copy of that file to read instead; its imports are still looked up
+            beside the file itself.
 
     Raises:
         SpaceError: There is no such space, or its file cannot be used.
@@ -152,7 +152,7 @@ def load_space(
 
 
 def check_name(name: str) -> None:
-    """Check that there is such a space, without running it.
+    """Check that a space exists, without running it.
 
     Raises:
         SpaceError: It is neither one of `NAMES` nor a Python file.
@@ -250,19 +250,20 @@ def _draw(declared: kt.HyperParameters, seed: int) -> dict[str, Any]:
 
 
 def _sample(hyperparameter: Any, seed: int, number: int) -> Any:
-    """Draw one on its own; one seed for all would make them move as one."""
+    """Draw one with its own seed; the same seed for all would correlate them."""
     return hyperparameter.random_sample(seed * 1000 + number)
 
 
 def blame(space: str | Path, what: str, error: BaseException) -> str:
-    """Say what failed in a space, with the line of the user's own file."""
+    """Describe what failed in a space, with the line of the user's file."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if f.filename == str(space)]
-    line, said = own[-1].lineno if own else None, as_written(cause(error))
+    in_file = [f for f in frames if f.filename == str(space)]
+    line = in_file[-1].lineno if in_file else None
+    reason = as_written(cause(error))
     if isinstance(error, SyntaxError) and error.filename == str(space):
-        line, said = error.lineno, error.msg  # of no frame: it never ran
+        line, reason = error.lineno, error.msg  # it never ran, so it has no frame
     where = f" at line {line}" if line else ""
     return (
         f"Space {space}: {what} must run without an error, but it raised{where}: "
-        f"{type(error).__name__}: {said.rstrip('.')}."
+        f"{type(error).__name__}: {reason.rstrip('.')}."
     )

@@ -1,7 +1,7 @@
-"""A user's own KerasTuner code: a file with `build_model(hp)` or a `HyperModel`.
+"""A user's KerasTuner code: a file with `build_model(hp)` or a `HyperModel`.
 
-The file runs in the workers alone; here it is text. What it declares is known once a
-worker has run it (`tuner.training.user_fit.discover`).
+Only workers run the file; here it is text. Its hyperparameters are known once a worker
+has run it (`tuner.training.user_fit.discover`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NOTHING: Mapping[str, Any] = {"space": [], "values": {}}
 
 @dataclass(frozen=True)
 class OwnConfig:
-    """What a user's own code is called with.
+    """The values that a user's code is called with.
 
     Attributes:
         values: Active hyperparameters by name, `epochs` left out.
@@ -37,17 +37,17 @@ class OwnConfig:
         """Give one plain value a hyperparameter."""
         return {**self.values, "epochs": self.epochs}
 
-    def changed(self, given: Mapping[str, Any]) -> OwnConfig:
+    def changed(self, values: Mapping[str, Any]) -> OwnConfig:
         """Return this config with some values changed.
 
         Raises:
             ValueError: A name is not one of this config's.
         """
-        unknown = sorted(set(given) - set(self.to_dict()))
+        unknown = sorted(set(values) - set(self.to_dict()))
         if unknown:
             known = ", ".join(self.to_dict())
             raise ValueError(f"Unknown hyperparameters {unknown}. Known: {known}.")
-        return OwnConfig.from_dict({**self.to_dict(), **given})
+        return OwnConfig.from_dict({**self.to_dict(), **values})
 
     @classmethod
     def from_dict(cls, flat: Mapping[str, Any]) -> OwnConfig:
@@ -65,13 +65,14 @@ class OwnModel:
 
     Attributes:
         path: Where it was read, on the driver's machine.
-        code: What it says.
-        origin: Where it lay, if that was a study's copy: its modules lie beside it.
+        code: Its text.
+        origin: The original path, if `path` is a study's copy: the modules that it
+            imports are beside the original.
         pixels: "unit" for float32 in [0, 1], "raw" for float32 in 0..255.
         has_fit: Whether it trains its networks itself, with `HyperModel.fit`.
-        draws_epochs: Whether that `fit` chooses the epochs, and is not told them.
-        metrics: What its networks compile besides the accuracy and the loss, numbers
-            only, by their names in Keras.
+        draws_epochs: Whether that `fit` chooses the epochs itself.
+        metrics: Names in Keras of the metrics that its networks compile besides the
+            accuracy and the loss; numbers only.
     """
 
     path: str
@@ -85,14 +86,14 @@ class OwnModel:
 
 @dataclass(frozen=True)
 class OwnSpace:
-    """What may vary in a user's own code; the same face as `space.Space`.
+    """The search space of a user's code; it has the interface of `space.Space`.
 
     Attributes:
         name: The stem of the file.
         model: The file.
-        base: Its epochs are those of every config that draws none.
-        declared: `HyperParameters.get_config` of all that the code draws, or None
-            before a worker has run it.
+        base: Its epochs apply to every config that draws none.
+        declared: `HyperParameters.get_config` of everything that the code draws, or
+            None before a worker has run it.
     """
 
     name: str
@@ -104,7 +105,7 @@ class OwnSpace:
 
     @property
     def code(self) -> str:
-        """What the file says."""
+        """The file's text."""
         return self.model.code
 
     @property
@@ -113,7 +114,7 @@ class OwnSpace:
         return hashlib.sha256(self.model.code.encode()).hexdigest()
 
     def config(self, values: Mapping[str, Any]) -> OwnConfig:
-        """Return the config that `values` mean, the rest at its default."""
+        """Return the config for `values`; the rest keeps its default."""
         hp = self.declare()
         hp.values.update(values)
         active = {
@@ -143,32 +144,32 @@ class OwnSpace:
         return declared
 
     def to_dict(self) -> dict[str, Any]:
-        """Give what a worker found out, for a record."""
-        found = {
+        """Return what a worker discovered, for a record."""
+        discovered = {
             "declared": self.declared,
             "has_fit": self.model.has_fit,
             "draws_epochs": self.model.draws_epochs,
         }
         metrics = list(self.model.metrics)  # which older studies did not store
-        return {**found, "metrics": metrics} if metrics else found
+        return {**discovered, "metrics": metrics} if metrics else discovered
 
-    def known(self, found: Mapping[str, Any]) -> OwnSpace:
-        """Return this space with what a worker found out, as `to_dict` gives it."""
+    def known(self, discovered: Mapping[str, Any]) -> OwnSpace:
+        """Return this space with what a worker discovered, as `to_dict` returns it."""
         model = replace(
             self.model,
-            has_fit=found["has_fit"],
-            draws_epochs=found["draws_epochs"],
-            metrics=tuple(found.get("metrics", ())),
+            has_fit=discovered["has_fit"],
+            draws_epochs=discovered["draws_epochs"],
+            metrics=tuple(discovered.get("metrics", ())),
         )
-        return replace(self, model=model, declared=found["declared"])
+        return replace(self, model=model, declared=discovered["declared"])
 
 
 def brings_a_model(code: str, path: str) -> bool:
-    """Whether a file may define a network of its own: anything but `sample(hp)`.
+    """Whether a file may define a network itself, rather than `sample(hp)`.
 
     Args:
-        code: What the file says.
-        path: Where it lies, for the error.
+        code: The file's text.
+        path: Its path, for the error.
 
     Raises:
         SyntaxError: It is not Python.

@@ -14,6 +14,7 @@ from reports.read import hyperparameters, labels
 from reports.read.study import Study, read_study
 from reports.stats import comparability
 from reports.stats.ranking import Ranking, rank, searched
+from search_spaces.config import config_key
 from tuner.study.objective import Objective
 from tuner.study.records import RecordError
 
@@ -293,14 +294,15 @@ def _baselines(entries: list[Entry]) -> tuple[Baseline, ...]:
 
 
 def _baseline_key(study: Study) -> Any:
-    config = study.configs.loc[BASELINE].dropna()
+    values = study.configs.loc[BASELINE].dropna()
+    config = {str(name): value for name, value in values.items()}
     runs = study.executions[study.executions["trial"] == BASELINE]
     settings, space = study.record.settings, study.record.space
     own = (space.source, settings.pixels) if space.user_code is not None else None
     return (
         own,  # code of one's own may build anything of the same values
         settings.patience,  # it keeps other weights
-        tuple(sorted((str(k), repr(v)) for k, v in config.items())),
+        config_key(config),
         # Under Hyperband it gets the last rung's epochs, whatever its config says.
         tuple(sorted(zip(runs["seed"], runs["epochs"], strict=True))),
     )

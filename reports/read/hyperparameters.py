@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from reports.read.keras_tuner_project import KIND
+from search_spaces.config import completed
 from tuner.study.records import Hyperparameter, StudyRecord, TrialRecord
 
 
@@ -31,13 +33,17 @@ class Knob:
 
 
 def configs_frame(record: StudyRecord, trials: Sequence[TrialRecord]) -> pd.DataFrame:
-    """Take what is active in each config, and what only the space has a name for."""
+    """Take what is active in each config, and what only the space has a name for.
+
+    A hyperparameter that is younger than a trial has the baseline's value there.
+    """
     known = {key for trial in trials for key in trial.config}
+    is_cnn = record.space.user_code is None and record.settings.kind != KIND
     rows = []
     for trial in trials:
         proposed = dict(trial.values)
         only = {k: v for k, v in proposed.items() if k not in known}
-        rows.append({**only, **trial.config})
+        rows.append({**only, **(completed(trial.config) if is_cnn else trial.config)})
     order = list(declared(record))
     columns = list(dict.fromkeys(key for row in rows for key in row))
     columns.sort(key=lambda k: order.index(k) if k in order else len(order))

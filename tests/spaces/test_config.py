@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_spaces.config import BASELINE, CnnConfig
+from search_spaces.config import (
+    BASELINE,
+    HYPERPARAMETERS,
+    CnnConfig,
+    completed,
+    config_key,
+    unlike_baseline,
+)
+from tuner.system.seeds import execution_seed
 
 configs = st.builds(
     CnnConfig,
@@ -32,6 +42,26 @@ def test_a_config_survives_its_dict(config):
     assert back.to_dict() == config.to_dict()
     if config.pooling != "none":
         assert back == config
+
+
+@given(configs, st.sampled_from(sorted(HYPERPARAMETERS)))
+def test_a_younger_hyperparameter_changes_no_seed_and_no_comparison(config, name):
+    """A version that lacked one wrote configs without it, all at its default."""
+    config = replace(config, **{name: getattr(BASELINE, name)})
+    now = config.to_dict()
+    its = HYPERPARAMETERS[name].flat(name, getattr(config, name))
+    then = {entry: value for entry, value in now.items() if entry not in its}
+    assert config_key(then) == config_key(now)
+    assert completed(then) == now
+    seeds = [execution_seed(7, unlike_baseline(flat), 0) for flat in (then, now)]
+    assert seeds[0] == seeds[1]
+
+
+@given(configs)
+def test_the_key_of_a_config_gives_the_config_back(config):
+    """Nothing is lost where values of the baseline are left out."""
+    sparse = unlike_baseline(config.to_dict())
+    assert CnnConfig.from_dict(completed(sparse)).to_dict() == config.to_dict()
 
 
 def test_the_baseline_is_the_published_one():

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from search_spaces.config import unlike_baseline
 from search_spaces.errors import UsageError
 from search_spaces.space import Space
 from search_spaces.user_code import Config, OwnSpace
@@ -239,8 +240,12 @@ class ListProposer:
 
 
 def without_epochs(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what two trainings share of which one goes on where the other ends."""
-    return {name: value for name, value in config.items() if name != "epochs"}
+    """Give what two trainings share of which one goes on where the other ends.
+
+    Values of the baseline are left out: an older version may not have stored them.
+    """
+    values = unlike_baseline(config)
+    return {name: value for name, value in values.items() if name != "epochs"}
 
 
 class Chain:

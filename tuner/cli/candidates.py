@@ -9,14 +9,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from search_spaces.config import BASELINE, CnnConfig
+from search_spaces.config import BASELINE, HYPERPARAMETERS, LAYERED, CnnConfig
 from search_spaces.user_code import Config, OwnConfig
 from tuner.study.candidates import Candidate
 from tuner.study.folder import NotAStudyError, Study
+from tuner.study.known import read_config
 from tuner.study.ranking import best_first
 from tuner.study.settings import SettingsError, StudySettings
-
-_LISTS = {"filters": "conv_layers", "units": "dense_layers"}
 
 
 def finalists(study: Study, trials: Sequence[int], top: int) -> list[Candidate]:
@@ -47,9 +46,9 @@ def finalists(study: Study, trials: Sequence[int], top: int) -> list[Candidate]:
         )
     chosen = list(trials) or [t.trial for t in ranked if t.trial][:top]
     others = [
-        _candidate(first, study.trials[number].config, _named(study, number))
+        _candidate(first, config, _named(study, number))
         for number in dict.fromkeys(chosen)
-        if dict(study.trials[number].config) != dict(first.config)
+        if (config := _config(study, number)) != dict(first.config)
     ]
     if not others:
         raise SettingsError(
@@ -147,7 +146,7 @@ def _trial_0(study: Study) -> Candidate:
     first = study.trials.get(0)
     settings = study.record.settings
     if first is not None:
-        return Candidate(first.name or "baseline", first.config, {})
+        return Candidate(first.name or "baseline", _config(study, 0), {})
     if study.record.space.user_code is not None:
         raise SettingsError(
             f"Study {study.name} must have its trial 0 to compare with, and it has "
@@ -156,6 +155,11 @@ def _trial_0(study: Study) -> Candidate:
     base = CnnConfig.from_dict(settings.base) if settings.base else BASELINE
     config = replace(base, epochs=settings.epochs or base.epochs)
     return Candidate("baseline", config.to_dict(), {})
+
+
+def _config(study: Study, number: int) -> dict[str, Any]:
+    """Give a trial's config with what is younger than its record."""
+    return read_config(study, study.trials[number].config).to_dict()
 
 
 def _named(study: Study, number: int) -> str:
@@ -171,8 +175,7 @@ def _candidate(first: Candidate, config: Mapping[str, Any], name: str) -> Candid
 def _names(base: Config) -> list[str]:
     if isinstance(base, OwnConfig):
         return list(base.to_dict())
-    rest = [n for n in BASELINE.to_dict() if n.rpartition("_")[0] not in _LISTS]
-    return ["filters", "units", "pool_size", "pool_every", *rest]
+    return [*HYPERPARAMETERS, *(layered.count for layered in LAYERED.values())]
 
 
 def _refuse_unknown(base: Config, given: Mapping[str, Any]) -> None:
@@ -180,7 +183,7 @@ def _refuse_unknown(base: Config, given: Mapping[str, Any]) -> None:
     names, is_own = _names(base), isinstance(base, OwnConfig)
     for name in given:
         size, _, layer = name.rpartition("_")
-        is_layer = size in _LISTS and layer.isdecimal() and not is_own
+        is_layer = size in LAYERED and layer.isdecimal() and not is_own
         if name in names or is_layer:
             continue
         near = get_close_matches(name, names, n=1)
@@ -204,11 +207,12 @@ def _flat(base: Config, given: Mapping[str, list[Any]]) -> dict[str, Any]:
     flat = {
         name: values[0] if len(values) == 1 else values
         for name, values in given.items()
-        if is_own or name not in _LISTS
+        if is_own or name not in LAYERED
     }
     if is_own:
         return flat
-    for sizes, count in _LISTS.items():
+    for sizes, layered in LAYERED.items():
+        count = layered.count
         current = list(getattr(base, sizes))
         wanted = given.get(sizes, current)
         layers = flat.get(count, len(wanted) if len(wanted) > 1 else len(current))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from search_spaces.config import config_key
 from tuner.cli.console import (
     FAILED,
     USAGE,
@@ -251,7 +252,8 @@ def _look(
                 verbosity=-1 if options["quiet"] else int(options["verbose"]),
             )
             overwrite = False
-            configs = [dict(candidate.config) for candidate in asked]
+            keys = {c.key for c in asked}  # as stored, perhaps by an older version
+            configs = [dict(c.config) for c in known if c.key in keys]
             outcome = results.outcome(folder, configs, width())
             if outcome.state != "completed" or outcome.is_settled:
                 break
@@ -287,8 +289,9 @@ def _next(folder: Path, outcome: Outcome) -> str:
     best = outcome.better
     if best is None and outcome.is_settled:
         best = 0  # nothing is better than what it began with
+    wanted = None if best is None else config_key(compared.trials[best].config)
     for number, trial in sorted(searched.trials.items()):
-        if best is not None and trial.config == compared.trials[best].config:
+        if config_key(trial.config) == wanted:
             return searched.command("export", number)
     return searched.command("show")
 

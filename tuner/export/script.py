@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.config import CnnConfig
-from search_spaces.layers import Conv, Dense, Layer, Pool, layers
+from search_spaces.layers import LOSS, layers, optimizer
 from search_spaces.user_code import OwnSpace
 from tuner.study.folder import Study
 from tuner.study.known import own_space
@@ -44,7 +44,7 @@ def build():
     )
     model.compile(
         optimizer={optimizer},
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        loss={loss},
         metrics=["accuracy"],
     )
     return model
@@ -172,7 +172,8 @@ def script(study: Study, trial: TrialRecord) -> str:
     config, data = CnnConfig.from_dict(trial.config), study.record.data
     return head + _CNN.format(
         layers="\n".join(_lines(config, data.input_shape, data.classes)),
-        optimizer=_optimizer(config),
+        optimizer=optimizer(config).source(),
+        loss=LOSS.source(),
         seed=execution.seed,
         batch_size=config.batch_size,
         epochs=kept,
@@ -221,38 +222,8 @@ def _lines(
     config: CnnConfig, shape: tuple[int, ...], classes: Sequence[str]
 ) -> list[str]:
     """Write the layers, each as a line of a list."""
-    found = [f"keras.Input({shape})", "keras.layers.Rescaling(1 / 255)"]
-    is_flat = False
-    for layer in layers(config, len(classes)):
-        if isinstance(layer, Dense) and not is_flat:
-            found.append("keras.layers.Flatten()")
-            is_flat = True
-        found += _layer(layer)
-    return [f"            {line}," for line in found]
-
-
-def _layer(layer: Layer) -> list[str]:
-    match layer:
-        case Conv(filters, kernel, padding, batch_norm):
-            conv = f"keras.layers.Conv2D({filters}, {kernel}, padding={padding!r})"
-            norm = ["keras.layers.BatchNormalization()"] if batch_norm else []
-            return [conv, *norm, "keras.layers.ReLU()"]
-        case Pool(kind, size):
-            name = {"max": "MaxPooling2D", "average": "AveragePooling2D"}[kind]
-            return [f"keras.layers.{name}({size})"]
-        case Dense(units, dropout, output):
-            drop = [f"keras.layers.Dropout({dropout!r})"] if dropout else []
-            activation = "" if output else ', activation="relu"'
-            return [*drop, f"keras.layers.Dense({units}{activation})"]
-
-
-def _optimizer(config: CnnConfig) -> str:
-    rate = repr(config.learning_rate)
-    decay = f", weight_decay={config.weight_decay!r}" if config.weight_decay else ""
-    if config.optimizer == "sgd":
-        return f"keras.optimizers.SGD({rate}, momentum=0.9, nesterov=True{decay})"
-    name = {"adam": "Adam", "rmsprop": "RMSprop"}[config.optimizer]
-    return f"keras.optimizers.{name}({rate}{decay})"
+    calls = [layer.call.source() for layer in layers(config, len(classes))]
+    return [f"            {line}," for line in (f"keras.Input({shape})", *calls)]
 
 
 def _own(

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from search_spaces.config import unlike_baseline
 from search_spaces.errors import ExpectedError
 from search_spaces.user_code import OwnModel
 from tuner.algorithms.base import Proposal, Proposer, Wait
@@ -265,7 +266,8 @@ class Search:
         self._enqueue(record, record.rungs[-1].epochs)
 
     def _execution(self, config: Mapping[str, Any], number: int) -> Execution:
-        seed = execution_seed(self.settings.training_seed, config, number)
+        values = config if self.own else unlike_baseline(config)
+        seed = execution_seed(self.settings.training_seed, values, number)
         return Execution(number, seed)
 
     def _start(self, proposal: Proposal) -> None:

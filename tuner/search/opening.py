@@ -146,7 +146,10 @@ def _describe_data(data: Dataset) -> DataRecord:
 def _changed(study: Study, space: SpaceRecord, data: Dataset) -> str:
     record, differences = study.record, []
     if record.space != space:
-        differences.append("  the space: its hyperparameters, ranges or file changed")
+        differences.append(
+            "  the space: its hyperparameters, ranges or file changed"
+            + _new_and_gone(record.space, space)
+        )
         if record.space.source and space_path(study.folder).exists():
             files = (str(space_path(study.folder)), record.settings.space)
             kept = shlex.join(["cp", *files])
@@ -156,6 +159,15 @@ def _changed(study: Study, space: SpaceRecord, data: Dataset) -> str:
     elif record.data.split != data.split:
         differences.append("  the split: other training or validation images")
     return _with_advice(record.study, differences)
+
+
+def _new_and_gone(then: SpaceRecord, now: SpaceRecord) -> str:
+    """Name the hyperparameters that a space gained and lost."""
+    old, new = ([h.name for h in s.hyperparameters] for s in (then, now))
+    changes = {"new": [n for n in new if n not in old]}
+    changes["gone"] = [n for n in old if n not in new]
+    words = [f"{word}: {', '.join(names)}" for word, names in changes.items() if names]
+    return f" ({'; '.join(words)})" if words else ""
 
 
 def _with_advice(study: str, differences: list[str]) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
+from search_spaces.config import completed, config_key
 from search_spaces.errors import UsageError
 
 AUTO = (3, 5, 8, 12)  # seeds that `--seeds auto` looks at
@@ -45,7 +46,7 @@ class Candidate:
     @property
     def key(self) -> str:
         """Tell its config from others."""
-        return repr(sorted(self.config.items()))
+        return config_key(self.config)
 
     def looked_at(self, seeds: int) -> Self:
         """Plan a look; fewer seeds than it has are no new one."""
@@ -96,7 +97,7 @@ def look(
         UsageError: Candidate 0 is not the study's.
     """
     if known and known[0].key != asked[0].key:
-        then, now = known[0].config, asked[0].config
+        then, now = completed(known[0].config), completed(asked[0].config)
         names = [n for n in {**then, **now} if then.get(n) != now.get(n)]
         changes = ", ".join(f"{n} {then.get(n)} there, {now.get(n)} now" for n in names)
         raise UsageError(

@@ -5,20 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search_spaces.config import BASELINE, CnnConfig
+from search_spaces.config import HYPERPARAMETERS, CnnConfig
 from tuner.study.objective import Objective
 from tuner.study.records import SpaceRecord, TrialRecord
 from tuner.system.numbers import number
-
-_TRAINING = (
-    "epochs",
-    "batch_size",
-    "optimizer",
-    "learning_rate",
-    "dropout",
-    "weight_decay",
-)
-_POOLINGS = {"max": "max", "average": "avg"}
 
 
 def points(fraction: float | None, *, signed: bool = False) -> str:
@@ -69,15 +59,19 @@ def config(flat: Mapping[str, Any], names: set[str]) -> str:
 
     Args:
         flat: `CnnConfig.to_dict`.
-        names: Hyperparameters of interest; architecture, training or both.
+        names: Hyperparameters of interest. One of the architecture shows it whole.
     """
     c = CnnConfig.from_dict(flat)
-    parts = []
-    if names - set(_TRAINING):
-        parts.append(_architecture(c))
-    if names & set(_TRAINING) or c.epochs != BASELINE.epochs:
-        parts.append(_training(c, names))
-    return "  ".join(part for part in parts if part)
+    of_training = {n for n, h in HYPERPARAMETERS.items() if not h.architecture}
+    architecture, training = [], []
+    for name, hyperparameter in HYPERPARAMETERS.items():
+        word = hyperparameter.words(name, c)
+        if not hyperparameter.architecture:
+            training += [word] if name in names else []
+        elif names - of_training:
+            architecture.append(word)
+    parts = (" ".join(filter(None, words)) for words in (architecture, training))
+    return "  ".join(filter(None, parts))
 
 
 def trial(record: TrialRecord, space: SpaceRecord) -> str:
@@ -100,29 +94,3 @@ def trial(record: TrialRecord, space: SpaceRecord) -> str:
 
 def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _architecture(c: CnnConfig) -> str:
-    words = ["-".join(map(str, c.filters)), f"k{c.kernel_size}"]
-    if c.padding != "valid":
-        words.append(c.padding)
-    if c.batch_norm:
-        words.append("bn")
-    if c.pooling != "none":
-        words.append(f"{_POOLINGS[c.pooling]}{c.pool_size}/{c.pool_every}")
-    words.append("fc " + ("-".join(map(str, c.units)) or "none"))
-    if c.outputs:
-        words.append(f"out {c.outputs}")
-    return " ".join(words)
-
-
-def _training(c: CnnConfig, names: set[str]) -> str:
-    words = {
-        "epochs": f"{c.epochs}ep",
-        "batch_size": f"b{c.batch_size}",
-        "optimizer": c.optimizer,
-        "learning_rate": f"{c.learning_rate:.1e}".replace("e-0", "e-"),
-        "dropout": f"drop{c.dropout:.1f}",
-        "weight_decay": f"wd{c.weight_decay:g}",
-    }
-    return " ".join(w for name, w in words.items() if name in names)
