@@ -1,4 +1,4 @@
-"""Take an oracle back to where it was, by repeating its exchange from the records."""
+"""Take a proposer back to where it was, by repeating its exchange from the records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuner.study.records import Rung, TrialRecord
 
 
 def last_event(trials: Mapping[int, TrialRecord]) -> int:
-    """Give the number of the last exchange with the oracle, or 0."""
+    """Give the number of the last exchange with the proposer, or 0."""
     rungs = [rung for trial in trials.values() for rung in trial.rungs]
     return max((max(r.proposed, r.told or 0) for r in rungs), default=0)
 
@@ -20,16 +20,16 @@ def last_event(trials: Mapping[int, TrialRecord]) -> int:
 class Replay:
     """A proposer that first repeats what the records say, in its order.
 
-    What is recorded is never proposed again: the oracle is told its result. A
+    What is recorded is never proposed again: the proposer is told its result. A
     trial whose record is lost is proposed again at its place and the rest waits
-    for it, so that the oracle decides on what it knew then. Without one thread a
+    for it, so that the proposer decides on what it knew then. Without one thread a
     trial its new result may differ within the noise, and then so may what
     Hyperband promotes: recorded results that it still comes to are used.
 
     Args:
         trials: Every readable record.
         proposer: Fresh from its seed.
-        measure: What the oracle is told.
+        measure: What the proposer is told.
     """
 
     def __init__(
@@ -48,7 +48,9 @@ class Replay:
         )
         self._next = 0  # of the events
         self._repeated: set[tuple[int, int]] = set()  # (trial, epochs) proposed again
-        self._open: dict[int, Rung] = {}  # the oracle waits for these recorded results
+        self._open: dict[
+            int, Rung
+        ] = {}  # the proposer waits for these recorded results
         self._lost: set[int] = set()  # proposed again because no record has them
         self._early: dict[int, float | None] = {}  # results of what is not yet repeated
 
@@ -59,7 +61,7 @@ class Replay:
         """Repeat the records as far as they go, then give what is new.
 
         Raises:
-            StudyError: The oracle proposes other values than the records have.
+            StudyError: The proposer proposes other values than the records have.
         """
         while not self._lost:
             self._tell_what_was_told()
@@ -74,7 +76,7 @@ class Replay:
             elif self._is_over:
                 return proposal
             else:
-                self._next += 1  # the oracle comes to this later, or not at all
+                self._next += 1  # the proposer comes to this later, or not at all
         return Wait()
 
     def tell(self, trial: int, score: float | None) -> None:
@@ -100,7 +102,7 @@ class Replay:
         return self._next == len(self._events)
 
     def _tell_what_was_told(self) -> None:
-        """Go on to the next event that only the oracle can repeat."""
+        """Go on to the next event that only the proposer can repeat."""
         while not self._is_over:
             number, trial, rung = self._events[self._next]
             if number == rung.told and self._open.get(trial) is rung:
@@ -126,8 +128,8 @@ class Replay:
             return None
         if dict(record.values) != dict(proposal.values):
             raise StudyError(
-                "The records must be what the oracle proposes, but trial "
-                f"{record.trial} has {dict(record.values)} and the oracle gives "
+                "The records must be what the search algorithm proposes, but trial "
+                f"{record.trial} has {dict(record.values)} and it proposes "
                 f"{dict(proposal.values)}: records were edited, or another version "
                 "wrote them. Start anew with --overwrite, which keeps the old study "
                 "aside."
