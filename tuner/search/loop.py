@@ -156,7 +156,7 @@ class Search:
             self._go_on()
             while self._hand_out() or self._running:
                 events = self.workers.wait()
-                with interrupts.held():  # what has arrived is stored
+                with interrupts.delayed():  # what has arrived is stored
                     for event in events:
                         self._take(event)
                 if self._hopeless:

@@ -236,7 +236,7 @@ def make_plan(settings: StudySettings) -> Plan:
         SpaceError: The space cannot be used.
         SettingsError: An option does not go with the space.
     """
-    with interrupts.held(), quiet_stderr():
+    with interrupts.delayed(), quiet_stderr():
         if settings.ray:  # its nodes are held to this process's backend
             load_keras()
         load_keras_tuner(whole=settings.space not in NAMES)

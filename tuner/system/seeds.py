@@ -1,7 +1,7 @@
-"""Every seed follows from the study's seed, by hashing.
+"""Derive every seed from the study's seed by hashing.
 
-Seeds that are shifted (`seed + 1`) meet: the second trial of one study is then
-the first of the next. Hashed seeds do not.
+Shifted seeds (`seed + 1`) collide: the second trial of one study would have the seed
+of the first trial of the next. Hashed seeds do not.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any
 
 
 def derive_seed(*parts: Any) -> int:
-    """Hash plain values to a seed from 1 to 2**31 - 2."""
+    """Hash JSON values to a seed from 1 to 2**31 - 2."""
     text = json.dumps(parts, sort_keys=True)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) % (2**31 - 2) + 1
 
 
 def execution_seed(study_seed: int, config: Mapping[str, Any], execution: int) -> int:
-    """Seed one training.
+    """Return the seed of one run.
 
-    It depends on neither the order of trials nor on `epochs`: a config that
-    differs in its epochs alone is a longer training of the same network.
+    It depends neither on the order of trials nor on `epochs`: a config that differs
+    only in its epochs is a longer run of the same network.
     """
     network = {name: value for name, value in config.items() if name != "epochs"}
     return derive_seed(study_seed, network, execution)
