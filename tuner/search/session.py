@@ -19,7 +19,7 @@ from search_spaces.space import NAMES
 from search_spaces.user_code import brings_a_model
 from tuner.algorithms.screening import Limits, Screen
 from tuner.data.dataset import Dataset, load_dataset, open_arrays, save_arrays
-from tuner.data.duplicates import copies
+from tuner.data.duplicates import duplicate_warnings
 from tuner.search.deadline import LAST_PAGE_S, Deadline
 from tuner.search.loop import HopelessError, Listener, Search, Workers
 from tuner.search.opening import (
@@ -149,7 +149,7 @@ def run_study(
             work = plan.workload(limits, shape, classes)
             ends = search.deadline.end if search.deadline else None
             listener.study_opened(study, ready, work, resumed=resumed, ends=ends)
-            found = (*plan.notes, *copies(data))
+            found = (*plan.notes, *duplicate_warnings(data))
             notes = dict.fromkeys([*study.record.notes, *found])
             study.update(notes=tuple(notes))
             for note in (*found, *_other_versions(study, ready)):
