@@ -77,7 +77,7 @@ def open_or_create(
         if _mark(study.record) != mark:
             raise StudyChangedError(_changed(study, space, data))
         study.update(settings=settings, plan=plan, command=command)
-        study.keep_space(code)
+        study.store_space(code)
         return study, True
     record = StudyRecord(
         study=folder.name,
@@ -102,7 +102,7 @@ def open_or_create(
     )
     study = Study.create(folder, record)
     study.put_labels(data.y_train[data.validation], data.y_test[data.test])
-    study.keep_space(code)
+    study.store_space(code)
     return study, False
 
 

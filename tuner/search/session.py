@@ -273,7 +273,7 @@ def discover(plan: Plan, workers: Workers, folder: Path | None) -> Plan:
     while True:
         for event in workers.wait():
             if isinstance(event, Discovery):
-                return plan_space(plan.settings, space.known(event.found))
+                return plan_space(plan.settings, space.known(event.discovered))
             if isinstance(event, TrainingFailure | WorkerLoss):
                 raise SpaceError(event.error.removeprefix("SpaceError: "))
 

@@ -19,10 +19,10 @@ def derive_seed(*parts: Any) -> int:
 
 
 def execution_seed(study_seed: int, config: Mapping[str, Any], execution: int) -> int:
-    """Return the seed of one run.
+    """Seed one training.
 
-    It depends neither on the order of trials nor on `epochs`: a config that differs
-    only in its epochs is a longer run of the same network.
+    It depends on neither the order of trials nor on `epochs`: a config that
+    differs in its epochs alone is a longer training of the same network.
     """
     network = {name: value for name, value in config.items() if name != "epochs"}
     return derive_seed(study_seed, network, execution)
