@@ -146,7 +146,7 @@ def test_a_disk_that_fills_up_is_an_error_in_words(
 
     usage = shutil.disk_usage(tmp_path)._replace(free=100)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(DatasetError, match=r"did not take them.*only 0.0 GB are free"):
+    with pytest.raises(DatasetError, match=r"failed: .*only 0.0 GB are free"):
         load(folder)
 
 

@@ -136,7 +136,9 @@ def test_a_split_needs_a_fraction(fraction):
 
 
 def test_a_split_needs_two_images_a_class():
-    with pytest.raises(DatasetError, match="at least 2 images to be split, got 1 in c"):
+    with pytest.raises(
+        DatasetError, match="at least 2 images of every class, got 1 in c"
+    ):
         stratified_split(np.array([0, 0, 1, 2, 2]), 0.5, 0)
 
 
@@ -208,7 +210,7 @@ def test_a_limit_above_all_images_uses_all_and_says_so(tmp_path):
     data = load(write_npz(tmp_path), limit=41, say=said.append)
 
     assert len(data.x_train) == 40
-    assert said == ["--limit 41: all 40 training images are used"]
+    assert said == ["--limit 41 uses all 40 training images"]
 
 
 def test_no_validation_split_trains_on_everything(tmp_path):
@@ -247,7 +249,7 @@ def test_floats_in_0_to_1_are_scaled_back_exactly(tmp_path, dtype):
 
     assert (data.x_train == whole["x_train"]).all()
     assert (data.x_test == whole["x_test"]).all()
-    assert said[0] == "x_train holds floats in 0..1: stored as 0..255"
+    assert said[0] == "x_train has floats in 0..1; scaled to 0..255"
 
 
 def test_labels_may_be_a_column(tmp_path):
@@ -270,12 +272,15 @@ def test_arrays_are_resized(tmp_path):
 X, Y = arrays()["x_train"], arrays()["y_train"]
 NAN = np.where(np.arange(40)[:, None, None, None] == 7, np.nan, X / 255)
 BAD_ARRAYS = [
-    ({"x_train": X[0]}, r"one shape, got \(5, 3, 1\) and \(6, 5, 3\)"),
+    ({"x_train": X[0]}, r"same shape, got \(5, 3, 1\) and \(6, 5, 3\)"),
     ({"x_train": X[:, 0, 0]}, r"x_train in .* must have shape .*got \(40, 3\)"),
     ({"x_train": X[..., :2]}, r"1 or 3 channels, got \(40, 6, 5, 2\)"),
-    ({"x_train": np.moveaxis(X, 3, 1)}, r"np.moveaxis\(x, 1, -1\) puts the channels"),
-    ({"x_train": X[:0], "y_train": Y[:0]}, "x_train in .* must hold images, got none"),
-    ({"x_test": X[:8, :5]}, r"one shape, got \(6, 5, 3\) and \(5, 5, 3\)"),
+    ({"x_train": np.moveaxis(X, 3, 1)}, r"channels last with np.moveaxis\(x, 1, -1\)"),
+    (
+        {"x_train": X[:0], "y_train": Y[:0]},
+        "x_train in .* must contain images, got none",
+    ),
+    ({"x_test": X[:8, :5]}, r"same shape, got \(6, 5, 3\) and \(5, 5, 3\)"),
     ({"x_train": X.astype("U3")}, "x_train in .* integers or floats, got <U3"),
     ({"x_train": X > 9}, "x_train in .* integers or floats, got bool"),
     ({"x_train": NAN}, "x_train in .* got NaN in 1 of 40 images, first in image 7"),
@@ -285,19 +290,22 @@ BAD_ARRAYS = [
     ({"x_train": np.where(X > 250, np.inf, X)}, "got min 0 and max inf"),
     (
         {"x_train": X / 255, "x_test": X[:8] * 1.0},
-        "must have one scale, but x_train reaches 1 and x_test 25",
+        "must have the same scale, but the maximum is 1 in x_train and 25\\d in x_test",
     ),
-    ({"y_train": np.eye(4)[Y]}, "y_train in .* use argmax"),
+    ({"y_train": np.eye(4)[Y]}, "y_train in .* with np.argmax"),
     ({"y_train": Y.reshape(40, 1, 1)}, r"y_train in .* got \(40, 1, 1\)"),
-    ({"y_train": Y.astype(float)}, "y_train in .* must hold integers, got float64"),
-    ({"y_train": Y[:39]}, "one label an image, got 39 labels for 40 images"),
+    ({"y_train": Y.astype(float)}, "y_train in .* must be integers, got float64"),
+    ({"y_train": Y[:39]}, "one label per image, got 39 labels for 40 images"),
     ({"y_train": Y - 1}, "y_train in .* class ids from 0, got -1"),
     ({"y_train": Y + 1}, "class 0 has no training image. Subtract 1"),
     ({"y_train": np.where(Y == 2, 1, Y)}, "class 2 has no training image"),
     ({"y_train": Y * 10**12}, "class 1 has no training image"),
     ({"y_train": Y * 0}, "at least 2 classes, got 1 .40 images of class 0"),
     ({"y_test": Y[:8] + 1}, "y_test in .* 0..3, got 4"),
-    ({"y_train": None, "x_test": None}, "but y_train, x_test is missing; found: x_t"),
+    (
+        {"y_train": None, "x_test": None},
+        "but y_train, x_test is missing; it contains x_t",
+    ),
     (
         {"x_train": np.array([1, "two", None] * 5, dtype=object)},
         "x_train in .*mine.npz must be an array of numbers, but it is a pickle",
@@ -451,7 +459,7 @@ def test_mixed_sizes_name_two_files_and_image_size_mends_them(tmp_path):
     folder = write_folder(tmp_path, size=(5, 6))
     write_image(folder / "train" / "dog" / "0.png", size=(7, 8), value=9)
 
-    text = "cat.0.png is 5 x 6 pixels and .*dog.0.png 7 x 8. Resize all with --image-s"
+    text = "cat.0.png is 5 x 6 pixels and .*dog.0.png is 7 x 8. Resize them with --im"
     with pytest.raises(DatasetError, match=text):
         load(folder)
     data = load(folder, image_size=4)
@@ -464,7 +472,7 @@ def test_mixed_sizes_name_two_files_and_image_size_mends_them(tmp_path):
 def test_a_folder_without_test_is_split_when_asked(tmp_path, split):
     folder = write_folder(tmp_path, splits=[split], n=5)
 
-    with pytest.raises(DatasetError, match=r"got no test folder. .* --test-split 0.2"):
+    with pytest.raises(DatasetError, match=r"has no test folder. .* --test-split 0.2"):
         load(folder)
     data = load(folder, test_split=0.2)
 
@@ -484,7 +492,7 @@ def test_the_test_split_follows_the_seed_and_shows_in_split(tmp_path):
     assert one.split != other.split
 
 
-def test_other_entries_are_left_aside_and_counted(tmp_path):
+def test_other_entries_are_ignored_and_counted(tmp_path):
     folder = write_folder(tmp_path)
     (folder / ".DS_Store").touch()
     (folder / "train" / "cat" / ".hidden.png").touch()
@@ -498,9 +506,9 @@ def test_other_entries_are_left_aside_and_counted(tmp_path):
 
     assert len(data.x_train) == 6
     assert data.classes == ("cat", "dog")
-    assert "left aside in" in said[0]
-    assert said[0].endswith("val (only train and test count)")
-    assert said[1].endswith("as no jpg or png files: 3 of 6, first more")
+    assert "ignored in" in said[0]
+    assert said[0].endswith("val (only train and test are read)")
+    assert said[1].endswith("not jpg or png files: 3 of 6, first more")
 
 
 def test_class_folders_must_be_the_same(tmp_path):
@@ -537,7 +545,7 @@ def test_an_empty_class_folder_is_named(tmp_path):
         (folder / split / "ape").mkdir()
 
     with pytest.raises(
-        DatasetError, match=r"train.ape must hold jpg or png .* got none"
+        DatasetError, match=r"train.ape must contain jpg or png .* got none"
     ):
         load(folder)
 
@@ -560,7 +568,7 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "iterdir", refuse)
-    with pytest.raises(DatasetError, match="a readable folder, but: Permission denied"):
+    with pytest.raises(DatasetError, match="a readable folder, .*: Permission denied"):
         load(write_folder(tmp_path))
 
 
@@ -570,15 +578,18 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"name": None}, "Exactly one of --dataset and --data must be given"),
-        ({"name": "digits", "path": Path("x")}, "Exactly one of --dataset and --data"),
+        ({"name": None}, "Use exactly one of --dataset and --data, got --dataset N"),
+        (
+            {"name": "digits", "path": Path("x")},
+            "Use exactly one of --dataset and --data",
+        ),
         ({"name": "cifar"}, "must be one of cifar10, cifar100, .*, got cifar"),
         ({"validation_split": 1}, "--validation-split must be at least 0 and below 1"),
         ({"validation_split": float("nan")}, "--validation-split .*, got nan"),
         ({"test_split": 0}, "--test-split must be between 0 and 1, got 0"),
         ({"test_split": 0.2}, "got digits, which has a test set"),
-        ({"limit": 0}, "--limit must be 1 or more, got 0"),
-        ({"image_size": -1}, "--image-size must be 1 or more, got -1"),
+        ({"limit": 0}, "--limit must be at least 1, got 0"),
+        ({"image_size": -1}, "--image-size must be at least 1, got -1"),
     ],
 )
 def test_an_option_that_does_not_do_is_named(options, text):
@@ -587,17 +598,17 @@ def test_an_option_that_does_not_do_is_named(options, text):
 
 
 def test_a_test_split_beside_a_test_set_is_refused(tmp_path):
-    with pytest.raises(DatasetError, match=r"but .* has one. Leave --test-split out"):
+    with pytest.raises(DatasetError, match=r"but .* has one. Omit --test-split"):
         load(write_folder(tmp_path), test_split=0.2)
     with pytest.raises(DatasetError, match=r"mine.npz, which has a test set"):
         load(write_npz(tmp_path), test_split=0.2)
 
 
 def test_a_path_that_is_neither_is_refused(tmp_path):
-    with pytest.raises(DatasetError, match=r"got .*nowhere.npz: nothing there"):
+    with pytest.raises(DatasetError, match=r"got .*nowhere.npz, which does not exist"):
         load(tmp_path / "nowhere.npz")
     (tmp_path / "x.csv").touch()
-    with pytest.raises(DatasetError, match=r"got .*x.csv: another file"):
+    with pytest.raises(DatasetError, match=r"got .*x.csv, a file of another type"):
         load(tmp_path / "x.csv")
 
 
@@ -660,7 +671,7 @@ def test_notes_go_to_stderr_unless_told_otherwise(tmp_path, capsys):
     path = write_npz(tmp_path)
     dataset.load_dataset(None, path, limit=99, validation_split=0.1, seed=0)
 
-    assert capsys.readouterr() == ("", "--limit 99: all 40 training images are used\n")
+    assert capsys.readouterr() == ("", "--limit 99 uses all 40 training images\n")
 
 
 # --- for the workers
@@ -687,7 +698,7 @@ def test_what_is_saved_is_what_is_opened(tmp_path, validation_split):
 def test_saved_arrays_that_are_cut_off_or_gone_are_an_error(tmp_path, name):
     dataset.save_arrays(load(write_npz(tmp_path)), tmp_path / "arrays")
     file = tmp_path / "arrays" / name
-    text = "arrays must hold a dataset that was saved for the workers, but"
+    text = "arrays must contain a dataset that was saved for the workers, but"
 
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(DatasetError, match=text):
@@ -702,7 +713,7 @@ def test_exact_copies_across_splits_are_counted():
     from dataclasses import replace
 
     from tuner.data.dataset import load_dataset
-    from tuner.data.duplicates import copies
+    from tuner.data.duplicates import duplicate_warnings
 
     data = load_dataset(
         "digits", None, limit=None, validation_split=0.1, seed=0, say=lambda _: None
@@ -712,8 +723,8 @@ def test_exact_copies_across_splits_are_counted():
     x_test[3] = x_train[data.train[3]] ^ 1
     x_train[data.validation[0]] = x_train[data.train[5]]
     x_train[data.train[7]] = x_train[data.train[8]]
-    before = copies(data)
-    said = copies(replace(data, x_train=x_train, x_test=x_test))
+    before = duplicate_warnings(data)
+    said = duplicate_warnings(replace(data, x_train=x_train, x_test=x_test))
     assert before == (), "scikit-learn's digits have none"
     assert said[0].startswith("1 of 144 validation images are exact copies")
     assert said[1].startswith("3 of 359 test images are exact copies of training")

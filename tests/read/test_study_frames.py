@@ -95,7 +95,7 @@ def test_a_broken_study_is_an_error_that_names_the_file(tmp_path):
     folder = studies.write_study(tmp_path, n=1)
     (folder / "study.json").write_text("{", encoding="utf-8")
 
-    with pytest.raises(RecordError, match=r"study\.json must hold one JSON record"):
+    with pytest.raises(RecordError, match=r"study\.json must contain one JSON record"):
         read_study(folder)
 
 

@@ -121,7 +121,7 @@ def test_a_lost_trials_state_is_no_other_configs(tmp_path):
     trial_path(tmp_path / "a", 2).unlink()
     with pytest.raises(Interrupt):
         session(tmp_path / "a", Arithmetic(dies_after=0), RANDOM)
-    assert 2 not in Study.open(tmp_path / "a").kept_states()
+    assert 2 not in Study.open(tmp_path / "a").trials_with_states()
 
 
 def test_a_worker_that_dies_once_is_forgiven_and_twice_is_a_failure(tmp_path):
@@ -204,7 +204,7 @@ def test_only_the_best_states_are_kept(tmp_path):
         asked = replace(HYPERBAND, keep_models=keep)
         session(tmp_path / str(keep), Arithmetic(), asked)
         study = Study.open(tmp_path / str(keep))
-        assert len(study.kept_states()) == keep
+        assert len(study.trials_with_states()) == keep
 
 
 def test_a_promotion_without_its_state_trains_again_from_the_seed(tmp_path):

@@ -1,4 +1,4 @@
-"""Promises about what chooses between trials."""
+"""Promises of the objective."""
 
 import keras_tuner as kt
 import pytest
@@ -52,7 +52,10 @@ def test_a_direction_that_is_inferred_is_kerastuners(metric):
         ("test_accuracy", "The test set never chooses"),
         ("val_", "must be val_accuracy, val_loss, or val_METRIC"),
         ("val_f1_score", "Use val_f1_score:max or val_f1_score:min"),
-        ("val_loss:down", "must say which way val_loss is better, got 'val_loss:down'"),
+        (
+            "val_loss:down",
+            "must say whether to maximize or minimize val_loss, got 'val_loss:down'",
+        ),
     ],
 )
 def test_an_objective_that_cannot_be_read_says_what_can(text, message):

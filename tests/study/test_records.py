@@ -72,7 +72,7 @@ def test_no_record_holds_a_number_that_is_not_finite(value):
     ("text", "message"),
     [
         ('{"schema": 1, "tri', "cannot be read.*cut off or edited"),
-        ("[]", "must hold one JSON object"),
+        ("[]", "must contain one JSON object"),
         (
             '{"schema": 1, "trial": 1, "status": "running", "config": {}, '
             '"rungs": null}',
@@ -81,10 +81,16 @@ def test_no_record_holds_a_number_that_is_not_finite(value):
         (
             '{"schema": 1, "trial": 1, "status": "running", "config": {}, '
             '"executions": [{"execution": 0, "seed": 1, "history": null}]}',
-            "Not a whole Execution",
+            "Execution is incomplete or invalid",
         ),
-        ('{"schema": 99}', "schema 1, got schema=99. Read the study with the version"),
-        ('{"schema": 1, "trial": 1}', "Not a whole TrialRecord: .*missing"),
+        (
+            '{"schema": 99}',
+            "schema must be 1 .* got 99. Read the study with the version",
+        ),
+        (
+            '{"schema": 1, "trial": 1}',
+            "TrialRecord is incomplete or invalid: .*missing",
+        ),
         (
             '{"schema": 1, "trial": 1, "status": "done", "config": {}}',
             "status must be one of running, completed, failed, got 'done'",
@@ -101,15 +107,15 @@ def test_a_broken_record_says_what_is_wrong(tmp_path, text, message):
 
 def test_a_history_has_one_value_an_epoch():
     """A record that contradicts itself is refused when it is made."""
-    with pytest.raises(RecordError, match="one value an epoch, 2, got {'loss': 1}"):
+    with pytest.raises(RecordError, match="one value per epoch, 2, got {'loss': 1}"):
         Execution(0, 1, epochs=2, history={"loss": [0.5]})
 
 
 def test_only_a_failed_trial_has_an_error():
     """A status and its reason go together."""
-    with pytest.raises(RecordError, match="must say its error"):
+    with pytest.raises(RecordError, match="must have an error"):
         replace(TRIAL, status="failed")
-    with pytest.raises(RecordError, match="must say its error"):
+    with pytest.raises(RecordError, match="must have an error"):
         replace(TRIAL, error="out of memory")
 
 

@@ -1,4 +1,4 @@
-"""Promises of a held Ctrl-C: it waits, it is not lost, and a second one is heard."""
+"""Promises of a delayed Ctrl-C: it waits, is not lost, and a second one interrupts."""
 
 import signal
 import threading
@@ -20,16 +20,16 @@ def _a_terminals():
 def test_the_first_one_waits_for_the_end_of_the_block(number):
     """What is under way is done, then it is raised."""
     done = []
-    with pytest.raises(KeyboardInterrupt), interrupts.held():
+    with pytest.raises(KeyboardInterrupt), interrupts.delayed():
         signal.raise_signal(number)
         done.append("written")
     assert done == ["written"]
 
 
 def test_the_second_one_does_not_wait():
-    """Whoever insists is heard."""
+    """It interrupts the block at once."""
     done = []
-    with pytest.raises(KeyboardInterrupt), interrupts.held():
+    with pytest.raises(KeyboardInterrupt), interrupts.delayed():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
         done.append("written")
@@ -38,21 +38,21 @@ def test_the_second_one_does_not_wait():
 
 def test_an_error_in_the_block_is_what_is_raised():
     """It says more than the Ctrl-C that came before it."""
-    with pytest.raises(OSError, match="disk full"), interrupts.held():
+    with pytest.raises(OSError, match="disk full"), interrupts.delayed():
         signal.raise_signal(signal.SIGINT)
         raise OSError("disk full")
 
 
 def test_the_handlers_are_as_before_and_an_ignored_one_stays_ignored(monkeypatch):
-    """Also in a thread, where there is nothing to hold."""
+    """Also in a thread, which receives no signals."""
     before = signal.getsignal(signal.SIGINT)
-    with interrupts.held():
+    with interrupts.delayed():
         assert signal.getsignal(signal.SIGINT) is not before
     assert signal.getsignal(signal.SIGINT) is before
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with interrupts.held():
+        with interrupts.delayed():
             signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
@@ -60,7 +60,7 @@ def test_the_handlers_are_as_before_and_an_ignored_one_stays_ignored(monkeypatch
     ran = []
 
     def work():
-        with interrupts.held():
+        with interrupts.delayed():
             ran.append(True)
 
     thread = threading.Thread(target=work)

@@ -35,7 +35,7 @@ def holder(tmp_path):
 def test_a_second_holder_is_refused_by_name(tmp_path, holder):
     """The error names the process, and says what to do."""
     assert is_held(tmp_path / "study")
-    text = f"process {holder.pid} on .* holds .* Wait until it ends, stop it, or"
+    text = f"process {holder.pid} on .* is searching .* Wait until it ends, stop it, or"
     with pytest.raises(StudyLockedError, match=text), hold(tmp_path / "study"):
         pytest.fail("two processes hold one study")
 

@@ -31,7 +31,7 @@ def _discover(code):
 
     from tuner.training import user_models
 
-    return user_models.discover(_own(code), digits()).found
+    return user_models.discover(_own(code), digits()).discovered
 
 
 def _task(code, config, **changes):
@@ -40,7 +40,9 @@ def _task(code, config, **changes):
     found = _discover(code)
     flags = {name: found[name] for name in ("has_fit", "draws_epochs")}
     own = replace(_own(code), **flags)
-    return replace(task(), own=own, config=config, epochs=config["epochs"], **changes)
+    return replace(
+        task(), user_model=own, config=config, epochs=config["epochs"], **changes
+    )
 
 
 def _train(task):

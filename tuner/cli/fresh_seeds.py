@@ -114,7 +114,7 @@ def try_(
     """
     with exit_codes(resumes=True):
         from tuner.cli.candidates import changed
-        from tuner.study.known import read_config
+        from tuner.study.configs import read_config
 
         source = _searched(options["directory"], base) if base else None
         folder = _folder("tried", source, options)
@@ -162,7 +162,7 @@ def _first(source: Study | None, folder: Path, options: Options) -> Candidate:
     """Give candidate 0: the baseline, or a study's best, as long as its tries go on."""
     from search_spaces.config import BASELINE
     from tuner.cli.candidates import known_candidates
-    from tuner.study.known import best_config
+    from tuner.study.configs import best_config
 
     epochs = options.pop("epochs")
     if source is None:
@@ -184,11 +184,11 @@ def _like(source: Study | None, options: Options) -> StudySettings:
     from tuner.study.settings import StudySettings
 
     if source:
-        from tuner.study.known import own_space
+        from tuner.study.configs import user_space
 
         settings = source.record.settings
         data = options["data"] or settings.data
-        if own_space(source):  # theirs may have changed or gone since
+        if user_space(source):  # theirs may have changed or gone since
             return replace(
                 settings,
                 data=data,

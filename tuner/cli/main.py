@@ -265,12 +265,12 @@ def _settings(options: dict[str, Any], folder: Path, *, overwrite: bool) -> Any:
     for option in ("in", "time_limit", "trial_timeout"):
         options[f"{option}_s"] = options.pop(option)
     if options["enqueue"] or options["base"]:
-        from tuner.study import known
+        from tuner.study import configs
 
         if options["enqueue"]:
-            options["enqueue"] = known.read_configs(options["enqueue"])
+            options["enqueue"] = configs.read_configs(options["enqueue"])
         if options["base"]:
-            options["base"], options["base_study"] = known.best_config(
+            options["base"], options["base_study"] = configs.best_config(
                 folder.parent, options["base"], None if overwrite else folder
             )
     options["enqueue"] = options["enqueue"] or ()

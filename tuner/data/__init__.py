@@ -1,1 +1,1 @@
-"""Images and labels: named datasets, .npz files and folders, split and cached."""
+"""Images and labels: load, split and cache datasets, .npz files and folders."""

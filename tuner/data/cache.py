@@ -1,13 +1,13 @@
-"""Decoded images of large folders: on disk, mapped, and never in memory as a whole.
+"""Cache the decoded images of large folders on disk, and memory-map them.
 
     CACHE/NAME-PLACE/FILES-train.npy    uint8, shape (n, height, width, channels)
-    CACHE/NAME-PLACE/FILES-test.npy     the same; no rows without a test folder
-    CACHE/NAME-PLACE/FILES.json         written last: whose images, their fingerprint
+    CACHE/NAME-PLACE/FILES-test.npy     the same; no rows if there is no test folder
+    CACHE/NAME-PLACE/FILES.json         written last: the source folder, the fingerprint
 
-CACHE is `$TUNE_CACHE`, or `tune` where this user's caches are. PLACE stands for the
-folder and the size of its images, FILES for the names, sizes and times of change of
-all its files: what was decoded from other files is removed. All of it can be removed
-at any time but during a search, and is then decoded again.
+CACHE is `$TUNE_CACHE`, or `tune` in the user's cache folder. PLACE is a hash of the
+folder's path and the image size. FILES is a hash of the names, sizes and modification
+times of all files; images decoded from other versions of the files are deleted. You
+can delete the cache whenever no search is running; the images are then decoded again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tuner.system.files import atomic_file
 
 
 def cache_folder() -> Path:
-    """Say where decoded images are kept."""
+    """Return the folder of the cache."""
     chosen = os.environ.get("TUNE_CACHE")
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -45,13 +45,13 @@ def cache_folder() -> Path:
 
 @dataclass(frozen=True, eq=False)
 class ImageFiles:
-    """The files of a dataset, before they are decoded.
+    """The image files of a dataset, not decoded yet.
 
     Attributes:
-        folder: Where they lie.
-        files: Those for training, then those for the test.
+        folder: The dataset's folder.
+        files: The training files, then the test files.
         labels: Their class ids, int32, shape (files,).
-        n_train: How many are for training.
+        n_train: Number of training files.
         image_size: Height and width to resize to, in pixels, or None.
     """
 
@@ -63,19 +63,19 @@ class ImageFiles:
 
     @property
     def decoded_bytes(self) -> int:
-        """What they take decoded, if all are as the first."""
+        """Size of the decoded images, if all are like the first."""
         shape = decoded_shape(self.files[0], self.image_size)
         return len(self.files) * math.prod(shape)
 
     @property
     def entry(self) -> Path:
-        """The cache's folder for them, whatever they hold now."""
+        """The cache's folder for these images, whatever the files contain now."""
         here = self.folder.resolve()
         return cache_folder() / f"{here.name}-{_digest([str(here), self.image_size])}"
 
     @property
     def mark(self) -> str:
-        """Changes with a file's name, size or time of change."""
+        """Hash of the files' names, sizes and modification times."""
         stats = ((file, file.stat()) for file in self.files)
         rows = [
             [str(file.relative_to(self.folder)), stat.st_size, stat.st_mtime_ns]
@@ -84,71 +84,71 @@ class ImageFiles:
         return _digest([rows, self.n_train])
 
 
-def mapped(images: ImageFiles, say: Say) -> tuple[np.ndarray, np.ndarray, str]:
-    """Map the decoded images of a folder, decoded now or by an earlier run.
+def map_images(images: ImageFiles, say: Say) -> tuple[np.ndarray, np.ndarray, str]:
+    """Memory-map the decoded images of a folder; decode them if the cache lacks them.
 
     Args:
-        images: The folder's.
-        say: Gets where they are, and how long it took.
+        images: The files.
+        say: Receives where the images are, and how long decoding took.
 
     Returns:
-        Images for training and for the test, memory-mapped and read-only, and the
+        Training images and test images, memory-mapped and read-only, and the
         fingerprint of both with their labels.
 
     Raises:
-        DatasetError: A file is no readable image, or the disk is full or read-only;
-            nothing is left behind then.
+        DatasetError: A file is not a readable image, or the disk is full or
+            read-only. No partial files remain.
     """
     entry, mark = images.entry, images.mark
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(entry, say):
-            if _opened(entry, mark) is None:
+        with _locked(entry, say):
+            if _open_entry(entry, mark) is None:
                 _fill(images, entry, mark, say)
-            say(f"images of {images.folder} are mapped from {entry}")
-            found = _opened(entry, mark)
-            assert found is not None, "it was filled"  # noqa: S101
-            return found
+            say(f"using the decoded images of {images.folder} in {entry}")
+            decoded = _open_entry(entry, mark)
+            assert decoded is not None, "_fill wrote it"  # noqa: S101
+            return decoded
     except OSError as error:
         raise DatasetError(
-            f"The images of {images.folder}, more than a quarter of memory, must be "
-            f"kept on disk as {images.decoded_bytes / 1e9:.1f} GB of pixels, but "
-            f"{entry} did not take them: {error}. Free some space there, name another "
-            "folder in the environment variable TUNE_CACHE, or use a smaller "
-            "--image-size."
+            f"The images of {images.folder} would take more than a quarter of memory, "
+            f"so their {images.decoded_bytes / 1e9:.1f} GB of pixels must be stored on "
+            f"disk, but writing them to {entry} failed: {error}. Free some space "
+            "there, set the environment variable TUNE_CACHE to another folder, or use "
+            "a smaller --image-size."
         ) from error
 
 
-def _opened(entry: Path, mark: str) -> tuple[np.ndarray, np.ndarray, str] | None:
-    """Map what was decoded before; None where it is not there or is damaged."""
+def _open_entry(entry: Path, mark: str) -> tuple[np.ndarray, np.ndarray, str] | None:
+    """Map images that are in the cache; return None if they are missing or damaged."""
     try:
-        known = json.loads((entry / f"{mark}.json").read_text(encoding="utf-8"))
+        stored = json.loads((entry / f"{mark}.json").read_text(encoding="utf-8"))
         train, test = _arrays(entry, mark)
-        return train, test, str(known["fingerprint"])
+        return train, test, str(stored["fingerprint"])
     except (FileNotFoundError, ValueError, KeyError):
         return None
 
 
 def local_path(path: Path) -> Path:
-    """Say where a machine has what another maps from `path`, there or not yet."""
+    """Return where this machine has, or will have, what another maps from `path`."""
     return path if path.exists() else cache_folder() / path.parent.name / path.name
 
 
 def copy_to(path: Path, shape: tuple[int, ...], pieces: Iterable[np.ndarray]) -> None:
-    """Write images that another machine decoded, unless another process does.
+    """Write images that another machine decoded, unless they are already there.
 
-    What was decoded from other files of that folder is removed.
+    Images decoded from other versions of the same files are deleted.
 
     Args:
-        path: By `local_path`.
-        shape: Of all images together.
-        pieces: uint8, one after another along the first axis.
+        path: The result of `local_path`.
+        shape: Shape of all images together.
+        pieces: uint8 arrays that follow one another along the first axis.
 
     Raises:
-        OSError: The disk is full or read-only; nothing is left behind then.
+        OSError: The disk is full or read-only. No partial file remains.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(path.parent):
+    with _locked(path.parent):
         if path.exists():
             return
         for old in path.parent.iterdir():
@@ -161,13 +161,13 @@ def copy_to(path: Path, shape: tuple[int, ...], pieces: Iterable[np.ndarray]) ->
 
 
 @contextmanager
-def _alone(entry: Path, say: Say = lambda _: None) -> Iterator[None]:
-    """Hold an entry of the cache, after whoever fills it now."""
+def _locked(entry: Path, say: Say = lambda _: None) -> Iterator[None]:
+    """Lock a cache entry; wait for the process that is filling it, if any."""
     lock = FileLock(entry.with_name(f".{entry.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        say(f"waiting for another process, which decodes into {entry} ...")
+        say(f"waiting for another process that is decoding images to {entry} ...")
         lock.acquire()
     try:
         yield
@@ -176,22 +176,22 @@ def _alone(entry: Path, say: Say = lambda _: None) -> Iterator[None]:
 
 
 def _fill(images: ImageFiles, entry: Path, mark: str, say: Say) -> None:
-    """Decode into an entry that is new, or has what other files held."""
+    """Decode the images into an entry that is missing or out of date."""
     shutil.rmtree(entry, ignore_errors=True)
     entry.mkdir()
     n, need = len(images.files), images.decoded_bytes
-    say(f"decoding {n:,} images of {images.folder}, {need / 1e9:.1f} GB, to disk ...")
+    say(f"decoding {n:,} images from {images.folder} to disk, {need / 1e9:.1f} GB ...")
     start = time.perf_counter()
     try:
         _check_space(entry, need)
         decode(images.files, images.image_size, partial(_write, images, entry, mark))
-        known = {
+        description = {
             "folder": str(images.folder.resolve()),
             "images": n,
             "fingerprint": _fingerprint(images, entry, mark),
         }
         with atomic_file(entry / f"{mark}.json") as file:
-            json.dump(known, file)
+            json.dump(description, file)
     except BaseException:
         shutil.rmtree(entry, ignore_errors=True)
         raise
@@ -199,7 +199,7 @@ def _fill(images: ImageFiles, entry: Path, mark: str, say: Say) -> None:
 
 
 def _check_space(folder: Path, need: int) -> None:
-    """Find out now what would else show after hours of decoding."""
+    """Check for free space before hours of decoding fail for lack of it."""
     free = shutil.disk_usage(folder).free
     if free < need:
         raise OSError(errno.ENOSPC, f"only {free / 1e9:.1f} GB are free")
@@ -212,11 +212,12 @@ def _write(
     shape: Shape,
     batches: Iterator[np.ndarray],
 ) -> None:
-    """Write all images as they come.
+    """Write the batches as they arrive.
 
-    With plain writes: in a mapping a full disk would be a crash, and no error.
+    Plain writes raise an error when the disk is full; writing to a memory map would
+    crash the process.
     """
-    left = images.n_train
+    train_left = images.n_train
     with ExitStack() as files:
         train, test = (
             files.enter_context(atomic_file(path, "wb"))
@@ -225,9 +226,9 @@ def _write(
         _write_header(train, (images.n_train, *shape))
         _write_header(test, (len(images.files) - images.n_train, *shape))
         for batch in batches:
-            train.write(batch[:left])
-            test.write(batch[left:])
-            left = max(0, left - len(batch))
+            train.write(batch[:train_left])
+            test.write(batch[train_left:])
+            train_left = max(0, train_left - len(batch))
 
 
 def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:

@@ -1,6 +1,6 @@
-"""A study's dataset: what is loaded, limited, split, and handed to workers.
+"""Load, limit and split a study's dataset, and hand it to workers.
 
-Images stay uint8, 0..255; a network rescales them itself.
+Images stay uint8, 0..255; networks rescale them.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ _IN_JSON = ("name", "classes", "fingerprint", "split")
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images and labels of one study, and which are for training.
+    """Images and labels of one study, and the indices of each split.
 
     Attributes:
-        name: "cifar10", or what a user's file or folder is called.
+        name: "cifar10", or the name of the user's file or folder.
         x_train: Training and validation images together: uint8 in 0..255, shape
-            (n, height, width, channels), channels 1 or 3. Those that a limit leaves
-            out are in it where they are mapped from disk.
+            (n, height, width, channels), channels 1 or 3. If mapped from disk, it
+            includes the images that a limit excludes.
         y_train: Their class ids, 0..len(classes)-1, int32, shape (n,).
-        x_test: Test images among others, shape (m, height, width, channels); x_train
-            itself where they were split off from mapped images.
+        x_test: Test images, perhaps among others, shape (m, height, width, channels);
+            x_train itself if the test set was split off mapped images.
         y_test: Their class ids, int32, shape (m,).
         classes: The classes' names, by id.
         train: Sorted indices into x_train of the images to train on, int64.
@@ -66,8 +66,8 @@ class Dataset:
         test: Sorted indices into x_test.
         fingerprint: SHA-256 (hex) of all images and labels, before any limit. A
             jpg's pixels may differ by 1 between versions of its decoder.
-        split: SHA-256 (hex) of the fingerprint and of which images are in train
-            and validation: studies with one split can be compared.
+        split: SHA-256 (hex) of the fingerprint and of the indices in each split.
+            Studies with the same split can be compared.
     """
 
     name: str
@@ -90,10 +90,10 @@ class Dataset:
 
 
 def resplit(data: Dataset, seed: int) -> Dataset:
-    """Draw another stratified split of the non-test images, as large as the first.
+    """Draw another stratified split of the non-test images, of the same sizes.
 
     Args:
-        data: Has a validation split.
+        data: A dataset with a validation split.
         seed: Equal seeds give equal splits.
     """
     used = np.union1d(data.train, data.validation)
@@ -118,22 +118,23 @@ def load_dataset(
     test_split: float | None = None,
     say: Say = _to_stderr,
 ) -> Dataset:
-    """Load a named dataset or a user's, and split it.
+    """Load a named dataset or a user's own, and split it.
 
     Args:
-        name: One of NAMES; None with `path`.
-        path: An .npz file or a folder of images; None with `name`.
-        limit: Training images to use, validation included: a stratified, seeded
-            subset. None for all. The test set is always whole.
-        validation_split: Share of every class held out, 0 <= f < 1; 0 for none.
-        seed: Chooses the subset and both splits; equal inputs give equal splits.
+        name: One of NAMES, or None if `path` is set.
+        path: An .npz file or a folder of images, or None if `name` is set.
+        limit: Number of training images to use, validation included: a stratified,
+            seeded subset. None uses all. All test images are always used.
+        validation_split: Fraction of every class to hold out, 0 <= f < 1; 0 for none.
+        seed: Draws the subset and both splits; equal inputs give equal splits.
         image_size: Height and width to resize to, in pixels.
-        test_split: Share of every class that becomes the test set, for a folder
+        test_split: Fraction of every class that becomes the test set, for a folder
             without one.
-        say: Gets one-line notes for the terminal.
+        say: Receives one-line notes for the terminal.
 
     Raises:
-        DatasetError: The data or an option do not do; the text says what does.
+        DatasetError: The data or an option are invalid; the message says how to fix
+            it.
     """
     _check_options(
         name=name,
@@ -154,23 +155,26 @@ def load_dataset(
         x_train, x_test = resize(x_train, image_size), resize(x_test, image_size)
     y_train = images.y_train.astype(np.int32)
     y_test = images.y_test.astype(np.int32)
-    mark = images.fingerprint or fingerprint(x_train, y_train, x_test, y_test)
+    data_hash = images.fingerprint or fingerprint(x_train, y_train, x_test, y_test)
 
-    rest, test, held = np.arange(len(y_train)), np.arange(len(y_test)), np.arange(0)
+    non_test, test = np.arange(len(y_train)), np.arange(len(y_test))
+    held_out = np.arange(0)
     if test_split is not None:
         todo = "Add images of that class"
         _check_counts(y_train, images.classes, 2, "with --test-split", todo)
-        rest, held = stratified_split(y_train, test_split, _derive(seed, "test"))
-        x_test, y_test, test = x_train, y_train, held
-    kept = _limit(
-        y_train[rest],
+        non_test, held_out = stratified_split(
+            y_train, test_split, _derive(seed, "test")
+        )
+        x_test, y_test, test = x_train, y_train, held_out
+    subset = _limit(
+        y_train[non_test],
         images.classes,
         limit=limit,
         validation_split=validation_split,
         seed=seed,
         say=say,
     )
-    used = rest[kept]
+    used = non_test[subset]
     train, validation = np.arange(len(used)), np.arange(0)
     if validation_split:
         train, validation = stratified_split(
@@ -186,19 +190,19 @@ def load_dataset(
         train=used[train],
         validation=used[validation],
         test=test,
-        fingerprint=mark,
-        split=fingerprint(held, kept[train], kept[validation], start=mark),
+        fingerprint=data_hash,
+        split=fingerprint(held_out, subset[train], subset[validation], start=data_hash),
     )
     return data if is_mapped(x_train) else _compact(data)
 
 
 def is_mapped(images: np.ndarray) -> bool:
-    """Whether images are mapped from a file."""
+    """Whether images are memory-mapped from a file."""
     return isinstance(images, np.memmap)
 
 
 def _compact(data: Dataset) -> Dataset:
-    """Leave out the images that no split uses."""
+    """Drop the images that no split uses."""
     used = np.union1d(data.train, data.validation)
     if len(used) < len(data.y_train):
         data = replace(
@@ -219,9 +223,9 @@ def _compact(data: Dataset) -> Dataset:
 
 
 def save_arrays(dataset: Dataset, folder: Path) -> None:
-    """Write a dataset where workers can open it, each file whole or not at all.
+    """Write a dataset where workers can open it, each file atomically.
 
-    Images that are mapped from a file stay there.
+    Images that are mapped from a file are not copied.
     """
     folder.mkdir(exist_ok=True)
     files = {}
@@ -232,24 +236,24 @@ def save_arrays(dataset: Dataset, folder: Path) -> None:
             continue
         with atomic_file(folder / f"{name}.npy", "wb") as file:
             np.save(file, array, allow_pickle=False)
-    rest = {name: getattr(dataset, name) for name in _IN_JSON}
+    fields = {name: getattr(dataset, name) for name in _IN_JSON}
     with atomic_file(folder / "dataset.json") as file:
-        json.dump({**rest, "files": files}, file)
+        json.dump({**fields, "files": files}, file)
 
 
 def open_arrays(folder: Path) -> Dataset:
-    """Open what `save_arrays` wrote; the images stay on disk, memory-mapped.
+    """Open a dataset that `save_arrays` wrote, with memory-mapped images.
 
-    Processes that open it share one copy of the images in memory. What is written
-    to arrays that were in memory stays with the process that wrote it; those that
-    were mapped cannot be written to.
+    All processes that open it share one copy of the images in memory. Arrays that were
+    in memory when saved are copy-on-write: a process sees only its own changes.
+    Arrays that were mapped are read-only.
 
     Raises:
         DatasetError: A file is missing or damaged.
     """
     try:
-        rest = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-        files = rest["files"]
+        fields = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        files = fields["files"]
         arrays = {
             name: np.load(
                 files.get(name, folder / f"{name}.npy"),
@@ -258,17 +262,17 @@ def open_arrays(folder: Path) -> Dataset:
             )
             for name in _ARRAYS
         }
-        rest["classes"] = tuple(rest["classes"])
-        return Dataset(**arrays, **{name: rest[name] for name in _IN_JSON})
+        fields["classes"] = tuple(fields["classes"])
+        return Dataset(**arrays, **{name: fields[name] for name in _IN_JSON})
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DatasetError(
-            f"{folder} must hold a dataset that was saved for the workers, but it "
+            f"{folder} must contain a dataset that was saved for the workers, but it "
             f"cannot be opened: {error}. Remove the folder and start again."
         ) from error
 
 
 def _mode(name: str, files: Mapping[str, str]) -> Literal["r", "c"] | None:
-    """Say how to map an array; private copies of a large one could exceed memory."""
+    """Return the `mmap_mode` of an array; copies of a mapped one might not fit."""
     if name in files:
         return "r"
     return "c" if name.startswith("x_") else None
@@ -285,13 +289,13 @@ def _check_options(
 ) -> None:
     if (name is None) == (path is None):
         raise DatasetError(
-            "Exactly one of --dataset and --data must be given, got "
-            f"--dataset {name} and --data {path}. Leave one out."
+            "Use exactly one of --dataset and --data, got "
+            f"--dataset {name} and --data {path}. Omit one of them."
         )
     if name is not None and name not in NAMES:
         raise DatasetError(
             f"--dataset must be one of {', '.join(NAMES)}, got {name}. "
-            "Give your own images with --data."
+            "Use --data for your own images."
         )
     if not 0 <= validation_split < 1:
         raise DatasetError(
@@ -305,14 +309,14 @@ def _check_options(
         )
     if test_split is not None and (path is None or path.is_file()):
         raise DatasetError(
-            "--test-split is for a folder of images without a test folder, got "
-            f"{path or name}, which has a test set. Leave --test-split out."
+            "--test-split is only for a folder of images without a test folder, got "
+            f"{path or name}, which has a test set. Omit --test-split."
         )
     for option, value in (("--limit", limit), ("--image-size", image_size)):
         if value is not None and value < 1:
             raise DatasetError(
-                f"{option} must be 1 or more, got {value}. Leave it out for "
-                f"{'all images' if option == '--limit' else 'the size as it is'}."
+                f"{option} must be at least 1, got {value}. Omit it to use "
+                f"{'all images' if option == '--limit' else 'the original size'}."
             )
 
 
@@ -328,9 +332,9 @@ def _read_path(
         )
     if path.is_file() and path.suffix.lower() == ".npz":
         return read_npz(path, say)
-    found = "another file" if path.exists() else "nothing there"
+    problem = "a file of another type" if path.exists() else "which does not exist"
     raise DatasetError(
-        f"--data must be an .npz file or a folder of images, got {path}: {found}. "
+        f"--data must be an .npz file or a folder of images, got {path}, {problem}. "
         "Check the path."
     )
 
@@ -344,19 +348,19 @@ def _limit(
     seed: int,
     say: Say,
 ) -> np.ndarray:
-    """Choose the training images to use, sorted indices."""
+    """Choose the training images to use; return their sorted indices."""
     need = 2 if validation_split else 1
     todo = "Add images of that class"
     _check_counts(labels, classes, need, "with --validation-split", todo)
     if limit is None or limit >= len(labels):
         if limit is not None and limit > len(labels):
-            say(f"--limit {limit:,}: all {len(labels):,} training images are used")
+            say(f"--limit {limit:,} uses all {len(labels):,} training images")
         return np.arange(len(labels))
-    kept = stratified_subset(labels, limit, _derive(seed, "limit"))
+    subset = stratified_subset(labels, limit, _derive(seed, "limit"))
     fewest = np.bincount(labels).min()
     todo = f"Use --limit {math.ceil(need * len(labels) / fewest)} or more"
-    _check_counts(labels[kept], classes, need, f"under --limit {limit}", todo)
-    return kept
+    _check_counts(labels[subset], classes, need, f"under --limit {limit}", todo)
+    return subset
 
 
 def _check_counts(

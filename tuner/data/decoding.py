@@ -1,4 +1,4 @@
-"""Decode jpg and png files to pixels, several at a time and never many at once."""
+"""Decode jpg and png files to pixels in parallel, a few batches at a time."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ import numpy as np
 from tuner.data.npz import DatasetError
 from tuner.system.machine import cores
 
-_FILES_A_BATCH = 128
-_BYTES_A_BATCH = 16 * 1024**2
-_BATCHES_AHEAD = 2  # a thread; what takes them may be slower, such as a disk
+_FILES_PER_BATCH = 128
+_BYTES_PER_BATCH = 16 * 1024**2
+_BATCHES_AHEAD = 2  # per thread; the consumer may be slower, such as a disk
 
 Shape = tuple[int, int, int]  # height, width, channels
 T = TypeVar("T")
 
 
 class _ColourError(Exception):
-    """An image has colour, and all before it were grey."""
+    """An image is in colour, and all images before it were grey."""
 
 
 def decoded_shape(file: Path, image_size: int | None) -> Shape:
-    """Give height, width and channels that a file decodes to.
+    """Return the height, width and channels that a file decodes to.
 
     Raises:
-        DatasetError: It is no readable image.
+        DatasetError: The file is not a readable image.
     """
     pixels = _read_image(file, image_size)
     return (*pixels.shape[:2], 1 if pixels.ndim == 2 else 3)
@@ -40,31 +40,32 @@ def decoded_shape(file: Path, image_size: int | None) -> Shape:
 def decode(
     files: Sequence[Path],
     image_size: int | None,
-    take: Callable[[Shape, Iterator[np.ndarray]], T],
+    consume: Callable[[Shape, Iterator[np.ndarray]], T],
 ) -> T:
-    """Decode files, and let `take` have them.
+    """Decode files and pass the images to `consume`.
 
     Args:
         files: At least one.
-        image_size: Height and width to resize to, in pixels, or None where all
-            files have one size.
-        take: Gets the shape of one image, with 1 channel where every file is grey,
-            else 3; and all images in the order of the files, some at a time, uint8,
-            shape (some, height, width, channels). It is called a second time, and
-            the first call does not end, where colour shows only in a later file.
+        image_size: Height and width to resize to, in pixels, or None if all files
+            have the same size.
+        consume: Receives the shape of one image (with 1 channel if every file is
+            grey, otherwise 3) and the images in batches, in the order of the files:
+            uint8, shape (batch, height, width, channels). If the first colour image
+            comes after grey ones, an exception ends the first call and `consume` is
+            called again.
 
     Returns:
-        What `take` returns.
+        The result of `consume`.
 
     Raises:
-        DatasetError: A file is no readable image, or has another size.
+        DatasetError: A file is not a readable image, or has another size.
     """
     shape = decoded_shape(files[0], image_size)
     try:
-        return take(shape, _batches(files, image_size, shape))
+        return consume(shape, _batches(files, image_size, shape))
     except _ColourError:
         shape = (*shape[:2], 3)
-        return take(shape, _batches(files, image_size, shape))
+        return consume(shape, _batches(files, image_size, shape))
 
 
 def _batches(
@@ -80,9 +81,9 @@ def _batches(
             to[:] = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
         return out
 
-    size = max(1, min(_FILES_A_BATCH, _BYTES_A_BATCH // math.prod(shape)))
-    # Pillow decodes without Python's lock, but threads that only fight for the lock
-    # made 32-pixel images (1 kB) a quarter slower; from about 4 kB they pay.
+    size = max(1, min(_FILES_PER_BATCH, _BYTES_PER_BATCH // math.prod(shape)))
+    # Pillow decodes without Python's global lock. Threads made 32-pixel images (1 kB)
+    # 25% slower, because they competed for the lock; from about 4 kB they help.
     count = 1 if files[0].stat().st_size < 4000 else cores()
     threads = ThreadPoolExecutor(count)
     ahead: deque[Future[np.ndarray]] = deque()
@@ -101,8 +102,9 @@ def _check_size(pixels: np.ndarray, file: Path, shape: Shape, first: Path) -> No
     height, width = pixels.shape[:2]
     if (height, width) != shape[:2]:
         raise DatasetError(
-            f"All images must have one size, but {first} is {shape[1]} x {shape[0]} "
-            f"pixels and {file} {width} x {height}. Resize all with --image-size N."
+            "All images must have the same size, but "
+            f"{first} is {shape[1]} x {shape[0]} pixels and {file} is "
+            f"{width} x {height}. Resize them with --image-size N."
         )
 
 
@@ -114,7 +116,7 @@ def _read_image(file: Path, image_size: int | None) -> np.ndarray:
         data = io.BytesIO(file.read_bytes())
         with Image.open(data, formats=("JPEG", "PNG")) as opened:
             if image_size is not None:
-                # A large jpg decodes several times faster at a fraction of its size.
+                # A large jpg decodes several times faster at reduced size.
                 opened.draft(None, (2 * image_size, 2 * image_size))
             image = _to_grey_or_rgb(opened)
             if image_size is not None and image.size != (image_size, image_size):
@@ -123,11 +125,11 @@ def _read_image(file: Path, image_size: int | None) -> np.ndarray:
                 )
             return np.asarray(image)
     except Exception as error:  # Pillow raises SyntaxError, struct.error, EOFError, ...
-        unknown = isinstance(error, UnidentifiedImageError)  # its text names a buffer
-        reason = "its content is neither" if unknown else error
+        is_other = isinstance(error, UnidentifiedImageError)  # it names a buffer
+        reason = "its content is neither" if is_other else error
         raise DatasetError(
-            f"{file} must be a readable jpg or png image, but: {reason}. "
-            "Replace or remove it."
+            f"{file} must be a readable jpg or png image, but decoding failed: "
+            f"{reason}. Replace or remove it."
         ) from error
 
 
@@ -139,5 +141,5 @@ def _to_grey_or_rgb(image: Any) -> Any:
     if image.mode in ("1", "L", "LA", "La"):
         return image.convert("L")
     if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")  # Pillow warns on the direct way
+        image = image.convert("RGBA")  # converting to RGB directly makes Pillow warn
     return image if image.mode == "RGB" else image.convert("RGB")

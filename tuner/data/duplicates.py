@@ -1,4 +1,4 @@
-"""Images that are exact copies of others across the splits: they measure memory."""
+"""Find validation and test images that are exact copies of training images."""
 
 from __future__ import annotations
 
@@ -10,31 +10,30 @@ import numpy as np
 from tuner.data.dataset import Dataset
 
 
-def copies(data: Dataset) -> tuple[str, ...]:
-    """Count validation and test images that are, pixel by pixel, training images.
+def duplicate_warnings(data: Dataset) -> tuple[str, ...]:
+    """Count the validation and test images that are identical to training images.
 
     Returns:
-        A sentence for each split that has such, for who reads its accuracy.
+        A warning for each split that has such images.
     """
-    known = set(_marks(data.x_train[i] for i in data.train))
+    train_hashes = set(_hashes(data.x_train[i] for i in data.train))
     validation = (data.x_train[i] for i in data.validation)
     test = (data.x_test[i] for i in data.test)
-    found = {
-        "validation": (_count(validation, known), len(data.validation)),
-        "test": (_count(test, known), len(data.test)),
+    counts = {
+        "validation": (_count(validation, train_hashes), len(data.validation)),
+        "test": (_count(test, train_hashes), len(data.test)),
     }
     return tuple(
         f"{copied:,} of {images:,} {split} images are exact copies of training images, "
-        "and its accuracy rests in part on what was memorized. Remove them from one "
-        "side."
-        for split, (copied, images) in found.items()
+        "which inflates its accuracy. Remove them from one of the splits."
+        for split, (copied, images) in counts.items()
         if copied
     )
 
 
-def _count(images: Iterable[np.ndarray], known: AbstractSet[int]) -> int:
-    return sum(mark in known for mark in _marks(images))
+def _count(images: Iterable[np.ndarray], train_hashes: AbstractSet[int]) -> int:
+    return sum(value in train_hashes for value in _hashes(images))
 
 
-def _marks(images: Iterable[np.ndarray]) -> Iterator[int]:
+def _hashes(images: Iterable[np.ndarray]) -> Iterator[int]:
     return (hash(image.tobytes()) for image in images)

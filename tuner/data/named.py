@@ -1,4 +1,4 @@
-"""Datasets that have a name: Keras's, which it downloads, and scikit-learn's digits."""
+"""Load datasets by name: those that Keras downloads, and scikit-learn's digits."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _CLASSES = {
         *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     ),
 }
-# What Keras's cache holds after a download, and the download's size in MB.
+# The file pattern in Keras's cache after a download, and the download's size in MB.
 _DOWNLOADS = {
     "cifar10": ("cifar-10-batches-py*", 170),
     "cifar100": ("cifar-100-python*", 169),
@@ -49,16 +49,16 @@ _DOWNLOADS = {
 def load_named(name: str, say: Say) -> Images:
     """Load one of NAMES.
 
-    Keras's are downloaded once; its progress bar goes to stderr.
+    Keras downloads its datasets once; its progress bar goes to stderr.
 
     Raises:
-        DatasetError: It is not in Keras's cache and could not be downloaded.
+        DatasetError: The dataset is not in Keras's cache and cannot be downloaded.
     """
     return _load_digits() if name == "digits" else _load_keras(name, say)
 
 
 def _load_digits() -> Images:
-    """Load scikit-learn's 1,797 digits; a fifth, always the same, is the test set."""
+    """Load scikit-learn's 1,797 digits; the test set is a fifth, always the same."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -76,14 +76,14 @@ def _load_keras(name: str, say: Say) -> Images:
     from keras import datasets
 
     try:
-        # Keras draws its progress on stdout, which is for results.
+        # Keras shows its progress on stdout, which is for results.
         with contextlib.redirect_stdout(sys.stderr):
             (x_train, y_train), (x_test, y_test) = getattr(datasets, name).load_data()
     except Exception as error:  # Keras raises a bare Exception without a network
         raise DatasetError(
-            f"{name} must be in Keras's cache, {cache}, or be downloaded once, but: "
-            f"{error}. Connect to the network, copy the files there, give your own "
-            "images with --data, or use --dataset digits, which needs no network."
+            f"{name} is not in Keras's cache, {cache}, and cannot be downloaded: "
+            f"{error}. Connect to the internet, copy the files there, use --data for "
+            "your own images, or use --dataset digits, which needs no download."
         ) from error
     x_train, x_test = (_channels_last(x) for x in (x_train, x_test))
     return Images(
@@ -94,5 +94,5 @@ def _load_keras(name: str, say: Say) -> Images:
 def _channels_last(x: np.ndarray) -> np.ndarray:
     if x.ndim == 3:
         return x[..., np.newaxis]
-    # Under image_data_format "channels_first" Keras loads CIFAR so.
+    # With image_data_format "channels_first", Keras loads CIFAR that way.
     return x if x.shape[3] == 3 else np.moveaxis(x, 1, 3)

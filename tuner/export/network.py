@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from search_spaces.config import CnnConfig
 from search_spaces.user_code import OwnSpace
 from tuner.export.snippet import load_snippet
+from tuner.study.configs import user_space
 from tuner.study.folder import NotAStudyError, Study, StudyError
-from tuner.study.known import own_space
 from tuner.study.ranking import best_first
 from tuner.study.records import TrialRecord
 from tuner.study.tasks import (
@@ -74,7 +74,7 @@ def write_model(
     Returns:
         A Python snippet that loads and uses the file.
     """
-    own, settings = own_space(study), study.record.settings
+    own, settings = user_space(study), study.record.settings
     execution = trial.executions[0]
     state = study.state(trial.trial, execution.execution)
     kept = execution.best_epoch or execution.epochs
@@ -88,7 +88,7 @@ def write_model(
                 epochs=kept,
                 jit_compile=execution.jit_compile,
                 split_seed=settings.split_seed(execution.execution),
-                own=own.model if own else None,
+                user_model=own.model if own else None,
             )
         )
     imports, options = [], ""

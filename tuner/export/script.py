@@ -11,8 +11,8 @@ from typing import Any
 from search_spaces.config import CnnConfig
 from search_spaces.layers import LOSS, layers, optimizer
 from search_spaces.user_code import OwnSpace
+from tuner.study.configs import user_space
 from tuner.study.folder import Study
-from tuner.study.known import own_space
 from tuner.study.records import TrialRecord
 from tuner.system.quiet import quiet
 
@@ -150,7 +150,7 @@ def script(study: Study, trial: TrialRecord) -> str:
         SpaceError: The user's own code, which it is made of, is not there any more.
         SettingsError: That code has changed.
     """
-    own = own_space(study)
+    own = user_space(study)
     execution = trial.executions[0]
     first, code = _parted(own.code) if own else ([], "")
     imports = ["import keras", "import numpy as np"]

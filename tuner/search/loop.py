@@ -156,7 +156,7 @@ class Search:
             self._go_on()
             while self._hand_out() or self._running:
                 events = self.workers.wait()
-                with interrupts.held():  # what has arrived is stored
+                with interrupts.delayed():  # what has arrived is stored
                     for event in events:
                         self._take(event)
                 if self._hopeless:
@@ -330,7 +330,7 @@ class Search:
             patience=self.settings.patience,
             jit_compile=start.jit_compile,
             split_seed=self.settings.split_seed(execution.execution),
-            own=self.own,
+            user_model=self.own,
         )
 
     def _take(self, event: Event) -> None:
@@ -448,7 +448,9 @@ class Search:
         """Keep the best trials' states, and those that may still go on."""
         ranked = best_first(self.study.trials.values(), self.study.record.settings)
         keep = {t.trial for t in ranked[: self.settings.keep_models]}
-        for number in (self.study.kept_states() - keep) & self.study.trials.keys():
+        for number in (
+            self.study.trials_with_states() - keep
+        ) & self.study.trials.keys():
             record = self.study.trials[number]
             if self._has_nothing_left or not self._may_go_on(record):
                 self.study.drop_states(number)

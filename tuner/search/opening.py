@@ -106,16 +106,16 @@ def store(study: Study, data: Dataset, code: str | None) -> None:
     """Write a study once its search can begin.
 
     Args:
-        study: Of `open_or_describe`.
+        study: From `open_or_describe`.
         data: The images and their split.
-        code: What the user's own file of the space says, or None.
+        code: The source of the user's space file, or None.
     """
     if (study.folder / "study.json").exists():
         study.update()
     else:
         Study.create(study.folder, study.record)
         study.put_labels(data.y_train[data.validation], data.y_test[data.test])
-    study.keep_space(code)
+    study.store_space(code)
 
 
 def stored_limits(folder: Path) -> Limits | None:

@@ -20,7 +20,7 @@ from search_spaces.space import NAMES
 from search_spaces.user_code import brings_a_model
 from tuner.algorithms.screening import Limits, Screen
 from tuner.data.dataset import Dataset, load_dataset, open_arrays, save_arrays
-from tuner.data.duplicates import copies
+from tuner.data.duplicates import duplicate_warnings
 from tuner.search.deadline import LAST_PAGE_S, Deadline
 from tuner.search.loop import HopelessError, Listener, Search, Workers
 from tuner.search.opening import (
@@ -150,7 +150,7 @@ def run_study(
             work = plan.workload(limits, shape, classes)
             ends = search.deadline.end if search.deadline else None
             listener.study_opened(study, ready, work, resumed=resumed, ends=ends)
-            notes = (*plan.notes, *copies(data))
+            notes = (*plan.notes, *duplicate_warnings(data))
             _remember(study, *notes)
             store(study, data, plan.space.code)
             for note in (*notes, *_other_versions(study, ready)):
@@ -235,7 +235,7 @@ def make_plan(settings: StudySettings) -> Plan:
         SpaceError: The space cannot be used.
         SettingsError: An option does not go with the space.
     """
-    with interrupts.held(), quiet_stderr():
+    with interrupts.delayed(), quiet_stderr():
         if settings.ray:  # its nodes are held to this process's backend
             load_keras()
         load_keras_tuner(whole=settings.space not in NAMES)
@@ -272,7 +272,7 @@ def discover(plan: Plan, workers: Workers, folder: Path | None) -> Plan:
     while True:
         for event in workers.wait():
             if isinstance(event, Discovery):
-                return plan_space(plan.settings, space.known(event.found))
+                return plan_space(plan.settings, space.known(event.discovered))
             if isinstance(event, TrainingFailure | WorkerLoss):
                 raise SpaceError(event.error.removeprefix("SpaceError: "))
 

@@ -1,1 +1,1 @@
-"""A study: its settings, its records on disk, and how its trials rank."""
+"""A study: its settings, its records on disk, and the ranking of its trials."""

@@ -1,13 +1,14 @@
-"""Candidates: the configs that a study compares, each trained on several fresh seeds.
+"""The configs that a study compares, each trained on several fresh seeds.
 
-`tune confirm`, `tune try` and `tune noise` compare candidates: all others with
-candidate 0. Seed i draws its own split of the non-test images, the same for every
-candidate, so trainings i are a pair and a verdict covers the choice of training images.
+`tune confirm`, `tune try` and `tune noise` compare every candidate with candidate 0.
+Seed i draws its own split of the non-test images, the same for every candidate. Runs
+with the same seed are therefore pairs, and a verdict accounts for the choice of
+training images.
 
-A look is a moment at which verdicts may be drawn. Each further look, at more seeds,
-spends half of what is left of the error rate. So the verdicts of a page are wrong no
-more often than those of a single look, however often seeds are added. All comparisons
-share that rate: a candidate that is added later widens the intervals of the others.
+A look is a point at which verdicts may be drawn. Each further look, at more seeds,
+spends half of the remaining error rate. So the verdicts of a report are wrong no more
+often than those of a single look, however often seeds are added. All comparisons share
+that rate: adding a candidate widens the intervals of the others.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, Self
 from search_spaces.config import completed, config_key
 from search_spaces.errors import UsageError
 
-AUTO = (3, 5, 8, 12)  # seeds that `--seeds auto` looks at
+AUTO = (3, 5, 8, 12)  # numbers of seeds at which `--seeds auto` looks
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,10 @@ class Candidate:
     """One config that a study compares.
 
     Attributes:
-        name: What people call it.
+        name: Its name for people.
         config: `CnnConfig.to_dict`.
-        values: What of it is not as in candidate 0.
-        looks: Numbers of seeds at which it was, or is being, looked at; ascending.
+        values: The part of the config that differs from candidate 0.
+        looks: The number of seeds at each look, past or under way; ascending.
     """
 
     name: str
@@ -40,38 +41,38 @@ class Candidate:
 
     @property
     def seeds(self) -> int:
-        """How many trainings it has or shall have."""
+        """The number of runs that it has or is about to have."""
         return self.looks[-1] if self.looks else 0
 
     @property
     def key(self) -> str:
-        """Tell its config from others."""
+        """A key that is equal for equal configs."""
         return config_key(self.config)
 
-    def looked_at(self, seeds: int) -> Self:
-        """Plan a look; fewer seeds than it has are no new one."""
+    def with_look(self, seeds: int) -> Self:
+        """Add a look, unless it has that many seeds already."""
         if seeds <= self.seeds:
             return self
         return replace(self, looks=(*self.looks, seeds))
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, for a record."""
+        """Return JSON values for a record."""
         return {**asdict(self), "looks": list(self.looks)}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote.
+        """Rebuild a candidate from `to_dict`.
 
         Raises:
-            ValueError: It is not what `to_dict` writes.
+            ValueError: `to_dict` did not write it.
         """
         try:
             looks = tuple(stored["looks"])
             name, config = str(stored["name"]), dict(stored["config"])
-            is_whole = bool(looks) and all(isinstance(seeds, int) for seeds in looks)
+            is_valid = bool(looks) and all(isinstance(seeds, int) for seeds in looks)
         except (KeyError, TypeError, ValueError):
-            is_whole = False
-        if not is_whole:
+            is_valid = False
+        if not is_valid:
             raise ValueError(
                 "every candidate must have a name, a config and numbers of seeds under "
                 f"'looks', got {stored!r:.120}"
@@ -80,35 +81,35 @@ class Candidate:
 
 
 def look(
-    known: Sequence[Candidate], asked: Sequence[Candidate], seeds: int
+    existing: Sequence[Candidate], requested: Sequence[Candidate], seeds: int
 ) -> list[Candidate]:
-    """Plan a look at some candidates, beside those that a study has.
+    """Plan a look at some candidates, new ones or a study's.
 
     Args:
-        known: The study's, candidate 0 first; empty for a new study.
-        asked: Those to look at, candidate 0 first; matched by their configs.
-        seeds: How many each of them shall have.
+        existing: The study's candidates, candidate 0 first; empty for a new study.
+        requested: The candidates to look at, candidate 0 first; matched by config.
+        seeds: The number of seeds that each of them is to have.
 
     Returns:
-        All candidates. Candidate 0 has as many seeds as any other: every pair needs
-        it.
+        All candidates. Candidate 0 has as many seeds as any other, because every pair
+        needs it.
 
     Raises:
-        UsageError: Candidate 0 is not the study's.
+        UsageError: Candidate 0 differs from the study's.
     """
-    if known and known[0].key != asked[0].key:
-        then, now = completed(known[0].config), completed(asked[0].config)
+    if existing and existing[0].key != requested[0].key:
+        then, now = completed(existing[0].config), completed(requested[0].config)
         names = [n for n in {**then, **now} if then.get(n) != now.get(n)]
-        changes = ", ".join(f"{n} {then.get(n)} there, {now.get(n)} now" for n in names)
+        changes = ", ".join(f"{n} was {then.get(n)}, is {now.get(n)}" for n in names)
         raise UsageError(
-            "This study compares every config with the same first one, and that has "
-            f"changed: {changes}. Repeat the earlier options, give another --name, or "
-            "start anew with --overwrite."
+            "A study must always compare with the same first config, and it has "
+            f"changed: {changes}. Repeat the earlier options, choose another --name, "
+            "or start over with --overwrite."
         )
-    planned = {candidate.key: candidate for candidate in known}
-    for candidate in asked:
+    planned = {candidate.key: candidate for candidate in existing}
+    for candidate in requested:
         before = planned.get(candidate.key, candidate)
-        planned[candidate.key] = before.looked_at(seeds)
+        planned[candidate.key] = before.with_look(seeds)
     first, *others = planned.values()
     most = max([first.seeds, *(other.seeds for other in others)])
-    return [first.looked_at(most), *others]
+    return [first.with_look(most), *others]

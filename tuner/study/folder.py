@@ -1,4 +1,4 @@
-"""A study folder: make it, open it, and keep what trainings bring."""
+"""Create and open a study folder, and store what its runs produce."""
 
 from __future__ import annotations
 
@@ -37,30 +37,30 @@ from tuner.system.files import DIRECTORY, atomic_file
 
 
 class StudyError(ExpectedError):
-    """There is no such study, or it cannot be gone on with."""
+    """A study does not exist or cannot be used."""
 
 
 class NotAStudyError(StudyError):
-    """What was named is no study, or has no such trial."""
+    """The name is not that of a study, or of a trial in it."""
 
     exit_code = 2
 
 
 class StudyChangedError(StudyError):
-    """The study on disk was made with other settings."""
+    """The study on disk has other settings."""
 
     exit_code = 3
 
 
 @dataclass
 class Study:
-    """One study on disk; what is set here is written at once.
+    """One study on disk; every change is written at once.
 
     Attributes:
-        folder: Where it lies.
-        record: `study.json` as it stands.
+        folder: Its folder.
+        record: The contents of `study.json`.
         trials: Every readable trial record, by number.
-        quarantined: Trial records that could not be read and were moved away.
+        quarantined: Trial records that could not be read.
     """
 
     folder: Path
@@ -70,7 +70,7 @@ class Study:
 
     @classmethod
     def create(cls, folder: Path, record: StudyRecord) -> Self:
-        """Make a study's folder and its first record."""
+        """Create a study's folder and write its record."""
         (folder / "trials").mkdir(parents=True, exist_ok=True)
         write_study(folder, record)
         return cls(folder, record)
@@ -80,20 +80,22 @@ class Study:
         """Read a study.
 
         Args:
-            folder: Where it lies.
-            mend: Move trial records that cannot be read aside, so that their
-                trials run again. For the holder of the lock alone.
+            folder: Its folder.
+            mend: Move unreadable trial records aside, so that their trials run
+                again. Only the process that holds the lock may do this.
 
         Raises:
             NotAStudyError: There is no `study.json`.
-            RecordError: It cannot be read, or a record is of another schema.
+            RecordError: `study.json` cannot be read, or a record has another schema.
         """
         try:
             study = cls(folder, read_study(folder))
         except FileNotFoundError as error:
             raise NotAStudyError(_no_study(folder)) from error
         if mend:
-            for part in folder.rglob(".*.part"):  # of a process killed in mid-write
+            for part in folder.rglob(
+                ".*.part"
+            ):  # left by a process killed while writing
                 part.unlink(missing_ok=True)
         for path in trial_paths(folder):
             try:
@@ -110,45 +112,45 @@ class Study:
 
     @property
     def name(self) -> str:
-        """What commands take: its folder's name, behind that of a study it lies in."""
+        """Its name in commands: "STUDY", or "OUTER/STUDY" inside another study."""
         return study_name(self.folder)
 
     def command(self, verb: str, *words: object) -> str:
-        """Write a command about this study that works where this one was typed."""
+        """Return a command on this study that works in the current directory."""
         directory = self.folder.parents[self.name.count("/")]
         where = [] if directory == DIRECTORY else ["--directory", directory]
         return shlex.join(map(str, ["tune", verb, self.name, *words, *where]))
 
     @property
     def objective(self) -> Objective:
-        """What chooses between its trials."""
+        """The metric that ranks its trials."""
         return Objective.parse(self.record.settings.objective)
 
     @property
     def space_file(self) -> Path:
-        """A user's own space: the study's copy, or theirs where it has none."""
-        kept = space_path(self.folder)
-        return kept if kept.exists() else Path(self.record.settings.space)
+        """The user's space file: the study's copy if it has one, or the original."""
+        stored = space_path(self.folder)
+        return stored if stored.exists() else Path(self.record.settings.space)
 
-    def keep_space(self, code: str | None) -> None:
-        """Store what a user's own space says, if it is one and is not stored yet."""
+    def store_space(self, code: str | None) -> None:
+        """Store the text of a user's space file, if any and not stored yet."""
         path = space_path(self.folder)
         if code is not None and not path.exists():
             with atomic_file(path) as file:
                 file.write(code)
 
     def update(self, **changes: Any) -> None:
-        """Change fields of `study.json`."""
+        """Change fields of the record, and write it."""
         self.record = replace(self.record, **changes)
         write_study(self.folder, self.record)
 
     def put(self, trial: TrialRecord) -> None:
-        """Store a trial's record in place of its last."""
+        """Store a trial's record, replacing the previous one."""
         write_trial(self.folder, trial)
         self.trials[trial.trial] = trial
 
     def put_labels(self, validation: np.ndarray, test: np.ndarray) -> None:
-        """Store the right classes, in the order of every prediction."""
+        """Store the true classes, in the order of the predictions."""
         kind = self._class_dtype()
         _save(
             labels_path(self.folder),
@@ -156,26 +158,26 @@ class Study:
         )
 
     def put_predictions(
-        self, trial: int, execution: int, of: Mapping[str, Assessment | None]
+        self, trial: int, execution: int, by_split: Mapping[str, Assessment | None]
     ) -> None:
-        """Store the class that an execution chose for each image of some splits."""
+        """Store the class that an execution predicted for each image of some splits."""
         kind = self._class_dtype()
         top = np.iinfo(kind).max
         arrays = {
             split: np.minimum(a.predictions, top).astype(kind)
-            for split, a in of.items()
+            for split, a in by_split.items()
             if a is not None
         }
         _save(predictions_path(self.folder, trial, execution), arrays)
 
     def put_state(self, trial: int, execution: int, state: State) -> None:
-        """Store where an execution's training stands, in place of the last."""
+        """Store an execution's training state, replacing the previous one."""
         arrays = {f"{i:04d}": a for i, a in enumerate(state.arrays)}
         arrays["epoch"] = np.asarray(state.epoch)
         _save(self._state_path(trial, execution), arrays)
 
     def state(self, trial: int, execution: int) -> State | None:
-        """Read where an execution's training stands, or None where it is not kept."""
+        """Read an execution's training state; return None if it is not stored."""
         path = self._state_path(trial, execution)
         try:
             with path.open("rb") as file, np.load(file) as stored:
@@ -186,12 +188,12 @@ class Study:
             return None
 
     def drop_states(self, trial: int) -> None:
-        """Free the disk of a trial's states; its seed can train them again."""
+        """Delete a trial's states; training again from its seed restores them."""
         for path in self._trial_folder(trial).glob("state-*.npz"):
             path.unlink(missing_ok=True)
 
-    def kept_states(self) -> set[int]:
-        """List the trials that have a state on disk."""
+    def trials_with_states(self) -> set[int]:
+        """Return the numbers of the trials that have a state on disk."""
         return {
             int(path.parent.name)
             for path in (self.folder / "trials").glob("*/state-*.npz")
@@ -208,17 +210,17 @@ class Study:
 
 
 def study_folders(directory: Path) -> list[Path]:
-    """List the studies in a directory by name."""
+    """List the study folders in a directory, sorted by name."""
     if not directory.is_dir():
         return []
     return sorted(p.parent for p in directory.glob("[!.]*/study.json"))
 
 
 def find_study(directory: Path, name: str) -> Path:
-    """Find a study by its name, or by the path of its folder.
+    """Find a study's folder by its name or path.
 
     Raises:
-        NotAStudyError: There is none; the text lists those there are.
+        NotAStudyError: There is no such study; the message lists the existing ones.
     """
     for folder in (directory / name, Path(name)):
         if (folder / "study.json").is_file():
@@ -227,7 +229,7 @@ def find_study(directory: Path, name: str) -> Path:
 
 
 def move_aside(folder: Path) -> Path:
-    """Move a study out of the way, whole, and say where it went."""
+    """Move a study to the folder `.replaced`, and return its new path."""
     moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     target = folder.parent / ".replaced" / f"{folder.name}-{moment}"
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -236,15 +238,15 @@ def move_aside(folder: Path) -> Path:
 
 def _no_study(folder: Path) -> str:
     names = [f.name for f in study_folders(folder.parent)]
-    known = f"holds: {', '.join(names)}." if names else "holds no study."
+    existing = f"holds these studies: {', '.join(names)}" if names else "holds no study"
     return (
-        f"A study must have a study.json, and {folder} has none. "
-        f"{folder.parent} {known} "
-        "Run a search first, or name another --directory."
+        f"{folder} is not a study, because it has no study.json. "
+        f"{folder.parent} {existing}. "
+        "Check the name, run a search first, or set another --directory."
     )
 
 
 def _save(path: Path, arrays: Mapping[str, Any]) -> None:
-    path.parent.mkdir(exist_ok=True)  # not its parents: a study that is gone is gone
+    path.parent.mkdir(exist_ok=True)  # not its parents: the study may have been deleted
     with atomic_file(path, "wb") as file:
         np.savez(file, **arrays)  # NumPy 2.0 would store `allow_pickle` as an array

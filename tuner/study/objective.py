@@ -1,12 +1,12 @@
-"""What chooses between trials: a validation metric, and which way it is better."""
+"""The objective: the validation metric that ranks trials, and its direction."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Self
 
-# As KerasTuner infers it; it takes every other metric of Keras for a loss, F1Score
-# and R2Score too, so those must be told.
+# Metrics for which KerasTuner infers "max". It infers "min" for every other metric of
+# Keras, even F1Score and R2Score, so users must state the direction of the others.
 _MAX = (
     "acc",
     "accuracy",
@@ -26,7 +26,7 @@ _MAX = (
 _MIN_ENDS = ("loss", "error", "crossentropy")
 _DIRECTIONS = ("max", "min")
 
-# What every network is measured by.
+# Metrics that every model has.
 ALWAYS = ("val_accuracy", "val_loss")
 
 
@@ -44,49 +44,50 @@ class Objective:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read "val_METRIC", or "val_METRIC:max" or ":min" of any metric.
+        """Parse "val_METRIC", "val_METRIC:max" or "val_METRIC:min".
 
         Raises:
-            ValueError: It is no validation metric, or nothing says its direction.
+            ValueError: It is not a validation metric, or its direction is unknown.
         """
         name, _, direction = text.partition(":")
         if not name.removeprefix("val_") or not name.startswith("val_"):
             raise ValueError(
                 "--objective must be val_accuracy, val_loss, or val_METRIC of a metric "
-                f"that your own network compiles, got {text!r}. The test set never "
+                f"that your own model compiles, got {text!r}. The test set never "
                 "chooses."
             )
         direction = direction or _inferred(name)
         if direction not in _DIRECTIONS:
             raise ValueError(
-                f"--objective must say which way {name} is better, got {text!r}. "
+                f"--objective must say whether to maximize or minimize {name}, got "
+                f"{text!r}. "
                 f"Use {name}:max or {name}:min."
             )
         return cls(name, direction)
 
     def __str__(self) -> str:
-        """Write what `parse` reads, the direction only where the name lacks it."""
+        """Return text for `parse`, with the direction unless the name implies it."""
         is_clear = _inferred(self.name) == self.direction
         return self.name if is_clear else f"{self.name}:{self.direction}"
 
     @property
     def higher_is_better(self) -> bool:
-        """False for losses."""
+        """Whether the objective is maximized."""
         return self.direction == "max"
 
     @property
     def sign(self) -> int:
-        """What a value is multiplied by so that more is better."""
+        """The factor that makes higher values better: 1 or -1."""
         return 1 if self.higher_is_better else -1
 
     @property
     def is_accuracy(self) -> bool:
-        """Whether it is a fraction of images, which has a Wilson interval."""
+        """Whether it is the fraction of correct images, which has a Wilson interval."""
         return self.name == "val_accuracy"
 
 
 def _inferred(name: str) -> str:
-    """Say a metric's direction by its name, or nothing."""
+    """Infer a metric's direction from its name; return "" if unknown."""
     metric = name.removeprefix("val_").removeprefix("weighted_")
     if metric in _MAX:
         return "max"

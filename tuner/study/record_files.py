@@ -1,4 +1,4 @@
-"""Records on disk: where each lies, and how it is read and written."""
+"""Read and write the files of a study folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ R = TypeVar("R", StudyRecord, TrialRecord)
 
 
 def study_name(folder: Path) -> str:
-    """Name a study for a command: its folder, behind that of a study it lies in."""
+    """Return a study's name in commands: "STUDY", or "OUTER/STUDY" if nested."""
     is_inner = (folder.parent / "study.json").exists()
     return f"{folder.parent.name}/{folder.name}" if is_inner else folder.name
 
@@ -31,8 +31,8 @@ def read_study(folder: Path) -> StudyRecord:
     """Read `study.json` of a study folder.
 
     Raises:
-        FileNotFoundError: There is none.
-        RecordError: It is cut off, of another schema, or not a study's.
+        FileNotFoundError: There is no `study.json`.
+        RecordError: It is cut off, has another schema, or is not a study record.
     """
     return _read(folder / "study.json", StudyRecord)
 
@@ -41,57 +41,57 @@ def read_trial(path: Path) -> TrialRecord:
     """Read one trial's record.
 
     Raises:
-        RecordError: It is cut off, of another schema, or not a trial's.
+        RecordError: It is cut off, has another schema, or is not a trial record.
     """
     return _read(path, TrialRecord)
 
 
 def write_study(folder: Path, record: StudyRecord) -> None:
-    """Write `study.json` whole, or leave the old one."""
+    """Write `study.json` atomically."""
     _write(folder / "study.json", record)
 
 
 def write_trial(folder: Path, record: TrialRecord) -> None:
-    """Write a trial's record whole, or leave the old one."""
+    """Write a trial's record atomically."""
     _write(trial_path(folder, record.trial), record)
 
 
 def trial_path(folder: Path, trial: int) -> Path:
-    """Name a trial's record; without `.json` it is the trial's own folder."""
+    """Return the path of a trial's record; without `.json`, of the trial's folder."""
     return folder / "trials" / f"{trial:04d}.json"
 
 
 def trial_paths(folder: Path) -> list[Path]:
-    """List a study's trial records by their number."""
+    """List the paths of a study's trial records, sorted by number."""
     paths = (folder / "trials").glob("*.json")
     return sorted((p for p in paths if p.stem.isdigit()), key=lambda p: int(p.stem))
 
 
 def space_path(folder: Path) -> Path:
-    """Name the copy of a user's own space, as it was searched."""
+    """Return the path of the study's copy of a user's space file."""
     return folder / "space.py"
 
 
 def predictions_path(folder: Path, trial: int, execution: int) -> Path:
-    """Name the file of what an execution predicted for each split."""
-    own = trial_path(folder, trial).with_suffix("")
-    return own / f"predictions-{execution}.npz"
+    """Return the path of an execution's predictions."""
+    trial_folder = trial_path(folder, trial).with_suffix("")
+    return trial_folder / f"predictions-{execution}.npz"
 
 
 def labels_path(folder: Path) -> Path:
-    """Name the file of each split's right classes."""
+    """Return the path of the true classes."""
     return folder / "labels.npz"
 
 
 def read_predictions(
     folder: Path, trial: int, execution: int, split: str
 ) -> np.ndarray | None:
-    """Read the class chosen for each image of a split; None where there is none."""
+    """Read the predicted class of each image of a split; None if not stored."""
     return _read_array(predictions_path(folder, trial, execution), split)
 
 
 def read_labels(folder: Path, split: str) -> np.ndarray | None:
-    """Read the right class of each image of a split, or None where there is none."""
+    """Read the true class of each image of a split; None if not stored."""
     return _read_array(labels_path(folder), split)
 
 
@@ -115,11 +115,11 @@ def _read(path: Path, kind: type[R]) -> R:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise RecordError(
-            f"{path} must hold one JSON record, but it cannot be read: {error}. "
+            f"{path} must contain one JSON record, but it cannot be read: {error}. "
             "It was cut off or edited."
         ) from error
     if not isinstance(data, dict):
-        raise RecordError(f"{path} must hold one JSON object, got {type(data)}.")
+        raise RecordError(f"{path} must contain one JSON object, got {type(data)}.")
     try:
         return kind.from_json(data)
     except RecordError as error:

@@ -1,13 +1,13 @@
-"""What a study stores: frozen records and their JSON; `record_files` puts them there.
+"""The records that a study stores, and their JSON. `record_files` writes them.
 
-A study folder is the only thing that the search and the reports share:
+The search and the reports share nothing but the study folder:
 
     study.json             StudyRecord
     trials/0007.json       TrialRecord
     trials/0007/predictions-0.npz   execution 0: arrays `validation` and `test`,
-                                    the class it chose for each image
-    trials/0007/state-0.npz         execution 0: the last state, where it was kept
-    labels.npz             arrays `validation` and `test`, the right classes
+                                    the predicted class of each image
+    trials/0007/state-0.npz         execution 0: the last state, if it was kept
+    labels.npz             arrays `validation` and `test`, the true classes
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ STUDY_STATES = ("running", "completed", "interrupted", "failed")
 
 
 class RecordError(ExpectedError):
-    """A record on disk, or one about to be written, is not what it must be."""
+    """A record, on disk or about to be written, is invalid."""
 
 
 class UnknownSchemaError(RecordError):
-    """A record was written by another version."""
+    """A record has the schema of another version."""
 
 
 MEASURES = (
@@ -50,36 +50,36 @@ MEASURES = (
 
 @dataclass(frozen=True)
 class Execution:
-    """One training of a trial's config, with one seed.
+    """One run of a trial's config, with one seed.
 
-    Accuracies are fractions in [0, 1] and losses mean cross-entropies in nats,
-    both in inference mode on the final weights; None where there is no such
-    split or the training has not ended.
+    Accuracies are fractions in [0, 1] and losses are mean cross-entropies in nats,
+    both in inference mode on the final weights. They are None if there is no such
+    split or the run has not ended.
 
     Attributes:
-        execution: Which of the trial's executions, from 0.
+        execution: Its number within the trial, from 0.
         seed: Seeds weights, shuffling and dropout, 0 to 2**31 - 1.
-        epochs: Epochs trained so far; equals the length of every history.
-        history: One value an epoch: `accuracy` and `loss` as `fit` shows them
-            (a running mean while the weights move, dropout on), `val_accuracy`,
-            `val_loss` and the `val_` of other metrics after the epoch where there is
-            a validation split.
-        train_accuracy: On a fixed sample of the images it trained on, as many
-            as the test set has (or all).
-        metrics: What a user's own network compiles besides, measured as these are:
+        epochs: Epochs trained so far; the length of every history.
+        history: One value per epoch: `accuracy` and `loss` as `fit` shows them
+            (a running mean while the weights change, with dropout), and, if there is
+            a validation split, `val_accuracy`, `val_loss` and the `val_` value of
+            other metrics after the epoch.
+        train_accuracy: Measured on a fixed sample of the training images: as many as
+            the test set has, or all.
+        metrics: Other metrics that a user's model compiles, measured in the same way:
             for example `train_auc`, `val_auc` and `test_auc`.
-        params: Parameters of the network, or None before it was built.
-        seconds: Wall time in the worker, all sessions together.
+        params: Parameters of the network, or None before it is built.
+        seconds: Wall time in the worker, summed over all sessions.
         train_seconds: The part of `seconds` spent in training epochs.
-        continued_from: The epoch of the stored state that it last went on from;
-            0 where it trained from new weights.
-        continued_trial: The trial of the same config with fewer epochs whose state
-            that was, or None where it was its own.
+        continued_from: The epoch of the stored state from which it last continued;
+            0 if it started from new weights.
+        continued_trial: The trial whose state that was: the same config with fewer
+            epochs. None if the state was its own.
         best_epoch: The epoch whose weights were kept, under `--patience`; None
             means the last.
-        jit_compile: Whether the network was compiled by XLA, or None before.
-        device: What it ran on, for example "CPU, 2 threads".
-        attempts: How often a worker went on with it and did not come back.
+        jit_compile: Whether XLA compiled the network, or None if not known yet.
+        device: Where it ran, for example "CPU, 2 threads".
+        attempts: How often a worker was lost while it trained this execution.
     """
 
     execution: int
@@ -111,42 +111,42 @@ class Execution:
         lengths = {name: len(values) for name, values in self.history.items()}
         if set(lengths.values()) - {self.epochs}:
             raise RecordError(
-                f"Every history must have one value an epoch, {self.epochs}, "
+                f"Every history must have one value per epoch, {self.epochs}, "
                 f"got {lengths} in execution {self.execution}."
             )
 
     def measure(self, name: str) -> float | None:
-        """Give one of MEASURES or of `metrics`, or None where it is not known."""
+        """Return one of MEASURES or of `metrics`, or None if it is not known."""
         value: float | None = self.metrics.get(name)
         return getattr(self, name) if name in MEASURES else value
 
     @property
     def trained_epochs(self) -> int:
-        """The epochs that its seconds went to: not those of another trial's state."""
+        """Its own epochs, without those of another trial's state."""
         return self.epochs - (
             0 if self.continued_trial is None else self.continued_from
         )
 
     @property
     def is_final(self) -> bool:
-        """Whether it was evaluated after its last epoch."""
+        """Whether it has been evaluated after its last epoch."""
         return self.test_accuracy is not None
 
 
 @dataclass(frozen=True)
 class Rung:
-    """How far one promotion took a trial, and what the oracle was told.
+    """One promotion of a trial, and the score that the oracle received.
 
     Attributes:
-        epochs: Epochs the trial had at its end, all rungs together.
+        epochs: The trial's epochs at the end of the rung, earlier rungs included.
         bracket: Hyperband's bracket, largest first, or 0.
-        proposed: The event number at which the oracle proposed it; with `told`
-            it orders every exchange with the oracle, so that the exchange can
-            be replayed.
-        told: The event number at which the oracle got its result, or None.
-        score: The objective's value that the oracle was told, or None.
-        is_audit: Whether Hyperband had dropped the trial, and `--audit` trained it
-            to the end all the same.
+        proposed: The event number at which the oracle proposed it. Together with
+            `told`, it orders all exchanges with the oracle, so that they can be
+            replayed.
+        told: The event number at which the oracle received the result, or None.
+        score: The objective's value that the oracle received, or None.
+        is_audit: Whether Hyperband had eliminated the trial, and `--audit` fully
+            trained it anyway.
     """
 
     epochs: int
@@ -163,14 +163,14 @@ class TrialRecord:
 
     Attributes:
         trial: Its number; 0 is the baseline.
-        status: "running" (or cut off), "completed" or "failed".
-        config: Every hyperparameter that is active, `CnnConfig.to_dict`.
-        values: The part of it that the oracle proposed, in the space's names;
+        status: "running" (or interrupted), "completed" or "failed".
+        config: Every active hyperparameter, `CnnConfig.to_dict`.
+        values: The values that the oracle proposed, by their names in the space;
             empty for the baseline.
-        name: What the space calls it, or None. The baseline's is "baseline".
-        rungs: One a promotion; random search has one.
-        executions: One a seed, in order.
-        error: The first line of what went wrong, where it failed.
+        name: The space's name for it, or None. The baseline's is "baseline".
+        rungs: One per promotion; random search has one.
+        executions: One per seed, in order.
+        error: The first line of the error, if the trial failed.
     """
 
     trial: int
@@ -186,7 +186,7 @@ class TrialRecord:
         _check_member("status", self.status, TRIAL_STATUSES, f"trial {self.trial}")
         if (self.status == "failed") != (self.error is not None):
             raise RecordError(
-                f"A failed trial, and only that, must say its error, got "
+                "A trial must have an error if, and only if, it failed, got "
                 f"status={self.status!r}, error={self.error!r} in trial {self.trial}."
             )
 
@@ -211,16 +211,16 @@ class Hyperparameter:
     """One hyperparameter as a space declares it.
 
     Attributes:
-        name: Its name in the space, and of the report's column.
+        name: Its name in the space and in the report's column.
         type: "int", "float", "choice", "boolean" or "fixed".
         default: Its value in trial 0.
-        min: Its lowest value, where it is a number with a range.
-        max: Its highest.
-        step: The distance of its values, or None where it is continuous.
+        min: Its lowest value, if it is a number with a range.
+        max: Its highest value, likewise.
+        step: The distance between its values, or None if it is continuous.
         sampling: "linear" or "log".
-        choices: Its values, where it has no range.
-        conditions: The hyperparameters that switch it on, each with the values
-            that do.
+        choices: Its values, if it has no range.
+        conditions: The hyperparameters that activate it, each with the values that
+            do so.
     """
 
     name: str
@@ -234,7 +234,7 @@ class Hyperparameter:
     conditions: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values; what a type does not have is left out."""
+        """Return JSON values, without the fields that its type lacks."""
         plain = {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
         if self.min is not None:
             plain["step"] = self.step
@@ -244,23 +244,23 @@ class Hyperparameter:
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
         """Read what `to_dict` wrote."""
-        rest = {name: value for name, value in stored.items() if name != "values"}
+        fields = {name: value for name, value in stored.items() if name != "values"}
         choices = stored.get("values")
         return _build(
-            cls, {**rest, "choices": None if choices is None else tuple(choices)}
+            cls, {**fields, "choices": None if choices is None else tuple(choices)}
         )
 
 
 @dataclass(frozen=True)
 class SpaceRecord:
-    """What a study searches.
+    """The search space of a study.
 
     Attributes:
         name: A space's name, or the stem of a user's file.
-        hyperparameters: What it declares, in order.
-        size: The number of distinct points, or None where it is continuous.
-        source: The SHA-256 of a user's own file, or None.
-        user_code: What a user's own `build_model` or `HyperModel` declares
+        hyperparameters: The hyperparameters, in the order of their declaration.
+        size: The number of distinct points, or None if the space is continuous.
+        source: The SHA-256 of a user's file, or None.
+        user_code: What a user's `build_model` or `HyperModel` declares
             (`OwnSpace.to_dict`), or None for a space of configs.
     """
 
@@ -272,16 +272,16 @@ class SpaceRecord:
 
     @property
     def is_published(self) -> bool:
-        """Whether it is the nine published experiments, which choose nothing."""
+        """Whether it is the nine published experiments, which are not searched."""
         return self.name == "published"
 
     @property
     def draws_epochs(self) -> bool:
-        """Whether a user's own `fit` decides on the number of epochs."""
+        """Whether a user's `fit` chooses the number of epochs."""
         return bool((self.user_code or {}).get("draws_epochs"))
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, for JSON and for a fingerprint."""
+        """Return JSON values, for the record and for a fingerprint."""
         stored: dict[str, Any] = {
             "name": self.name,
             "hyperparameters": [h.to_dict() for h in self.hyperparameters],
@@ -295,9 +295,9 @@ class SpaceRecord:
         """Read what `to_dict` wrote."""
         rows = stored.get("hyperparameters", ())
         declared = tuple(Hyperparameter.from_dict(row) for row in rows)
-        rest = {k: v for k, v in stored.items() if k != "own"}
+        fields = {k: v for k, v in stored.items() if k != "own"}
         code = stored.get("own")
-        return _build(cls, {**rest, "hyperparameters": declared, "user_code": code})
+        return _build(cls, {**fields, "hyperparameters": declared, "user_code": code})
 
 
 @dataclass(frozen=True)
@@ -305,15 +305,15 @@ class DataRecord:
     """The images of a study.
 
     Attributes:
-        name: The dataset's name, or that of its file or folder.
+        name: The name of the dataset, or of its file or folder.
         fingerprint: Hash of images and labels.
-        split: Hash of images, split and limit: two studies are comparable where it is
+        split: Hash of images, split and limit. Two studies are comparable if it is
             equal.
         train: Number of training images.
         validation: Number of validation images.
         test: Number of test images.
         input_shape: Height, width and channels of one image; empty if unknown.
-        classes: Names of the classes, in the order of their numbers.
+        classes: Names of the classes, in the order of their ids.
     """
 
     name: str = ""
@@ -354,9 +354,10 @@ class PlanRecord:
     """How much a study will train.
 
     Attributes:
-        trials: Configs, the baseline not counted; None if unknown.
-        epochs: Their epochs, an upper bound where epochs are tuned; where all configs
-            are known from the start, the baseline's too; None if unknown.
+        trials: Number of configs without the baseline; None if unknown.
+        epochs: Their total epochs, or an upper bound if epochs are tuned; None if
+            unknown. The baseline's are included if all configs are known from the
+            start.
         brackets: Under Hyperband, each bracket's rungs of (configs, epochs).
     """
 
@@ -376,31 +377,31 @@ class PlanRecord:
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """What a study is; its trials are records of their own.
+    """A study without its trials, which have records of their own.
 
     Attributes:
-        study: Its name, which is its folder's.
-        state: "running", "completed", "interrupted" or "failed". A study whose
-            driver was killed still says "running".
-        created: When it was created, ISO 8601 with the UTC offset.
-        command: The command that made it, to be typed again.
-        settings: What was asked for.
-        space: What is searched.
-        data: The images and their split.
-        fingerprint: What a resume must find unchanged.
-        versions: Package name to version; `python` and `backend` among them.
-        hardware: `device`, `workers` (such devices side by side when it began), `cpu`,
-            `cores`, `memory_bytes`.
+        study: Its name, which is also its folder's.
+        state: "running", "completed", "interrupted" or "failed". It stays "running"
+            if the search's process was killed.
+        created: Time of its creation, ISO 8601 with the UTC offset.
+        command: The command that created it.
+        settings: Its options.
+        space: Its search space.
+        data: Its images and their split.
+        fingerprint: Hash of everything that must be unchanged for a resume.
+        versions: Package name to version, including `python` and `backend`.
+        hardware: `device`, `workers` (how many used such a device in parallel at the
+            start), `cpu`, `cores`, `memory_bytes`.
         limits: `max_params`, `max_multiply_adds` (of one image's forward pass) and
-            `max_bytes`: what is larger is not proposed; None is no limit.
+            `max_bytes`. Larger configs are rejected; None means no limit.
         plan: How much it will train.
-        commit: The git commit it was run at, or None.
-        rejected: How many proposals were rejected, by reason.
-        notes: Sentences that a reader must know: a skipped baseline, a space
-            that was exhausted.
-        seconds: Wall time of its search, all sessions together.
-        start_seconds: The part of `seconds` before a first training could start;
-            None where an older version did not count it.
+        commit: The git commit of the code, or None.
+        rejected: Number of rejected proposals, by reason.
+        notes: Sentences for readers, such as on a skipped baseline or an exhausted
+            space.
+        seconds: Wall time of its search, summed over all sessions.
+        start_seconds: The part of `seconds` before the first training could start;
+            None if an older version did not measure it.
     """
 
     study: str
@@ -458,10 +459,10 @@ Record = TrialRecord | StudyRecord
 
 
 def to_json(record: Record) -> dict[str, Any]:
-    """Turn a record into what JSON can hold.
+    """Convert a record to JSON values.
 
     Raises:
-        RecordError: It holds a number that is not finite.
+        RecordError: It contains a number that is not finite.
     """
     data = {"schema": SCHEMA, **dataclasses.asdict(record)}
     if isinstance(record, StudyRecord):
@@ -471,15 +472,15 @@ def to_json(record: Record) -> dict[str, Any]:
 
 
 def without_schema(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Check that parsed JSON is of this schema, and leave that mark out.
+    """Check the schema of parsed JSON, and return the other fields.
 
     Raises:
-        UnknownSchemaError: It is of another, or of none.
+        UnknownSchemaError: It has another schema, or none.
     """
     schema = data.get("schema")
     if schema != SCHEMA:
         raise UnknownSchemaError(
-            f"This version reads records of schema {SCHEMA}, got schema={schema!r}. "
+            f"schema must be {SCHEMA} for this version of tune, got {schema!r}. "
             "Read the study with the version of tune that wrote it."
         )
     return {key: value for key, value in data.items() if key != "schema"}
@@ -489,13 +490,15 @@ def _build(kind: type[T], data: Mapping[str, Any]) -> T:
     try:
         return kind(**data)
     except (AttributeError, TypeError) as error:
-        raise RecordError(f"Not a whole {kind.__name__}: {error}.") from error
-
-
-def _check_member(name: str, value: str, known: tuple[str, ...], where: str) -> None:
-    if value not in known:
         raise RecordError(
-            f"{name} must be one of {', '.join(known)}, got {value!r} in {where}."
+            f"{kind.__name__} is incomplete or invalid: {error}."
+        ) from error
+
+
+def _check_member(name: str, value: str, members: tuple[str, ...], where: str) -> None:
+    if value not in members:
+        raise RecordError(
+            f"{name} must be one of {', '.join(members)}, got {value!r} in {where}."
         )
 
 

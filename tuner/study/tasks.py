@@ -1,7 +1,7 @@
-"""What goes to a worker and what comes back: plain values and arrays.
+"""Tasks for workers and the events that come back: plain values and arrays.
 
-The search, the workers and the training share these and nothing else, so a
-worker may be a process here or on another machine.
+The search, the workers and the training code share only these, so a worker can be a
+process on this or another machine.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from search_spaces.user_code import OwnModel
 
 @dataclass(frozen=True)
 class State:
-    """All that a training is after `epoch` epochs; training goes on from it.
+    """The complete state of a training run after `epoch` epochs.
 
     Attributes:
         epoch: Epochs trained so far.
-        arrays: Weights, dropout's seeds, the optimizer's moments and step count,
-            in the order that the network's config builds them.
+        arrays: Weights, dropout's seeds, and the optimizer's moments and step count,
+            in the order in which the network's config creates them.
     """
 
     epoch: int
@@ -31,25 +31,26 @@ class State:
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """One execution to train, or to train further.
+    """One execution to train or to continue.
 
     Attributes:
         trial: The trial's number.
-        execution: Which of its executions.
+        execution: Its number within the trial.
         config: `to_dict` of a config.
         seed: Seeds weights, shuffling and dropout.
-        epochs: Epochs it shall have at the end, those of `state` included.
-        state: Where it goes on from; None starts with new weights.
-        keep_state: Whether the result shall carry its last state.
-        checkpoint_seconds: A state comes with an epoch's end at most this often.
-        patience: Stop after so many epochs without a lower validation loss, and
-            keep the epoch where it was lowest; None trains to the end and keeps
-            the last. States are then those of the lowest epoch so far.
+        epochs: Epochs at the end, including those of `state`.
+        state: Where training continues; None starts with new weights.
+        keep_state: Whether the result includes the last state.
+        checkpoint_seconds: Minimum seconds between two states in epoch events.
+        patience: Stop after this many epochs without a lower validation loss, and
+            keep the epoch with the lowest one; states are then those of the best
+            epoch so far. None trains to the end and keeps the last epoch.
         jit_compile: Whether XLA compiles the network, as it did when the state was
-            made; None lets Keras choose.
-        split_seed: Draws a split into train and validation images of this training's
-            own; None is the study's.
-        own: The user's code that builds the network, or None for a `CnnConfig`.
+            created; None lets Keras choose.
+        split_seed: Draws this run's own split into training and validation images;
+            None uses the study's split.
+        user_model: The user's code that builds the network, or None for a
+            `CnnConfig`.
     """
 
     trial: int
@@ -63,31 +64,31 @@ class TrainingTask:
     patience: int | None = None
     jit_compile: bool | None = None
     split_seed: int | None = None
-    own: OwnModel | None = None
+    user_model: OwnModel | None = None
 
 
 @dataclass(frozen=True)
 class TimingTask:
-    """A config to time for some steps, and not to train.
+    """A config whose steps are timed, without training it.
 
     Attributes:
         config: `to_dict` of a config.
-        seconds: About how long to measure.
-        own: As of a `TrainingTask`.
+        seconds: Approximate duration of the measurement.
+        user_model: As in a `TrainingTask`.
     """
 
     config: Mapping[str, Any]
     seconds: float
-    own: OwnModel | None = None
+    user_model: OwnModel | None = None
     trial: int = 0
     execution: int = 0
 
 
 @dataclass(frozen=True)
 class DiscoveryTask:
-    """A user's code to run once, in small, to see what it declares."""
+    """A user's code to run once, on few images, to discover its hyperparameters."""
 
-    own: OwnModel
+    user_model: OwnModel
     trial: int = 0
     execution: int = 0
 
@@ -96,18 +97,18 @@ class DiscoveryTask:
 class Discovery:
     """What a user's code declares; see `OwnSpace.to_dict`."""
 
-    found: Mapping[str, Any]
+    discovered: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What a config's steps take, its compilation left out.
+    """The measured speed of a config.
 
     Attributes:
-        train_s: Seconds a training image.
-        evaluate_s: Seconds an image in inference mode.
-        start_s: Seconds to build and compile, once a training.
-        trial: The task's.
+        train_s: Seconds per training image, without compilation.
+        evaluate_s: Seconds per image in inference mode, without compilation.
+        start_s: Seconds to build and compile, once per run.
+        trial: The task's trial.
     """
 
     train_s: float
@@ -118,13 +119,13 @@ class Timing:
 
 @dataclass(frozen=True)
 class Assessment:
-    """A network measured on some images, in inference mode.
+    """Metrics of a model on some images, in inference mode.
 
     Attributes:
         accuracy: Fraction of the images, 0 to 1.
         loss: Mean cross-entropy in nats.
-        predictions: The class chosen for each image, uint16, shape (images,).
-        metrics: What a user's own network compiles besides, by its name in Keras.
+        predictions: The predicted class of each image, uint16, shape (images,).
+        metrics: Other metrics that a user's model compiles, by their Keras names.
     """
 
     accuracy: float
@@ -138,11 +139,11 @@ class Ready:
     """A worker has loaded its backend and the data.
 
     Attributes:
-        device: What it computes on, for example "CPU, 2 threads".
+        device: Where it computes, for example "CPU, 2 threads".
         on_gpu: Whether that is a GPU.
-        versions: Package name to version; `python` and `backend` among them.
-        workers: How many such workers there are.
-        note: How they share the machine, or nothing to say.
+        versions: Package name to version, including `python` and `backend`.
+        workers: Number of such workers.
+        note: How they share the machine, or "".
     """
 
     device: str
@@ -154,14 +155,14 @@ class Ready:
 
 @dataclass(frozen=True)
 class EpochEnd:
-    """An epoch ended.
+    """An epoch has ended.
 
     Attributes:
         epoch: Epochs trained so far.
         metrics: This epoch's value of each metric.
         seconds: Wall time since the last event of this task.
-        train_seconds: The part of it spent in `fit`.
-        state: Where the training stands, when a checkpoint is due.
+        train_seconds: The part of `seconds` spent in `fit`.
+        state: The training state, if a checkpoint is due.
     """
 
     trial: int
@@ -175,19 +176,19 @@ class EpochEnd:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A training ended well.
+    """A training run has succeeded.
 
     Attributes:
-        epochs: Epochs trained, those of its first state included.
-        train: On a sample of the training images; see `Execution`.
+        epochs: Epochs trained, including those of the state it started from.
+        train: Metrics on a sample of the training images; see `Execution`.
         validation: None without a validation split.
         continued_from: The epoch of the state it started from, or 0.
         seconds: Wall time since the last event of this task.
         jit_compile: Whether XLA compiled the network.
-        best_epoch: The epoch that all of this is about, under `patience`; None
+        best_epoch: The epoch that was kept and measured, under `patience`; None
             means the last.
-        device: What it ran on; whoever keeps the workers knows.
-        drawn: The hyperparameters that a user's own code asked for, or None.
+        device: Where it ran; set by the process that manages the workers.
+        drawn: The hyperparameters that a user's code requested, or None.
     """
 
     trial: int
@@ -208,7 +209,7 @@ class TrainingResult:
 
 @dataclass(frozen=True)
 class TrainingFailure:
-    """A training ended badly, and would again; `error` is its first line."""
+    """A training run has failed, and would fail again; `error` is the first line."""
 
     trial: int
     execution: int
@@ -217,12 +218,12 @@ class TrainingFailure:
 
 @dataclass(frozen=True)
 class WorkerLoss:
-    """A worker ended in the middle of a task.
+    """A worker ended during a task.
 
     Attributes:
-        error: What is known of its end, in one line.
-        may_be_to_blame: Whether the task may have ended it; not where a whole
-            machine was lost.
+        error: What is known about its end, in one line.
+        may_be_to_blame: Whether the task may have caused it; False if a whole machine
+            was lost.
     """
 
     trial: int

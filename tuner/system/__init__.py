@@ -1,1 +1,1 @@
-"""What this machine and its files are: nothing here knows of trials."""
+"""This machine, its files and its signals. Nothing here knows about trials."""

@@ -1,4 +1,4 @@
-"""Files that appear on disk whole, or not at all."""
+"""Write files atomically: they appear on disk complete or not at all."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-DIRECTORY = Path("runs")  # where studies lie unless --directory says otherwise
-# Within a study: its finalists on fresh seeds, on its images or on all there are.
+DIRECTORY = Path("runs")  # the default of --directory
+# Folders inside a study that hold its finalists' runs on fresh seeds: on the images
+# that the study used, or on all images.
 CONFIRM = ("confirm", "confirm-all-images")
 
 
 @contextmanager
 def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a file that appears under `path` whole, on disk, or not at all.
+    """Open a file that appears at `path` only once it is completely written.
 
     Args:
-        path: Where it appears, in a folder that is there.
+        path: Where the file appears. Its folder must exist.
         mode: "w" for UTF-8 text, "wb" for bytes.
 
     Raises:
-        OSError: The disk is full or read-only, or the folder is gone; `path` is then
-            as it was.
+        OSError: The disk is full or read-only, or the folder is missing. `path` is
+            then unchanged.
     """
-    # Not tempfile: its files are for their owner alone, and studies are shared.
+    # Not tempfile: only the owner could read its files, and people share studies.
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open(mode, encoding=None if "b" in mode else "utf-8") as file:
@@ -36,7 +37,7 @@ def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     except BaseException as error:
         part.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename is None:
-            error.add_note(str(path))  # a full disk's does not say where it is
+            error.add_note(str(path))  # "disk full" errors name no file
         raise
     if hasattr(os, "O_DIRECTORY"):  # Windows cannot sync a folder
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)

@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment that suits: after what is being written, not within it."""
+"""Delay Ctrl-C until the current write is complete."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Let the first Ctrl-C, or SIGTERM, wait until the block has ended.
+def delayed() -> Iterator[None]:
+    """Delay the first Ctrl-C or SIGTERM until the block ends.
 
-    A second one ends the block at once. Outside the main thread, where no signal
-    arrives, this does nothing.
+    A second one interrupts the block at once. Outside the main thread, which
+    receives no signals, this does nothing.
 
     Raises:
-        KeyboardInterrupt: At the end of the block, where there was one.
+        KeyboardInterrupt: A signal arrived; raised at the end of the block.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,7 +1,7 @@
-"""One search on a study at a time, held by the operating system.
+"""Allow one search at a time on a study, with a lock of the operating system.
 
-The lock dies with its process, however that ends; the note beside it only tells
-who holds it.
+The lock disappears with its process, however that ends. The `.holder` file beside it
+only says which process holds the lock.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from search_spaces.errors import ExpectedError
 
 
 class StudyLockedError(ExpectedError):
-    """Another process searches this study."""
+    """Another process is searching this study."""
 
 
 @contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """Hold a study folder's lock for the length of a `with` block.
+    """Hold a study folder's lock during a `with` block.
 
-    The lock lies beside the folder, so that the folder can be moved meanwhile.
+    The lock file is beside the folder, so the folder can be moved in the meantime.
 
     Raises:
-        StudyLockedError: Another process holds it; the text names the process.
+        StudyLockedError: Another process holds the lock; the message names it.
     """
     path = _path(folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     holder = path.with_suffix(".holder")
-    # A reader that asks `is_held` takes the lock for an instant: wait it out.
+    # `is_held` takes the lock for an instant in other processes: wait that long.
     lock = FileLock(path, timeout=1)
     try:
         lock.acquire()
     except Timeout as error:
         who = holder.read_text(encoding="utf-8") if holder.exists() else "a process"
         raise StudyLockedError(
-            f"Only one search may run on a study, and {who} holds {folder}. "
-            "Wait until it ends, stop it, or give this search its own --name."
+            f"Only one search can run on a study at a time, and {who} is searching "
+            f"{folder}. Wait until it ends, stop it, or choose another --name."
         ) from error
     try:
         holder.write_text(
@@ -54,7 +54,7 @@ def hold(folder: Path) -> Iterator[None]:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether some process searches this study now."""
+    """Whether a process is searching this study now."""
     path = _path(folder)
     if not path.exists():
         return False
@@ -63,7 +63,7 @@ def is_held(folder: Path) -> bool:
         lock.acquire()
     except Timeout:
         return True
-    except OSError:  # a folder that cannot be written to is not searched either
+    except OSError:  # nobody can search in a read-only folder
         return False
     lock.release()
     return False

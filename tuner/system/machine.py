@@ -1,4 +1,4 @@
-"""What this machine has, as far as the system tells; a container's limits count."""
+"""This machine's cores and memory, within the limits of its container."""
 
 from __future__ import annotations
 
@@ -10,40 +10,41 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def cores() -> int:
-    """Count the cores that this process may use."""
+    """Count the cores that this process can use."""
     if hasattr(os, "sched_getaffinity"):
-        known = len(os.sched_getaffinity(0))
+        available = len(os.sched_getaffinity(0))
     else:
-        known = os.cpu_count() or 1
+        available = os.cpu_count() or 1
     quota = _words(_CGROUP / "cpu.max")
     if len(quota) == 2 and quota[0] != "max":
-        known = min(known, max(1, math.floor(int(quota[0]) / int(quota[1]))))
-    return known
+        allowed = math.floor(int(quota[0]) / int(quota[1]))
+        available = min(available, max(1, allowed))
+    return available
 
 
 def memory_bytes() -> int | None:
-    """Give this machine's memory, or None where the system does not tell."""
+    """Return this machine's memory, or None if the system does not report it."""
     if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):  # Windows
         return None
-    known = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = _number(_CGROUP / "memory.max")
-    return known if limit is None else min(known, limit)
+    return total if limit is None else min(total, limit)
 
 
 def free_memory_bytes() -> int | None:
-    """Give the memory that new processes can take, or None where nobody tells."""
-    known = memory_bytes()
+    """Return the memory that new processes can use, or None if it is unknown."""
+    free = memory_bytes()
     for line in _lines(Path("/proc/meminfo")):
         if line.startswith("MemAvailable:"):
-            known = int(line.split()[1]) * 1024
+            free = int(line.split()[1]) * 1024
     limit, used = (_number(_CGROUP / f"memory.{n}") for n in ("max", "current"))
-    if known is not None and limit is not None and used is not None:
-        known = min(known, max(0, limit - used + _cached_bytes()))
-    return known
+    if free is not None and limit is not None and used is not None:
+        free = min(free, max(0, limit - used + _cached_bytes()))
+    return free
 
 
 def _cached_bytes() -> int:
-    """Give the part of a container's used memory that is files it once read."""
+    """Return how much of a container's used memory only caches files."""
     for line in _lines(_CGROUP / "memory.stat"):
         if line.startswith("inactive_file "):
             return int(line.split()[1])

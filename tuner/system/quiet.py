@@ -1,4 +1,4 @@
-"""Keep what native libraries and a user's own code print off the terminal."""
+"""Keep the output of native libraries and of users' code off the terminal."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pathlib import Path
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Drop this process's stderr; TensorFlow's libraries write to it as they load."""
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as nothing:
-        os.dup2(nothing.fileno(), 2)
+    """Discard this process's stderr, to which TensorFlow's libraries write."""
+    stderr = os.dup(2)
+    with Path(os.devnull).open("wb") as devnull:
+        os.dup2(devnull.fileno(), 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Drop what is printed on stdout too, as a user's own code does when it is run."""
+    """Discard stdout as well as stderr, for code that prints as it runs."""
     with quiet_stderr(), redirect_stdout(sys.stderr):
         yield

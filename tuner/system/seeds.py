@@ -1,7 +1,7 @@
-"""Every seed follows from the study's seed, by hashing.
+"""Derive every seed from the study's seed by hashing.
 
-Seeds that are shifted (`seed + 1`) meet: the second trial of one study is then
-the first of the next. Hashed seeds do not.
+Shifted seeds (`seed + 1`) collide: the second trial of one study would have the seed
+of the first trial of the next. Hashed seeds do not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def derive_seed(*parts: Any) -> int:
-    """Hash plain values to a seed from 1 to 2**31 - 2."""
+    """Hash JSON values to a seed from 1 to 2**31 - 2."""
     text = json.dumps(parts, sort_keys=True)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) % (2**31 - 2) + 1
 

@@ -1,4 +1,4 @@
-"""Tables for a terminal, as wide as it is; nothing is cut where there is no width."""
+"""Format tables for a terminal of some width, or of unlimited width."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ import textwrap
 from collections.abc import Sequence
 
 _GAP = "  "
-_LEAST_NAME, _LEAST_WORDS = 12, 20  # characters that the outer columns keep
+_MIN_FIRST, _MIN_LAST = 12, 20  # minimum widths of the outer columns
 
 
 def table(
     rows: Sequence[Sequence[str]], width: int | None = None, lines: int | None = None
 ) -> list[str]:
-    """Align rows: the first and the last column left, numbers between them right.
+    """Align rows: the first and last columns to the left, the others to the right.
 
     Args:
-        rows: Equally long, the heading first.
-        width: Characters of a line. Beyond it the last column goes on in further
-            lines, and the middle of a long first cell is left out; None has no end.
-        lines: How many a row may take; what does not fit ends in "…".
+        rows: Rows of equal length, the heading first.
+        width: Characters per line, or None for no limit. The last column wraps, and
+            a long first cell loses its middle.
+        lines: The most lines that a row can take; longer text ends in "…".
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    words = widths[-1]
+    last_width = widths[-1]
     if width is not None:
         free = width - sum(widths[1:-1]) - len(_GAP) * (len(widths) - 1)
-        names = max(_LEAST_NAME, free - min(words, _LEAST_WORDS))
-        widths[0] = min(widths[0], names)
-        words = min(words, max(_LEAST_WORDS, free - widths[0]))
+        first_width = max(_MIN_FIRST, free - min(last_width, _MIN_LAST))
+        widths[0] = min(widths[0], first_width)
+        last_width = min(last_width, max(_MIN_LAST, free - widths[0]))
     out = []
     for first, *cells, last in rows:
-        texts = [_middle_left_out(first, widths[0]).ljust(widths[0])]
+        texts = [_without_middle(first, widths[0]).ljust(widths[0])]
         texts += [c.rjust(w) for c, w in zip(cells, widths[1:-1], strict=True)]
         parts = [last]
-        if len(last) > words:
-            parts = textwrap.wrap(last, words, max_lines=lines, placeholder=" …")
+        if len(last) > last_width:
+            parts = textwrap.wrap(last, last_width, max_lines=lines, placeholder=" …")
         start = _GAP.join(texts) + _GAP
         out.append(f"{start}{parts[0]}".rstrip())
         out += [f"{' ' * len(start)}{part}" for part in parts[1:]]
@@ -41,7 +41,7 @@ def table(
 
 
 def blocks(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
-    """Align columns of numbers; those that do not fit follow in a block below.
+    """Align columns of numbers; columns that do not fit form a block below.
 
     Each block begins with the first column.
     """
@@ -67,8 +67,8 @@ def blocks(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]
     return out
 
 
-def _middle_left_out(text: str, most: int) -> str:
-    if len(text) <= most:
+def _without_middle(text: str, width: int) -> str:
+    if len(text) <= width:
         return text
-    end = (most - 1) // 2
-    return f"{text[: most - 1 - end]}…{text[-end:]}"
+    end = (width - 1) // 2
+    return f"{text[: width - 1 - end]}…{text[-end:]}"

@@ -242,13 +242,15 @@ def build(
 ) -> Network:
     """Build what a task is about, with new weights."""
     shape, classes = data.input_shape, len(data.classes)
-    if task.own:
-        user_models.hypermodel(task.own)  # what it draws as it loads, no seed decides
+    if task.user_model:
+        user_models.hypermodel(
+            task.user_model
+        )  # what it draws as it loads, no seed decides
 
     def make() -> Network:
-        if task.own:
+        if task.user_model:
             hp = user_models.hyperparameters(task.config)
-            return user_models.network(task.own, hp, shape, classes)
+            return user_models.network(task.user_model, hp, shape, classes)
         return cnn(CnnConfig.from_dict(task.config), shape, classes)
 
     return fresh(make, seed, jit_compile=jit_compile)

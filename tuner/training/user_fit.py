@@ -58,7 +58,7 @@ def _work(task: TrainingTask, data: Dataset, put: _Put) -> None:
 
 
 def _train(task: TrainingTask, data: Dataset, put: _Put) -> TrainingResult:
-    own = task.own
+    own = task.user_model
     assert isinstance(own, OwnModel)  # noqa: S101  that is what this is for
     clock = Clock()
     if task.split_seed is not None:

@@ -69,10 +69,10 @@ def run(task: Task, data: Dataset) -> Iterator[Event]:
 
     try:
         if isinstance(task, DiscoveryTask):
-            yield user_models.discover(task.own, data)
+            yield user_models.discover(task.user_model, data)
         elif isinstance(task, TimingTask):
             yield loop.time_steps(task, data)
-        elif task.own and task.own.has_fit:
+        elif task.user_model and task.user_model.has_fit:
             yield from user_fit.train(task, data)
         else:
             yield from loop.train(task, data)

@@ -1,4 +1,4 @@
-"""Promises of starting from what is known."""
+"""Promises of configs from files, from other studies and from users' code."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from studies import write_study
 
 from search_spaces.config import CnnConfig
 from search_spaces.space import load_space
+from tuner.study.configs import best_config, read_configs, user_space
 from tuner.study.folder import NotAStudyError, Study
-from tuner.study.known import best_config, own_space, read_configs
 from tuner.study.record_files import read_study as read_record
 from tuner.study.record_files import write_study as write_record
 from tuner.study.records import SpaceRecord
@@ -96,22 +96,26 @@ def test_a_study_reads_its_own_copy_of_a_users_file(tmp_path):
     study = Study.open(folder)
     space = SpaceRecord("mine", source=searched.source, user_code=found)
     study.update(settings=StudySettings(str(path)), space=space)
-    assert own_space(study).model == searched.model
+    assert user_space(study).model == searched.model
     path.write_text("def build_model(hp): pass\n", encoding="utf-8")
-    with pytest.raises(SettingsError, match=r"mine.py must be as .* has changed"):
-        own_space(study)
+    with pytest.raises(
+        SettingsError, match=r"mine.py must be unchanged .* has changed"
+    ):
+        user_space(study)
 
-    study.keep_space(searched.code)
-    study.keep_space("what comes later is no other study's")
+    study.store_space(searched.code)
+    study.store_space("what comes later is no other study's")
     kept = folder / "space.py"
     for change in (lambda: None, path.unlink):
         change()
-        model = own_space(study).model
+        model = user_space(study).model
         assert (model.path, model.code) == (str(kept), searched.code)
         assert model.origin == str(path)
     kept.write_text("def build_model(hp): pass\n", encoding="utf-8")
-    with pytest.raises(SettingsError, match=r"space.py must be as .* has changed"):
-        own_space(study)
+    with pytest.raises(
+        SettingsError, match=r"space.py must be unchanged .* has changed"
+    ):
+        user_space(study)
 
 
 @pytest.mark.parametrize("space", ["architecture", "own"])

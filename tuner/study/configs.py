@@ -1,4 +1,4 @@
-"""Start from what is known: configs from a file, or another study's best."""
+"""Read configs: those in a file, a study's best, and those of a user's code."""
 
 from __future__ import annotations
 
@@ -20,35 +20,36 @@ def read_configs(path: Path) -> list[dict[str, Any]]:
     """Read the configs to enqueue.
 
     Args:
-        path: A JSON list of objects, each with values by hyperparameter, as
-            `tune show STUDY TRIAL --json` prints them under `config`; such a whole
-            trial does, too.
+        path: A JSON list of objects that map hyperparameters to values, or a single
+            such object. A trial that `tune show STUDY TRIAL --json` prints is valid
+            too: its `config` is read.
 
     Raises:
-        SettingsError: It is no such file; the text names the config and the reason.
+        SettingsError: The file is invalid; the message names the config and why.
     """
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SettingsError(f"--enqueue must name a JSON file: {error}.") from error
     rows = rows if isinstance(rows, list) else [rows]
-    return [_checked(path, number, row) for number, row in enumerate(rows, 1)]
+    return [_config(path, number, row) for number, row in enumerate(rows, 1)]
 
 
 def best_config(
     directory: Path, name: str, folder: Path | None
 ) -> tuple[dict[str, Any], str]:
-    """Give a study's best config by its objective, and the study's name.
+    """Return a study's best config by its objective, and the study's name.
 
     Args:
-        directory: Where the studies lie.
+        directory: The folder of the studies.
         name: The study's name, or its folder's path.
-        folder: The study that will be based on it, where a session goes on with it:
-            it keeps the base that it was made with, whatever the other has found.
+        folder: The folder of the study that will use the config as its base, or None
+            for a new study. A resumed study keeps the base that it began with, even
+            if the other study has a better one now.
 
     Raises:
         NotAStudyError: There is no such study.
-        SettingsError: It has no trial that could be called its best.
+        SettingsError: The study has no ranked trial.
     """
     if folder and (folder / "study.json").exists():
         stored = Study.open(folder).record.settings
@@ -59,46 +60,46 @@ def best_config(
     ranked = best_first(study.trials.values(), study.record.settings)
     if not ranked:
         raise SettingsError(
-            "--base must name a study with a finished trial that has a "
+            "--base must name a study with a completed trial that has a "
             f"{study.objective.name}, and {source.name} has none. "
-            "Let it finish first, or put a config into a file and --enqueue that."
+            "Let it finish a trial, or put a config into a file for --enqueue."
         )
     return dict(ranked[0].config), source.name
 
 
 def read_config(study: Study | None, flat: Mapping[str, Any]) -> Config:
-    """Read a config of a study, or of none, as its `to_dict` wrote it."""
+    """Rebuild a config from its `to_dict`: a user's if the study searches user code."""
     if study and study.record.space.user_code is not None:
         return OwnConfig.from_dict(flat)
     return CnnConfig.from_dict(flat)
 
 
-def own_space(study: Study) -> OwnSpace | None:
-    """Find the user's own code that a study's networks come from, or None.
+def user_space(study: Study) -> OwnSpace | None:
+    """Load the user's code that builds a study's networks, or return None.
 
     Raises:
-        SpaceError: The file is not there any more.
-        SettingsError: It is not what the study searched.
+        SpaceError: The file no longer exists.
+        SettingsError: The file has changed since the study searched it.
     """
-    searched, settings = study.record.space, study.record.settings
-    if searched.user_code is None:
+    record, settings = study.record.space, study.record.settings
+    if record.user_code is None:
         return None
     path = study.space_file
     space = load_space(settings.space, kept=path)
-    if not isinstance(space, OwnSpace) or space.source != searched.source:
+    if not isinstance(space, OwnSpace) or space.source != record.source:
         raise SettingsError(
-            f"{path} must be as study {study.name} searched it, and it has changed. "
-            "Put it back, or search what it is now under another --name."
+            f"{path} must be unchanged since study {study.name} began, but it has "
+            "changed. Restore it, or search the new version under another --name."
         )
     space = replace(space, model=replace(space.model, pixels=settings.pixels))
-    return space.known(searched.user_code)
+    return space.known(record.user_code)
 
 
-def _checked(path: Path, number: int, row: Any) -> dict[str, Any]:
-    given = row.get("config", row) if isinstance(row, Mapping) else None
-    if not isinstance(given, Mapping):
+def _config(path: Path, number: int, row: Any) -> dict[str, Any]:
+    config = row.get("config", row) if isinstance(row, Mapping) else None
+    if not isinstance(config, Mapping):
         raise SettingsError(
-            f"Config {number} of {path} must be an object with values by "
-            f'hyperparameter, such as {{"filters_1": 48}}, got {str(row)[:80]!r}.'
+            f"Config {number} of {path} must be an object that maps hyperparameters to "
+            f'values, such as {{"filters_1": 48}}, got {str(row)[:80]!r}.'
         )
-    return dict(given)
+    return dict(config)
