@@ -13,7 +13,7 @@ from search_spaces.config import BASELINE, HYPERPARAMETERS, LAYERED, CnnConfig
 from search_spaces.user_code import Config, OwnConfig
 from tuner.study.candidates import Candidate
 from tuner.study.folder import NotAStudyError, Study
-from tuner.study.known import read_config
+from tuner.study.configs import read_config
 from tuner.study.ranking import best_first
 from tuner.study.settings import SettingsError, StudySettings
 
