@@ -85,11 +85,11 @@ def test_an_option_in_first_place_means_search():
         (["--space", "architecture", "--name", "../x"], "--name must be one folder"),
         (
             ["--space", "architecture", "--dataset", "digits", "--data", "."],
-            "exclude each other",
+            "Give --dataset or --data, not both",
         ),
         (["--space", "architecture", "--data", "no.npz"], "'no.npz' does not exist"),
         (["--space", "architecture", "--workers", "0"], "0 is not in the range"),
-        (["try", "filters=48", "--seeds", "few"], "a whole number from 1, or auto"),
+        (["try", "filters=48", "--seeds", "few"], "a whole number from 1 up, or auto"),
         (["try", "filters"], "must read like filters=48"),
         (["try", "filtres=48"], "got 'filtres'. Did you mean filters? Names: filt"),
         (["try", "filters=8", "filters=9"], "got filters twice"),

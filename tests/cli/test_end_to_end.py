@@ -105,7 +105,7 @@ def test_a_search_leaves_what_others_rely_on(folder):
     assert len(list(study.glob("trials/*/state-0.npz"))) == 3  # --keep-models 3
 
     again = tune(folder, *SEARCH)
-    assert "Goes on after 4 finished trials" in again.stderr
+    assert "Resuming after 4 finished trials" in again.stderr
     assert len(_records(folder)) == 4
 
 
@@ -196,10 +196,10 @@ def test_a_broken_study_does_not_hide_the_others(folder):
     (bad / "study.json").write_text('{"schema": 9}', encoding="utf-8")
     listed = tune(folder, "list", check=1)
     assert "good" in listed.stdout
-    assert "bad is left out" in listed.stderr
+    assert "Skipped bad" in listed.stderr
     reported = tune(folder, "report", check=1)
     assert "comparison.html" in reported.stdout
-    assert "bad is left out" in reported.stderr
+    assert "Skipped bad" in reported.stderr
 
 
 def test_two_searches_on_one_study_are_refused(folder):
@@ -239,7 +239,7 @@ def test_failures_are_results_and_too_many_end_the_search(folder):
         encoding="utf-8",
     )
     done = tune(folder, *SEARCH, "-n", "4", "--no-baseline", "--workers", "1", check=1)
-    assert "3 trials failed one after another" in done.stderr
+    assert "3 trials failed in a row" in done.stderr
     assert "--max-consecutive-failed-trials" in done.stderr
     records = _records(folder)
     assert [r["status"] for r in records] == ["failed"] * 3

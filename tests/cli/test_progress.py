@@ -73,8 +73,8 @@ def test_a_log_has_one_timestamped_line_a_trial(folder):
         re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  ", t) for t in text.splitlines()
     )
     trials = Study.open(folder).trials
-    assert len(re.findall(r"gap|failed:", text)) == len(trials)
-    assert "Watch" in text
+    assert len(re.findall(r"gap +[-+]?\d|failed:", text)) == len(trials)
+    assert "Live report" in text
 
 
 def test_the_page_hears_of_a_trial_once_another_trains(folder):
@@ -106,10 +106,10 @@ def test_quiet_says_nothing_and_verbose_says_every_epoch(folder):
     assert _watch(folder, is_terminal=False, verbosity=1).count("epoch 1/5") == 12
 
 
-def test_after_trial_0_it_says_what_the_rest_takes(folder):
+def test_after_trial_0_it_says_what_the_remaining_trials_take(folder):
     """One line; above a quarter of an hour, how to have a first look."""
     text = _watch(folder, is_terminal=False)
-    assert text.count("The rest will take about") == 1
+    assert text.count("The remaining trials will take about") == 1
     assert "--in 15m" in text
 
 
@@ -169,7 +169,7 @@ def test_every_running_trial_has_a_line_below_the_finished(folder):
     terminal.trial_ended(trials[1])
     shown = _display(seen.getvalue())
     assert len([line for line in shown if line.startswith(" > ")]) == 2
-    assert len([line for line in shown if "gap" in line]) == 1
+    assert len([line for line in shown if re.search(r"gap +[-+]?\d", line)]) == 1
 
     terminal.finish()
     assert not [line for line in _display(seen.getvalue()) if line.startswith(" > ")]

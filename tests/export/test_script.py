@@ -189,7 +189,7 @@ def test_a_script_of_a_users_own_code_runs(tmp_path):
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "--output must be new, or a script that tune wrote" in done.stderr
+    assert "--output must be a new file or a script that tune wrote" in done.stderr
     assert (tmp_path / "train.py").read_text(encoding="utf-8") == "# my own"
 
 

@@ -162,7 +162,7 @@ def test_a_study_outlives_the_file_that_it_searched(tmp_path):
 
     path.unlink()
     gone = tune(*search, code=2).stderr
-    assert "cp runs/mine-digits/space.py mine.py brings it back" in gone
+    assert "To restore it: cp runs/mine-digits/space.py mine.py" in gone
     tune("confirm", "mine-digits", "--top", "1", *few)
     again = tune("export", "mine-digits/confirm", "0", "-o", "again.keras")
     assert "as recorded." in again.stderr  # on that seed's own split

@@ -140,7 +140,7 @@ def test_the_folder_that_keras_tuner_was_given_names_the_project_in_it(projects)
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert f"has KerasTuner's project within: give {projects}/" in done.stderr
+    assert f"is no KerasTuner project, but {projects}/" in done.stderr
     assert "resumes it" not in report_html(read_study(projects / "random"))
 
 

@@ -22,7 +22,10 @@ from tuner.study.tasks import Assessment, EpochEnd, TrainingResult
 
 SHAPE, CLASSES = (32, 32, 3), 10
 LIMITS = Limits(max_multiply_adds=220_000_000)
-ENOUGH = "Another training would end too late: no more start. A longer --in goes on."
+ENOUGH = (
+    "No more trials will start: they would end too late. To continue, give a longer "
+    "--in."
+)
 EVALUATION = Assessment(0.5, 1.0, np.zeros(3, np.uint16))
 
 

@@ -245,7 +245,7 @@ def test_a_worker_without_memory_costs_its_trial_alone(tmp_path):
     failed = [r["error"] for r in found.values() if r["status"] == "failed"]
     assert len(failed) <= 1
     assert all(error.startswith(WITHOUT_MEMORY) for error in failed), failed
-    assert failed or "trying it again" in said
+    assert failed or "trying again" in said
     assert not Path(f"/proc/{starved}").exists()
 
 
@@ -269,7 +269,7 @@ def test_a_study_that_vanishes_stops_the_search_and_returns_whole(tmp_path):
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Goes on after" in said
+    assert "Resuming after" in said
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may mount a small disk")
@@ -337,6 +337,6 @@ def test_a_read_only_study_is_said_in_words_and_left_as_it_was(tmp_path):
         wait_for(lambda: records(disk) != before, process)
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=60)
-        assert "Goes on after" in said
+        assert "Resuming after" in said
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)

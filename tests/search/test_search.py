@@ -142,7 +142,7 @@ def test_a_worker_that_dies_once_is_forgiven_and_twice_is_a_failure(tmp_path):
 def test_failures_in_a_row_end_the_search(tmp_path):
     """It says how many, the last reason, and where to look."""
     asked = replace(RANDOM, executions=1, max_trials=9)
-    with pytest.raises(HopelessError, match="3 trials failed one after another, .* no"):
+    with pytest.raises(HopelessError, match="3 trials failed in a row, .* no"):
         session(tmp_path / "a", Arithmetic(fails=lambda c: "conv_layers" in c), asked)
     assert len(Study.open(tmp_path / "a").trials) == 3
 

@@ -18,7 +18,7 @@ from tuner.algorithms.screening import Limits
 from tuner.cli import dry_run
 from tuner.search import time_plan, timing
 from tuner.search.planning import plan_study
-from tuner.search.timing import Sizes, Speed, seconds
+from tuner.search.timing import Sizes, Speed, training_seconds
 from tuner.study.records import PlanRecord
 from tuner.study.settings import SettingsError, StudySettings, parse_duration
 from tuner.study.tasks import Ready, Timing
@@ -106,11 +106,11 @@ def chosen(monkeypatch):
     def choose(given=(), space="architecture", **options):
         settings = StudySettings(space=space, dataset="digits", **options)
         monkeypatch.setattr(
-            time_plan, "measured", lambda *_: nullcontext(_speed(settings))
+            time_plan, "measure_speed", lambda *_: nullcontext(_speed(settings))
         )
         said = []
         now = time.monotonic()
-        return time_plan.chosen(settings, given, now, said.append), *said
+        return time_plan.choose_sizes(settings, given, now, said.append), *said
 
     return choose
 
@@ -173,7 +173,7 @@ def test_a_longer_time_has_more_trials(tmp_path, in_s, algorithm, trials):
     folder = studies.write_study(tmp_path, n=1, settings=began.to_dict())
     asked = StudySettings("architecture", algorithm=algorithm, in_s=in_s)
 
-    found = time_plan.stored(asked, folder, given=())
+    found = time_plan.stored_sizes(asked, folder, set_by_user=())
     assert (found.max_trials, found.limit, found.epochs) == (trials, 500, 3)
     assert found.in_s == in_s
 
@@ -183,8 +183,8 @@ def test_a_study_begun_without_a_time_gets_none(tmp_path):
     began = StudySettings("architecture", max_trials=8)
     folder = studies.write_study(tmp_path, "mine", n=1, settings=began.to_dict())
     asked = StudySettings("architecture", in_s=60.0)
-    with pytest.raises(SettingsError, match="mine was begun without"):
-        time_plan.stored(asked, folder, given=())
+    with pytest.raises(SettingsError, match="mine was begun without it"):
+        time_plan.stored_sizes(asked, folder, set_by_user=())
 
 
 def test_the_smallest_difference_has_80_percent_power():
@@ -198,7 +198,9 @@ def test_a_training_is_its_steps_its_evaluations_and_its_start():
     sizes = Sizes(900, 100, 200)
     assert sizes.of(500) == Sizes(450, 50, 200)
     each = Timing(train_s=0.01, evaluate_s=0.001, start_s=3.0)
-    assert seconds(each, sizes, 2) == pytest.approx(3 + 18 + 0.001 * (200 + 400))
+    assert training_seconds(each, sizes, 2) == pytest.approx(
+        3 + 18 + 0.001 * (200 + 400)
+    )
 
 
 def test_what_was_not_timed_follows_by_its_arithmetic():
@@ -235,8 +237,8 @@ def test_in_goes_with_neither_a_limit_nor_the_published():
 def test_a_plan_says_what_it_does_not_count():
     dry = dry_run.DryRun(PlanRecord(1, 5), (), 9, "CPU", 2, seconds=60.0, timed=6)
     asked = StudySettings("architecture")
-    said = "Plan      random search, 1 trial, 5 epochs at most"
-    assert dry_run.lines(dry, asked)[1] == f"{said}, besides the baseline"
+    said = "Plan      random search, up to 1 trial and 5 epochs in all"
+    assert dry_run.lines(dry, asked)[1] == f"{said}, plus the baseline"
     assert dry_run.lines(dry, replace(asked, baseline=False))[1] == said
     nine = dry_run.lines(
         dry._replace(plan=PlanRecord(8, 5)), StudySettings("published")
@@ -248,6 +250,6 @@ def test_an_estimate_is_never_longer_than_the_time_that_was_asked_for():
     dry = dry_run.DryRun(PlanRecord(18, 90), (), 9, "CPU", 2, seconds=2580.0, timed=6)
     asked = StudySettings("architecture", in_s=1800.0)
     *_, estimate, rest = dry_run.lines(dry, asked)
-    assert estimate == "Estimate  about 30m, from steps of 6 configs"
-    assert "all would take 43m" in rest
+    assert estimate == "Estimate  about 30m, from timing 6 configs for a few steps"
+    assert "every trial would take 43m" in rest
     assert "about 43m" in dry_run.lines(dry, StudySettings("architecture"))[-1]

@@ -141,7 +141,7 @@ def test_a_node_that_is_lost_costs_no_trial(folder, cluster):
     _, stderr = process.communicate()
 
     assert process.returncode == 0, stderr[-3000:]
-    assert "was lost; trying it again" in stderr
+    assert "was lost; trying again" in stderr
     records = _records(folder)
     assert [r["trial"] for r in records] == [0, 1, 2, 3]
     assert [r["status"] for r in records] == ["completed"] * 4
@@ -217,7 +217,7 @@ def test_a_killed_ray_worker_is_replaced(folder, cluster):
     _, stderr = process.communicate()
 
     assert process.returncode == 0, stderr[-3000:]
-    assert "trying it again" in stderr
+    assert "trying again" in stderr
     assert [r["status"] for r in _records(folder)] == ["completed"] * 3
 
 

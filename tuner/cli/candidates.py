@@ -1,4 +1,4 @@
-"""What `tune confirm`, `tune try` and `tune noise` train: candidates, and settings."""
+"""The candidates and settings of `tune confirm`, `tune try` and `tune noise`."""
 
 from __future__ import annotations
 
@@ -12,37 +12,36 @@ from typing import Any
 from search_spaces.config import BASELINE, HYPERPARAMETERS, LAYERED, CnnConfig
 from search_spaces.user_code import Config, OwnConfig
 from tuner.study.candidates import Candidate
-from tuner.study.folder import NotAStudyError, Study
 from tuner.study.configs import read_config
+from tuner.study.folder import NotAStudyError, Study
 from tuner.study.ranking import best_first
 from tuner.study.settings import SettingsError, StudySettings
 
 
 def finalists(study: Study, trials: Sequence[int], top: int) -> list[Candidate]:
-    """Choose what to confirm: trial 0, then the best by validation, or those named.
+    """Choose the candidates to confirm: trial 0, then the best or the named trials.
 
     Args:
-        study: Searched before.
-        trials: Their numbers; none takes the best.
-        top: How many of the best.
+        study: A study that was searched.
+        trials: Numbers of trials; if empty, the best by validation are chosen.
+        top: How many of the best to choose.
 
     Raises:
-        NotAStudyError: A trial that was named is not there.
-        SettingsError: There is nothing to choose by, or to set anything against.
+        NotAStudyError: The study has no trial of one of these numbers.
+        SettingsError: No trial is ranked, or none differs from trial 0.
     """
     first = _trial_0(study)
     unknown = [t for t in trials if t not in study.trials]
     if unknown:
-        known = ", ".join(map(str, sorted(study.trials))) or "none"
+        numbers = ", ".join(map(str, sorted(study.trials))) or "none"
         raise NotAStudyError(
-            f"Study {study.name} has no trial {unknown[0]}. It has: {known}."
+            f"Study {study.name} has no trial {unknown[0]}. It has: {numbers}."
         )
     ranked = best_first(study.trials.values(), study.record.settings)
     if not trials and not ranked:
         raise SettingsError(
-            f"A study must have a finished trial with a validation score, and "
-            f"{study.name} has none. Let it finish, or name trials: "
-            f"{study.command('confirm', 1, 2)}"
+            f"Study {study.name} has no finished trial with a validation score. Let "
+            f"the search finish, or name trials: {study.command('confirm', 1, 2)}"
         )
     chosen = list(trials) or [t.trial for t in ranked if t.trial][:top]
     others = [
@@ -52,26 +51,26 @@ def finalists(study: Study, trials: Sequence[int], top: int) -> list[Candidate]:
     ]
     if not others:
         raise SettingsError(
-            "There must be a trial to set against trial 0, and nothing else was "
-            f"chosen of {study.name}. Search further, or name a trial."
+            "At least one trial must differ from trial 0, and none chosen from "
+            f"{study.name} does. Search further, or name other trials."
         )
     return [first, *others]
 
 
 def changed(base: Config, changes: Sequence[str], name: str) -> list[Candidate]:
-    """Make two candidates: a config, and the same with some values changed.
+    """Make two candidates: a config, and the same config with some values changed.
 
     Args:
-        base: What the changes are made to.
+        base: The config to change.
         changes: "filters=48", "units=256,64", "filters_2=64", "dropout=0.3", ...
-            Without a layer's number a size is every layer's; layers that are added
-            without a size have the last one's.
-        name: What `base` is called.
+            A size without a layer's number applies to every layer; layers that are
+            added without a size copy the last one.
+        name: The name of `base`.
 
     Raises:
         SettingsError: A change cannot be read, or changes nothing.
     """
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for change in changes:
         key, is_pair, text = change.partition("=")
         if not is_pair or not key or not text:
@@ -79,28 +78,28 @@ def changed(base: Config, changes: Sequence[str], name: str) -> list[Candidate]:
                 f"A change must read like filters=48 or dropout=0.3, got {change!r}. "
                 f"Names: {', '.join(_names(base))}."
             )
-        if key in given:
+        if key in values:
             raise SettingsError(
-                f"A change must name each value once, got {key} twice. Write layers "
+                f"A command must set each name once, got {key} twice. Write layers "
                 "as filters=32,64, and try two values with two commands."
             )
-        given[key] = [_value(part) for part in text.split(",")]
-    _refuse_unknown(base, given)
+        values[key] = [_value(part) for part in text.split(",")]
+    _refuse_unknown(base, values)
     try:
-        config = base.changed(_flat(base, given))
+        config = base.changed(_flat(base, values))
     except (TypeError, ValueError) as error:
-        raise SettingsError(f"{' '.join(changes)} is not possible: {error}") from error
+        raise SettingsError(f"{' '.join(changes)} is not valid: {error}") from error
     if config.to_dict() == base.to_dict():
         raise SettingsError(
-            f"A change must change something, and {' '.join(changes)} is what {name} "
-            "has already. Try another value."
+            f"A change must differ from {name}, which has {' '.join(changes)} already. "
+            "Try another value."
         )
     first = Candidate(name, base.to_dict(), {})
     return [first, _candidate(first, config.to_dict(), " ".join(changes))]
 
 
 def known_candidates(folder: Path) -> list[Candidate]:
-    """List the candidates that a study compares; none where it is not there yet."""
+    """List the candidates that a study compares; none if it does not exist yet."""
     if not (folder / "study.json").exists():
         return []
     return list(Study.open(folder).record.settings.candidates)
@@ -116,9 +115,9 @@ def settings_for(
 
     Args:
         kind: "confirm", "try" or "noise".
-        candidates: All of them, candidate 0 first.
-        like: Whose data and training apply.
-        how: Options that say where and how long to train.
+        candidates: All candidates, candidate 0 first.
+        like: Settings whose data and training apply.
+        how: Options for where and how long to train.
     """
     return replace(
         like,
@@ -142,15 +141,15 @@ def settings_for(
 
 
 def _trial_0(study: Study) -> Candidate:
-    """Take what the study's trials are set against, also where it was not trained."""
+    """Return trial 0 as a candidate, even if the study did not train it."""
     first = study.trials.get(0)
     settings = study.record.settings
     if first is not None:
         return Candidate(first.name or "baseline", _config(study, 0), {})
     if study.record.space.user_code is not None:
         raise SettingsError(
-            f"Study {study.name} must have its trial 0 to compare with, and it has "
-            "none. Search without --no-baseline."
+            f"Study {study.name} has no trial 0 to compare with. Search again without "
+            "--no-baseline."
         )
     base = CnnConfig.from_dict(settings.base) if settings.base else BASELINE
     config = replace(base, epochs=settings.epochs or base.epochs)
@@ -178,18 +177,18 @@ def _names(base: Config) -> list[str]:
     return [*HYPERPARAMETERS, *(layered.count for layered in LAYERED.values())]
 
 
-def _refuse_unknown(base: Config, given: Mapping[str, Any]) -> None:
-    """Refuse a name that no config has, and offer the one it looks like."""
-    names, is_own = _names(base), isinstance(base, OwnConfig)
-    for name in given:
+def _refuse_unknown(base: Config, values: Mapping[str, Any]) -> None:
+    """Refuse a name that no config has, and suggest a similar one."""
+    names, is_user_config = _names(base), isinstance(base, OwnConfig)
+    for name in values:
         size, _, layer = name.rpartition("_")
-        is_layer = size in LAYERED and layer.isdecimal() and not is_own
+        is_layer = size in LAYERED and layer.isdecimal() and not is_user_config
         if name in names or is_layer:
             continue
-        near = get_close_matches(name, names, n=1)
+        similar = get_close_matches(name, names, n=1)
         raise SettingsError(
-            f"A change must name what a config has, got {name!r}."
-            + (f" Did you mean {near[0]}?" if near else "")
+            f"A change must name a hyperparameter, got {name!r}."
+            + (f" Did you mean {similar[0]}?" if similar else "")
             + f" Names: {', '.join(names)}."
         )
 
@@ -201,31 +200,31 @@ def _value(text: str) -> Any:
         return text
 
 
-def _flat(base: Config, given: Mapping[str, list[Any]]) -> dict[str, Any]:
+def _flat(base: Config, values: Mapping[str, list[Any]]) -> dict[str, Any]:
     """Write sizes layer by layer, as `CnnConfig.changed` takes them."""
-    is_own = isinstance(base, OwnConfig)
+    is_user_config = isinstance(base, OwnConfig)
     flat = {
-        name: values[0] if len(values) == 1 else values
-        for name, values in given.items()
-        if is_own or name not in LAYERED
+        name: parts[0] if len(parts) == 1 else parts
+        for name, parts in values.items()
+        if is_user_config or name not in LAYERED
     }
-    if is_own:
+    if is_user_config:
         return flat
     for sizes, layered in LAYERED.items():
         count = layered.count
         current = list(getattr(base, sizes))
-        wanted = given.get(sizes, current)
-        layers = flat.get(count, len(wanted) if len(wanted) > 1 else len(current))
-        if not isinstance(layers, int) or (not wanted and layers):
-            continue  # `changed` says what is wrong
+        new = values.get(sizes, current)
+        layers = flat.get(count, len(new) if len(new) > 1 else len(current))
+        if not isinstance(layers, int) or (not new and layers):
+            continue  # `changed` raises an error that says what is wrong
         flat[count] = layers
-        if sizes in given and len(given[sizes]) == 1:
-            wanted = wanted * layers
-        wanted = wanted + wanted[-1:] * (layers - len(wanted))
-        if sizes in given or layers > len(current):
+        if sizes in values and len(values[sizes]) == 1:
+            new = new * layers
+        new = new + new[-1:] * (layers - len(new))
+        if sizes in values or layers > len(current):
             flat |= {
                 name: size
-                for i, size in enumerate(wanted[:layers], 1)
-                if (name := f"{sizes}_{i}") not in given
+                for i, size in enumerate(new[:layers], 1)
+                if (name := f"{sizes}_{i}") not in values
             }
     return flat

@@ -1,4 +1,4 @@
-"""How the command speaks: progress to stderr, results to stdout, exit codes."""
+"""What every command prints with: progress on stderr, results on stdout, exit codes."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ import click
 
 from search_spaces.errors import ExpectedError
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130  # 3 is another study's: its error says so
+FAILED, USAGE, INTERRUPTED = 1, 2, 130  # 3: the study exists with other settings
+ONE_SOURCE = "Give --dataset or --data, not both."
 
 
 def command_line() -> str:
-    """Give the command that resumes what this one started."""
+    """Return the command that resumes what this one started."""
     words = [w for w in sys.argv[1:] if w not in ("--overwrite", "--open")]
     return shlex.join(["tune", *words])
 
 
 def with_seeds(command: str, seeds: int) -> str:
-    """Give a command again, with another --seeds."""
-    words, kept = iter(shlex.split(command)), list[str]()
+    """Return a command with its --seeds set to `seeds`."""
+    words, others = iter(shlex.split(command)), list[str]()
     for word in words:
         if word == "--seeds":
             next(words, None)
         elif not word.startswith("--seeds="):
-            kept.append(word)
-    return shlex.join([*kept, "--seeds", str(seeds)])
+            others.append(word)
+    return shlex.join([*others, "--seeds", str(seeds)])
 
 
 @contextmanager
@@ -41,52 +42,52 @@ def exit_codes(*, resumes: bool = False) -> Iterator[None]:
     """Turn every expected error into one line and the right exit code.
 
     Args:
-        resumes: Whether the same command goes on after Ctrl-C.
+        resumes: Whether the same command resumes after Ctrl-C.
     """
 
     def stop(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)  # a cluster's way to say Ctrl-C
+    signal.signal(signal.SIGTERM, stop)  # how a cluster stops a job
     try:
         yield
     except KeyboardInterrupt:
-        text = f"; finished trials are kept. To go on:\n  {command_line()}"
-        say(f"\nStopped{text if resumes else '.'}")
+        advice = f" Finished trials are kept. To resume:\n  {command_line()}"
+        say(f"\nStopped.{advice if resumes else ''}")
         sys.exit(INTERRUPTED)
     except ExpectedError as error:
         fail(error.exit_code, str(error))
     except BrokenPipeError:
-        raise  # whoever read our output has enough; click ends quietly
+        raise  # the reader of our output has closed it; click exits quietly
     except OSError as error:
-        known = [error.filename, *getattr(error, "__notes__", ())]
-        where = next((f" ({file})" for file in known if file), "")
+        files = [error.filename, *getattr(error, "__notes__", ())]
+        where = next((f" ({file})" for file in files if file), "")
         fail(
             FAILED,
             f"Files could not be read or written: {error.strerror or error}{where}. "
-            "Free the disk or mend the permissions and run the same command; what was "
-            "finished is kept.",
+            "Free disk space or fix the permissions, then run the same command again; "
+            "finished trials are kept.",
         )
 
 
 def fail(code: int, text: str) -> NoReturn:
-    """Say what must hold, what arrived and what to do, and exit."""
+    """Print an error and exit; the text says what must hold and what to do."""
     say(f"Error: {text}")
     sys.exit(code)
 
 
 def say(text: str) -> None:
-    """Write a line of progress or advice."""
+    """Print a line of progress or advice on stderr."""
     click.echo(text, err=True)
 
 
 def width() -> int | None:
-    """Give how many characters a line of results may have; None has no end."""
+    """Return the width of the terminal, or None if stdout is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def print_lines(lines: list[str]) -> None:
-    """Print a result for people; sentences are wrapped on a terminal."""
+    """Print a result for people, wrapped on a terminal."""
     wide = width()
     for line in lines:
         if wide and len(line) > wide:
@@ -97,22 +98,21 @@ def print_lines(lines: list[str]) -> None:
 
 
 def print_json(data: dict[str, Any]) -> None:
-    """Print a result for programs: one object that names its schema."""
+    """Print a result for programs: one object, with the number of its schema."""
     from tuner.study.records import SCHEMA
 
     click.echo(json.dumps({"schema": SCHEMA, **data}, indent=1, allow_nan=False))
 
 
-def check_study_name(given: str | None) -> None:
-    """Refuse a study's name that is no plain folder's."""
-    if given is None:
+def check_study_name(name: str | None) -> None:
+    """Exit with an error unless the name can name one folder."""
+    if name is None:
         return
-    is_plain = given.isprintable() and given not in ("", ".", "..")
-    is_folder = not any(sign in given for sign in "/\\") and not given.startswith(".")
-    if not (is_plain and is_folder and len(given) <= 100):
+    is_plain = name.isprintable() and name not in ("", ".", "..")
+    is_folder = not any(sign in name for sign in "/\\") and not name.startswith(".")
+    if not (is_plain and is_folder and len(name) <= 100):
         fail(
             USAGE,
-            "--name must be one folder's name of 1 to 100 printable characters that "
-            f"does not start with a dot, got {given!r}. Use --directory for where it "
-            "lies.",
+            "--name must be one folder name: 1 to 100 printable characters, no slash, "
+            f"no dot in front, got {name!r}. Use --directory to say where it goes.",
         )

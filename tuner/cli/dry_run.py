@@ -1,4 +1,4 @@
-"""Say what a search will do and about how long it takes, and store nothing."""
+"""`--dry-run`: show what a search would do and about how long, and store nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
-from tuner.search.timing import measured
+from tuner.search.timing import measure_speed
 from tuner.study import words
 from tuner.study.records import PlanRecord
 from tuner.study.settings import StudySettings
@@ -17,11 +17,11 @@ class DryRun(NamedTuple):
     """What a search would do, and how long it would take.
 
     Attributes:
-        plan: As a study's record has it.
-        notes: What a user should know of the plan.
-        points: Distinct points of the space, or None where it is continuous.
+        plan: The plan as a study's record stores it.
+        notes: What a user should know about the plan.
+        points: Distinct points of the space, or None if it is continuous.
         device: What one worker trains on.
-        workers: How many train side by side.
+        workers: How many workers train side by side.
         seconds: Wall time of the whole study, or None if no config could be timed.
         timed: How many configs were timed.
     """
@@ -35,9 +35,9 @@ class DryRun(NamedTuple):
     timed: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values, for `--json`."""
-        rest = {name: v for name, v in self._asdict().items() if name != "plan"}
-        return {**asdict(self.plan), **rest}
+        """Return plain values, for `--json`."""
+        others = {name: v for name, v in self._asdict().items() if name != "plan"}
+        return {**asdict(self.plan), **others}
 
 
 def plan_and_time(settings: StudySettings, say: Callable[[str], None]) -> DryRun:
@@ -45,9 +45,9 @@ def plan_and_time(settings: StudySettings, say: Callable[[str], None]) -> DryRun
 
     Args:
         settings: What would be searched.
-        say: Gets notes while it works, which takes about half a minute.
+        say: Called with notes on progress; the timing takes about half a minute.
     """
-    with measured(settings, say) as speed:
+    with measure_speed(settings, say) as speed:
         return DryRun(
             plan=speed.plan.record(),
             notes=speed.plan.notes,
@@ -60,7 +60,7 @@ def plan_and_time(settings: StudySettings, say: Callable[[str], None]) -> DryRun
 
 
 def lines(dry: DryRun, settings: StudySettings) -> list[str]:
-    """Say it in words."""
+    """Return a dry run as lines for the terminal."""
     size = "continuous" if dry.points is None else f"{dry.points:,} points"
     out = [
         f"Space     {settings.space}, {size}",
@@ -68,26 +68,29 @@ def lines(dry: DryRun, settings: StudySettings) -> list[str]:
     ]
     out += [f"          {line}" for line in words.brackets(dry.plan.brackets)]
     out += [f"          {note}" for note in dry.notes]
-    out.append(f"Device    {dry.device}, {dry.workers} at a time")
+    out.append(
+        f"Device    {dry.device}, {words.several(dry.workers, 'trial')} at a time"
+    )
     if dry.seconds is None:
-        out.append("Estimate  none: no config of this space could be timed here")
+        out.append("Estimate  none: no config of this space could be timed")
         return out
     limit = settings.in_s or math.inf
     out.append(
-        f"Estimate  about {words.about(min(dry.seconds, limit))}, from steps of "
-        f"{dry.timed} configs"
+        f"Estimate  about {words.about(min(dry.seconds, limit))}, from timing "
+        f"{words.several(dry.timed, 'config')} for a few steps"
     )
     if dry.seconds > limit:
-        whole = words.about(dry.seconds)
-        out.append(f"          No more trials start then; all would take {whole}.")
+        every_trial = words.about(dry.seconds)
+        out.append(f"          --in ends it then; every trial would take {every_trial}")
     return out
 
 
 def _most(plan: PlanRecord, settings: StudySettings) -> str:
-    """Say how many trials and epochs there are at most; a list counts its first too."""
+    """Return the search algorithm and the largest number of trials and epochs."""
     if settings.space == "published":
         return f"{(plan.trials or 0) + 1} experiments, {plan.epochs:,} epochs"
-    besides = ", besides the baseline" if settings.baseline else ""
+    baseline = ", plus the baseline" if settings.baseline else ""
     trials = words.several(plan.trials or 0, "trial")
     epochs = words.several(plan.epochs or 0, "epoch")
-    return f"{settings.search_algorithm.label}, {trials}, {epochs} at most{besides}"
+    label = settings.search_algorithm.label
+    return f"{label}, up to {trials} and {epochs} in all{baseline}"

@@ -1,4 +1,4 @@
-"""`tune export`: what a study leaves behind, as files that need nothing of ours."""
+"""`tune export`: a model, script or table that works without this package."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _EXPORTS = {"keras": "model.keras", "script": "train.py", "csv": "trials.csv"}
     type=click.Choice(["keras", "script", "csv"]),
     default="keras",
     show_default=True,
-    help="keras: the trained network, preprocessing inside. script: plain Keras that "
-    "trains it again. csv: every trial of the study.",
+    help="keras: the trained model, with its preprocessing. script: plain Keras code "
+    "that trains it again. csv: a table of all trials.",
 )
 @click.option("--script", is_flag=True, help="The same as --to script.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to write. [default: model.keras, train.py or trials.csv]",
+    help="File to write. [default: model.keras, train.py or trials.csv]",
 )
 @directory_option
 @json_option
@@ -48,9 +48,10 @@ def export(
     directory: Path,
     as_json: bool,
 ) -> None:
-    """Take out of a study: a trained network, a script, a table.
+    """Export a trained model, a training script or a table of trials.
 
-    The network and the script are the best trial's, or TRIAL's.
+    The model or script is of the study's best trial by validation, or of TRIAL, a
+    trial's number. The files work without tune.
     """
     with exit_codes():
         from tuner.study.folder import Study, find_study
@@ -62,7 +63,7 @@ def export(
         if output.suffix != suffix:
             fail(USAGE, f"--output must end in {suffix}, got {output}.")
         if not output.absolute().parent.is_dir():
-            fail(USAGE, f"--output must lie in a folder that exists, got {output}.")
+            fail(USAGE, f"--output must be in a folder that exists, got {output}.")
         if kind == "csv":
             _export_table(opened.folder, output, as_json=as_json)
         else:
@@ -76,7 +77,7 @@ def _export_table(folder: Path, output: Path, *, as_json: bool) -> None:
     if as_json:
         print_json({"table": str(output), "trials": trials})
     else:
-        click.echo(f"{trials} trials of {folder.name} are in {output}.")
+        click.echo(f"Wrote {trials} trials of {folder.name} to {output}.")
 
 
 def _export_trial(
@@ -92,8 +93,8 @@ def _export_trial(
         if output.exists() and MARK not in output.read_text("utf-8", "replace"):
             fail(
                 USAGE,
-                f"--output must be new, or a script that tune wrote, and {output} is "
-                "neither. Give another with -o.",
+                "--output must be a new file or a script that tune wrote, and "
+                f"{output} is neither. Give another with -o.",
             )
         with atomic_file(output) as file:
             file.write(text)
@@ -104,6 +105,6 @@ def _export_trial(
     if as_json:
         print_json({key: str(output), "trial": chosen.trial, "load": snippet})
         return
-    use = "To train it again" if kind == "script" else "To use it"
-    click.echo(f"Trial {chosen.trial} of {study.name} is in {output}. {use}:\n")
+    purpose = "To train it again" if kind == "script" else "To use it"
+    click.echo(f"Wrote trial {chosen.trial} of {study.name} to {output}. {purpose}:\n")
     click.echo(snippet)

@@ -1,4 +1,4 @@
-"""The commands that compare given configs: `tune confirm`, `tune try`, `tune noise`."""
+"""The commands that compare configs: `tune confirm`, `tune try` and `tune noise`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 from search_spaces.config import config_key
 from tuner.cli.console import (
     FAILED,
+    ONE_SOURCE,
     USAGE,
     check_study_name,
     command_line,
@@ -23,7 +24,7 @@ from tuner.cli.console import (
     width,
     with_seeds,
 )
-from tuner.cli.options import data_options, how_options, seeds_option
+from tuner.cli.options import Sections, data_options, how_options, seeds_option
 from tuner.study.candidates import AUTO, Candidate, look
 from tuner.system.files import CONFIRM
 
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
 
 Options = dict[str, Any]
 
-_SPACE = "combined"  # it has a name for every hyperparameter of a config
+_SPACE = "combined"  # has every hyperparameter of a config
 _RESERVED = (*CONFIRM, "noise", "oracle", "tried", "trials")
-_OF_A_RESULT = (
+_RESULT_OPTIONS = (  # a comparison that starts from a study takes these from it
     "dataset",
     "limit",
     "validation_split",
@@ -45,8 +46,8 @@ _OF_A_RESULT = (
     "deterministic",
     "seed",
 )
-_MOST_SEEDS = 20  # that are worth a proposal
-_HOW = (
+_MOST_SEEDS = 20  # suggest no more seeds than this
+_RUN_OPTIONS = (
     "device",
     "workers",
     "workers_per_gpu",
@@ -55,22 +56,27 @@ _HOW = (
 )
 
 
-@click.command()
+@click.command(cls=Sections)
 @click.argument("study")
 @click.argument("trials", type=click.IntRange(0), metavar="[TRIAL]...", nargs=-1)
 @click.option(
     "--top",
+    metavar="N",
     type=click.IntRange(1),
     default=3,
     show_default=True,
-    help="How many of the best to train again, where no trial is named.",
+    help="Train the N best trials again, unless you name trials.",
 )
 @seeds_option()
-@click.option("--data", type=click.Path(exists=True), help="Where the data lie now.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True),
+    help="Where the study's images are now, if they moved.",
+)
 @click.option(
     "--all-images",
     is_flag=True,
-    help="Train on every training image, where the search took a part.",
+    help="Train on all training images, even if the search used only a part (--limit).",
 )
 @how_options
 def confirm(
@@ -82,24 +88,26 @@ def confirm(
     all_images: bool,
     **options: Any,
 ) -> None:
-    """Train a study's best trials and its trial 0 again, on fresh seeds.
+    """Test a study's best trials on fresh seeds.
 
-    Seed i draws its own split of the training images, the same for every trial.
-    A later confirm adds seeds to those there are.
+    A search picks its best trial partly by luck. This trains the best trials (or those
+    that you name by number) and trial 0 again on new seeds, and tests whether they
+    beat trial 0. Each seed splits the training images anew; all trials share the
+    splits. To add seeds, run it again with a larger --seeds.
     """
     with exit_codes(resumes=True):
         from tuner.cli.candidates import finalists
 
         source = _searched(options["directory"], study)
-        asked = finalists(source, trials, top)
+        candidates = finalists(source, trials, top)
         like = _like(source, options)
         folder = source.folder / CONFIRM[0]
         if all_images and like.limit:
             like, folder = replace(like, limit=None), source.folder / CONFIRM[1]
-        _look(folder, asked, seeds, kind="confirm", like=like, options=options)
+        _compare(folder, candidates, seeds, kind="confirm", like=like, options=options)
 
 
-@click.command("try")
+@click.command("try", cls=Sections)
 @click.argument("changes", metavar="NAME=VALUE...", nargs=-1, required=True)
 @seeds_option()
 @data_options
@@ -107,10 +115,14 @@ def confirm(
 def try_(
     *, changes: tuple[str, ...], seeds: int | None, base: str | None, **options: Any
 ) -> None:
-    """Change one thing and see: tune try filters=48.
+    """Test one change to the baseline: tune try filters=48.
 
-    The changed network and the baseline are trained on the same seeds and splits.
-    All that was tried is one study with one page, corrected for how many there are.
+    This trains the baseline and the changed config on the same seeds and splits, and
+    tests whether the change helps. All changes that you try on the same data become
+    one study with one report, corrected for the number of comparisons. Examples of
+    changes: filters=48 (every layer), filters=32,64 (layer by layer), filters_2=64,
+    dropout=0.3, learning_rate=0.01, optimizer=sgd. Several changes in one command are
+    tested together.
     """
     with exit_codes(resumes=True):
         from tuner.cli.candidates import changed
@@ -119,47 +131,57 @@ def try_(
         source = _searched(options["directory"], base) if base else None
         folder = _folder("tried", source, options)
         first = _first(source, folder, options)
-        asked = changed(read_config(source, first.config), changes, first.name)
+        base_config = read_config(source, first.config)
+        candidates = changed(base_config, changes, first.name)
         like = _like(source, options)
-        _look(folder, asked, seeds, kind="try", like=like, options=options)
+        _compare(folder, candidates, seeds, kind="try", like=like, options=options)
 
 
-@click.command()
+@click.command(cls=Sections)
 @seeds_option(default="10")
 @data_options
 @how_options
 def noise(*, seeds: int | None, base: str | None, **options: Any) -> None:
-    """Show what a change of no effect would show here.
+    """Measure how much accuracy varies from seed to seed.
 
-    The baseline is trained on several seeds, each with its own split.
+    This trains the baseline on several seeds, each with its own split. The spread
+    shows how large a difference between two runs can be by chance alone.
     """
     with exit_codes(resumes=True):
         if seeds is None:
-            fail(USAGE, "--seeds must be a number: there is no verdict to wait for.")
+            fail(
+                USAGE,
+                "--seeds must be a number for tune noise: auto stops at a verdict, "
+                "and noise compares nothing.",
+            )
         source = _searched(options["directory"], base) if base else None
         folder = _folder("noise", source, options)
         first = _first(source, folder, options)
         like = _like(source, options)
-        _look(folder, [first], seeds, kind="noise", like=like, options=options)
+        _compare(folder, [first], seeds, kind="noise", like=like, options=options)
 
 
 def _searched(directory: Path, name: str) -> Study:
-    """Open a study that something was chosen from by a search."""
+    """Open a study, and exit with an error unless it is a search."""
     from tuner.study.folder import Study, find_study
 
     study = Study.open(find_study(directory, name))
     if study.record.settings.candidates:
         fail(
             USAGE,
-            f"{study.name} compares given configs, and was not searched. Name a "
-            "study that was searched, or add seeds by its own command: "
-            f"{study.record.command}",
+            f"STUDY must be a search, and {study.name} compares configs that were "
+            "chosen by hand. Name another study, or add seeds to this one with its "
+            f"own command: {study.record.command}",
         )
     return study
 
 
 def _first(source: Study | None, folder: Path, options: Options) -> Candidate:
-    """Give candidate 0: the baseline, or a study's best, as long as its tries go on."""
+    """Return candidate 0: the baseline, or the best trial of the --base study.
+
+    A comparison that exists keeps its candidate 0, even if the study has a better
+    trial by now.
+    """
     from search_spaces.config import BASELINE
     from tuner.cli.candidates import known_candidates
     from tuner.study.configs import best_config
@@ -168,19 +190,20 @@ def _first(source: Study | None, folder: Path, options: Options) -> Candidate:
     if source is None:
         config = replace(BASELINE, epochs=epochs or BASELINE.epochs)
         return Candidate("baseline", config.to_dict(), {})
-    given = [f"--{n.replace('_', '-')}" for n in _OF_A_RESULT if options[n] is not None]
-    if given:
-        fail(USAGE, f"--base brings its study's own: leave out {' and '.join(given)}.")
-    known = [] if options["overwrite"] else known_candidates(folder)
-    if known and epochs in (None, known[0].config["epochs"]):
-        return known[0]
+    names = [n for n in _RESULT_OPTIONS if options[n] is not None]
+    if names:
+        flags = " and ".join(f"--{name.replace('_', '-')}" for name in names)
+        fail(USAGE, f"With --base, STUDY sets {flags}. Leave {flags} out.")
+    stored = [] if options["overwrite"] else known_candidates(folder)
+    if stored and epochs in (None, stored[0].config["epochs"]):
+        return stored[0]
     best, name = best_config(source.folder.parent, source.folder.name, None)
     best = best | ({"epochs": epochs} if epochs else {})
     return Candidate(f"best of {name}", best, {})
 
 
 def _like(source: Study | None, options: Options) -> StudySettings:
-    """Take what a result depends on from a study, or from the options."""
+    """Return the settings that a result depends on, from a study or the options."""
     from tuner.study.settings import StudySettings
 
     if source:
@@ -188,7 +211,7 @@ def _like(source: Study | None, options: Options) -> StudySettings:
 
         settings = source.record.settings
         data = options["data"] or settings.data
-        if user_space(source):  # theirs may have changed or gone since
+        if user_space(source):  # the user's file may have changed or gone since
             return replace(
                 settings,
                 data=data,
@@ -197,20 +220,20 @@ def _like(source: Study | None, options: Options) -> StudySettings:
             )
         return replace(settings, data=data, space=_SPACE)
     if options["dataset"] and options["data"]:
-        fail(USAGE, "--dataset and --data exclude each other. Leave one out.")
-    given = {n: options[n] for n in _OF_A_RESULT if options[n] is not None}
+        fail(USAGE, ONE_SOURCE)
+    changes = {n: options[n] for n in _RESULT_OPTIONS if options[n] is not None}
     data = options["data"]
-    given["dataset"] = None if data else given.get("dataset", "cifar10")
-    return StudySettings(_SPACE, data=data, **given)
+    changes["dataset"] = None if data else changes.get("dataset", "cifar10")
+    return StudySettings(_SPACE, data=data, **changes)
 
 
 def _folder(kind: str, source: Study | None, options: Options) -> Path:
-    """Say where a comparison lies: within the study that it starts from."""
+    """Return a comparison's folder: inside the study that it starts from, if any."""
     name: str | None = options["name"]
     check_study_name(name)
     if source:
         if name in _RESERVED:
-            fail(USAGE, f"--name {name} is taken within a study. Use another.")
+            fail(USAGE, f"--name {name} is reserved inside a study. Use another name.")
         return source.folder / (name or kind)
     data = options["data"]
     images = Path(data).resolve().stem if data else options["dataset"] or "cifar10"
@@ -218,42 +241,44 @@ def _folder(kind: str, source: Study | None, options: Options) -> Path:
     return directory / (name or f"{kind}-{images}")
 
 
-def _look(
+def _compare(
     folder: Path,
-    asked: list[Candidate],
+    candidates: list[Candidate],
     seeds: int | None,
     *,
     kind: str,
     like: StudySettings,
     options: Options,
 ) -> None:
-    """Train what is asked for, look by look, and say what it shows."""
+    """Train the candidates, look at the result, and repeat with more seeds if auto."""
     from reports.pages import fresh_seeds as results
     from tuner.cli import run
     from tuner.cli.candidates import known_candidates, settings_for
     from tuner.cli.pages import Pages
 
-    how = {name: options[name] for name in _HOW}
+    how = {name: options[name] for name in _RUN_OPTIONS}
     how |= {f"{name}_s": options[name] for name in ("time_limit", "trial_timeout")}
     overwrite = options.get("overwrite", False)
-    known = [] if overwrite else known_candidates(folder)
-    numbers = [seeds] if seeds else [n for n in AUTO if n >= _fewest(known, asked)]
+    all_candidates = [] if overwrite else known_candidates(folder)
+    fewest = _fewest_seeds(all_candidates, candidates)
+    numbers = [seeds] if seeds else [n for n in AUTO if n >= fewest]
     deadline = time.monotonic() + (options["time_limit"] or math.inf)
     with Pages(folder, wanted=options["report"]) as pages:
         for number in numbers or [AUTO[-1]]:
-            known = look(known, asked, number)
-            if options["time_limit"]:  # of all looks together
+            all_candidates = look(all_candidates, candidates, number)
+            if options["time_limit"]:  # shared by all looks
                 how["time_limit_s"] = max(1.0, deadline - time.monotonic())
             run.search(
-                settings_for(kind, known, like, how),
+                settings_for(kind, all_candidates, like, how),
                 folder,
                 overwrite=overwrite,
                 pages=pages,
                 verbosity=-1 if options["quiet"] else int(options["verbose"]),
             )
             overwrite = False
-            keys = {c.key for c in asked}  # as stored, perhaps by an older version
-            configs = [dict(c.config) for c in known if c.key in keys]
+            keys = {c.key for c in candidates}
+            # An older version may have stored the same configs with fewer names.
+            configs = [dict(c.config) for c in all_candidates if c.key in keys]
             outcome = results.outcome(folder, configs, width())
             if outcome.state != "completed" or outcome.is_settled:
                 break
@@ -273,7 +298,7 @@ def _look(
 
 
 def _next(folder: Path, outcome: Outcome) -> str:
-    """Give the command that goes on from what a comparison shows."""
+    """Return the command to run next, given what a comparison shows."""
     from tuner.study.folder import Study
 
     if outcome.state != "completed":
@@ -288,7 +313,7 @@ def _next(folder: Path, outcome: Outcome) -> str:
     searched = Study.open(folder.parent)
     best = outcome.better
     if best is None and outcome.is_settled:
-        best = 0  # nothing is better than what it began with
+        best = 0  # nothing beats trial 0
     wanted = None if best is None else config_key(compared.trials[best].config)
     for number, trial in sorted(searched.trials.items()):
         if config_key(trial.config) == wanted:
@@ -296,7 +321,7 @@ def _next(folder: Path, outcome: Outcome) -> str:
     return searched.command("show")
 
 
-def _fewest(known: list[Candidate], asked: list[Candidate]) -> int:
-    """Count the seeds that all of the asked candidates have already."""
-    seeds = {candidate.key: candidate.seeds for candidate in known}
-    return min(seeds.get(candidate.key, 0) for candidate in asked[1:])
+def _fewest_seeds(stored: list[Candidate], candidates: list[Candidate]) -> int:
+    """Return the number of seeds that every candidate has already."""
+    seeds = {candidate.key: candidate.seeds for candidate in stored}
+    return min((seeds.get(c.key, 0) for c in candidates[1:]), default=0)

@@ -1,7 +1,7 @@
-"""The `tune` command: its options, the order of its calls, its exit codes.
+"""The `tune` command and its subcommands for searches, reports and lists.
 
-Keras, pandas and KerasTuner wait inside the commands, so that `--help` and shell
-completion answer at once. Progress goes to stderr, results to stdout.
+The commands import Keras, pandas and KerasTuner only when they run, so that `--help`
+and shell completion answer at once. Progress goes to stderr, results to stdout.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import click
 from search_spaces.errors import ExpectedError
 from tuner.cli.console import (
     FAILED,
+    ONE_SOURCE,
     USAGE,
     check_study_name,
     exit_codes,
@@ -31,6 +32,7 @@ from tuner.cli.export import export
 from tuner.cli.fresh_seeds import confirm, noise, try_
 from tuner.cli.options import (
     SearchByDefault,
+    Sections,
     directory_option,
     json_option,
     search_options,
@@ -50,22 +52,23 @@ def main() -> None:
 @click.group(cls=SearchByDefault, context_settings=_CONTEXT)
 @click.version_option(version("tune-keras"), prog_name="tune")
 def cli() -> None:  # the backspace is Click's mark for lines to keep
-    """Search hyperparameters of Keras image classifiers, and compare honestly.
+    """Search the hyperparameters of Keras image classifiers, and test what helps.
 
     \b
-    tune --space architecture        search filters, depth, pooling, dense layers
-    tune --space hyperparams         search epochs, batch size, learning rate, ...
-    tune --space published           the nine published CIFAR-10 experiments
-    tune --space my_space.py         your own space
-    tune try filters=48              change one thing, and whether it helps
-    tune confirm STUDY               a search's best again, on fresh seeds
-    tune report --open               the pages of every study, side by side
+    tune --space architecture     Search filters, depth, pooling and dense layers.
+    tune --space hyperparams      Search epochs, batch size, learning rate, ...
+    tune --space published        Repeat the nine published CIFAR-10 experiments.
+    tune --space my_space.py      Search a space of your own.
+    tune try filters=48           Change one hyperparameter, and test if it helps.
+    tune confirm STUDY            Train a search's best trials on fresh seeds.
+    tune report --open            Compare all studies on one page.
 
-    An option in first place means `search`: see `tune search --help`.
+    If the first word is an option, `tune` means `tune search`. `tune COMMAND --help`
+    explains each command.
     """
 
 
-@cli.command()
+@cli.command(cls=Sections)
 @search_options
 def search(
     *,
@@ -80,12 +83,17 @@ def search(
     verbose: bool,
     **options: Any,
 ) -> None:
-    """Search a space, trial after trial; the same command resumes."""
+    """Search a space for its best config.
+
+    A study is one search and everything it stores. Each trial trains one config, drawn
+    from the space by the search algorithm, and validation images rank the trials.
+    Trial 0 is the baseline. Ctrl-C stops the search; the same command resumes it.
+    """
     started = time.monotonic()
     with exit_codes(resumes=True):
         folder = directory / (name or _default_name(options))
         check_study_name(name)
-        given = {name for name, value in options.items() if value is not None}
+        chosen_by_user = {n for n, value in options.items() if value is not None}
         settings = _settings(options, folder, overwrite=overwrite)
         from tuner.cli import run
         from tuner.cli.pages import Pages
@@ -93,8 +101,12 @@ def search(
         if settings.in_s:
             from tuner.search import time_plan
 
-            known = None if overwrite else time_plan.stored(settings, folder, given)
-            settings = known or time_plan.chosen(settings, given, started, say)
+            stored = None
+            if not overwrite:
+                stored = time_plan.stored_sizes(settings, folder, chosen_by_user)
+            settings = stored or time_plan.choose_sizes(
+                settings, chosen_by_user, started, say
+            )
         if dry_run:
             _dry_run(settings, folder, overwrite=overwrite, as_json=as_json)
             return
@@ -113,14 +125,21 @@ def search(
 @cli.command()
 @click.argument("studies", metavar="[STUDY]...", nargs=-1)
 @directory_option
-@click.option("--open", "open_page", is_flag=True, help="Open the comparison page.")
+@click.option(
+    "--open",
+    "open_page",
+    is_flag=True,
+    help="Open the comparison, or the report if you name one study.",
+)
 @json_option
 def report(
     *, studies: tuple[str, ...], directory: Path, open_page: bool, as_json: bool
 ) -> None:
-    """Rebuild report.html of the studies named (or all) and comparison.html.
+    """Rebuild the reports of all studies, and the comparison.
 
-    A STUDY may be a project folder of plain KerasTuner: its page is written into it.
+    Each STUDY that you name gets a new report.html; without names, all get one.
+    comparison.html compares all studies. A STUDY may also be a project folder of plain
+    KerasTuner: its report is written into that folder.
     """
     with exit_codes():
         from reports.pages.study import write_comparison, write_report
@@ -130,7 +149,10 @@ def report(
         projects = [Path(name) for name in studies if is_project(Path(name))]
         for name in studies:
             if inner := project_within(Path(name)):
-                fail(USAGE, f"{name} has KerasTuner's project within: give {inner}.")
+                fail(
+                    USAGE,
+                    f"{name} is no KerasTuner project, but {inner} is. Name that one.",
+                )
         folders = projects + [
             find_study(directory, name)
             for name in studies
@@ -163,7 +185,7 @@ def report(
 @directory_option
 @json_option
 def list_studies(*, directory: Path, as_json: bool) -> None:
-    """List the studies, how each stands, and its best trial."""
+    """List the studies, with their state and best trial."""
     with exit_codes():
         from tuner.cli import summary
         from tuner.study.folder import Study, study_folders
@@ -187,7 +209,11 @@ def list_studies(*, directory: Path, as_json: bool) -> None:
 @directory_option
 @json_option
 def show(*, study: str, trial: int | None, directory: Path, as_json: bool) -> None:
-    """Show a study's trials, best first, or one trial in full."""
+    """Show the trials of a study, or one trial.
+
+    The best trial by validation comes first. With TRIAL, a trial's number, it shows
+    that trial's config and every epoch of its runs.
+    """
     with exit_codes():
         from tuner.cli import summary
         from tuner.study.folder import Study, find_study
@@ -195,16 +221,16 @@ def show(*, study: str, trial: int | None, directory: Path, as_json: bool) -> No
 
         opened = Study.open(find_study(directory, study))
         if trial is None:
-            given = _given_configs(opened.folder)
+            compared = _comparisons(opened.folder)
             if as_json:
-                print_json({**summary.study_object(opened), **given.facts})
+                print_json({**summary.study_object(opened), **compared.facts})
             else:
-                print_lines([*summary.study_lines(opened, width()), *given.lines])
+                print_lines([*summary.study_lines(opened, width()), *compared.lines])
             return
         record = opened.trials.get(trial)
         if record is None:
-            known = ", ".join(map(str, sorted(opened.trials))) or "none"
-            fail(USAGE, f"Study {study} has no trial {trial}. It has: {known}.")
+            trials = ", ".join(map(str, sorted(opened.trials))) or "none"
+            fail(USAGE, f"Study {study} has no trial {trial}. It has: {trials}.")
         if as_json:
             print_json(to_json(record))
         else:
@@ -217,31 +243,33 @@ for command in (export, confirm, try_, noise):
 _LISTED = ("study", "status", "best", "seconds", "report")
 
 
-class _Given(NamedTuple):
-    """What fresh seeds show of a study: its own, or those of its confirm."""
+class _Comparisons(NamedTuple):
+    """What a study's candidates, or those of its `confirm`, show on fresh seeds."""
 
     facts: dict[str, Any]
     lines: list[str]
 
 
-def _given_configs(folder: Path) -> _Given:
+def _comparisons(folder: Path) -> _Comparisons:
     from tuner.cli.candidates import known_candidates
 
     if known_candidates(folder):
         from reports.pages.fresh_seeds import outcome
 
-        found = outcome(folder, width=width())
-        return _Given({"candidates": found.facts["candidates"]}, ["", *found.lines])
-    given = _Given({}, [])
+        result = outcome(folder, width=width())
+        facts = {"candidates": result.facts["candidates"]}
+        return _Comparisons(facts, ["", *result.lines])
+    compared = _Comparisons({}, [])
     names = zip(CONFIRM, ("confirmed", "confirmed_all_images"), strict=True)
-    for name, key in reversed(list(names)):  # on all images is more, and first
+    for name, key in reversed(list(names)):  # runs on all images say more: first
         if known_candidates(folder / name):
             from reports.pages.fresh_seeds import outcome, trained_again
 
-            found = outcome(folder / name, width=width())
-            given.facts[key] = found.facts
-            given.lines.extend(["", f"{trained_again(folder / name)}:", *found.lines])
-    return given
+            result = outcome(folder / name, width=width())
+            compared.facts[key] = result.facts
+            heading = f"{trained_again(folder / name)}:"
+            compared.lines.extend(["", heading, *result.lines])
+    return compared
 
 
 def _settings(options: dict[str, Any], folder: Path, *, overwrite: bool) -> Any:
@@ -249,16 +277,16 @@ def _settings(options: dict[str, Any], folder: Path, *, overwrite: bool) -> Any:
     from tuner.study.record_files import space_path
     from tuner.study.settings import StudySettings
 
-    kept, space = space_path(folder), options["space"]
-    if space.endswith(".py") and not Path(space).exists() and kept.exists():
-        again = shlex.join(["cp", str(kept), space])
+    copy, space = space_path(folder), options["space"]
+    if space.endswith(".py") and not Path(space).exists() and copy.exists():
+        restore = shlex.join(["cp", str(copy), space])
         fail(
             USAGE,
             f"--space must name a file that exists, and {space} is gone. The study "
-            f"keeps what it searched: {again} brings it back.",
+            f"has a copy. To restore it: {restore}",
         )
     if options["dataset"] and options["data"]:
-        fail(USAGE, "--dataset and --data exclude each other. Leave one out.")
+        fail(USAGE, ONE_SOURCE)
     if not options["data"]:
         options["dataset"] = options["dataset"] or "cifar10"
     options["in"] = options.pop("within")
@@ -285,7 +313,7 @@ def _default_name(options: dict[str, Any]) -> str:
 
 
 def _finish(folder: Path, pages: Any, *, as_json: bool, open_page: bool) -> None:
-    """Say what came of a search, on stdout."""
+    """Print a search's result and where its pages are; exit 1 if there is no result."""
     from tuner.cli import run, summary
     from tuner.study.folder import Study
 
@@ -306,37 +334,35 @@ def _finish(folder: Path, pages: Any, *, as_json: bool, open_page: bool) -> None
     if not study.trials and not study.record.rejected:
         fail(
             FAILED,
-            "A search must start a trial, and its time was up before it could. Give "
-            "it more.",
+            "The time was up before the first trial could start. Allow more time.",
         )
     if not study.trials:
         reasons = ", ".join(f"{n} {why}" for why, n in study.record.rejected.items())
         fail(
             FAILED,
-            "A search must find a config to train, and every one that was drawn is "
-            f"turned away: {reasons}. Use larger images (--image-size), raise "
-            "--max-params, or widen the space.",
+            f"Every proposed config was rejected: {reasons}. Use larger images "
+            "(--image-size), raise --max-params, or widen the space.",
         )
     if not summary.has_result(study):
         fail(
             FAILED,
-            "A search must complete a trial that it proposed, and all of them failed. "
-            f"See {folder / 'search.log'} and mend the cause. A larger -n goes on with "
-            "other trials, and --overwrite starts anew.",
+            "Every trial that the search proposed failed. See "
+            f"{folder / 'search.log'} and fix the cause. A larger -n continues with "
+            "other trials, and --overwrite starts over.",
         )
 
 
 def _each(
     folders: list[Path], read: Callable[[Path], _T]
 ) -> tuple[list[_T], list[str]]:
-    """Read what can be read, and say what cannot."""
-    done, broken = [], []
+    """Read every study that can be read; return an error for each of the others."""
+    studies, errors = [], []
     for folder in folders:
         try:
-            done.append(read(folder))
+            studies.append(read(folder))
         except ExpectedError as error:
-            broken.append(f"{folder.name} is left out: {error}")
-    return done, broken
+            errors.append(f"Skipped {folder.name}: {error}")
+    return studies, errors
 
 
 def _dry_run(settings: Any, folder: Path, *, overwrite: bool, as_json: bool) -> None:

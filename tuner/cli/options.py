@@ -25,15 +25,48 @@ _EPOCHS_BY_DEFAULT = "; ".join(
         if a.default_epochs != DEFAULT.default_epochs
     ]
 )
+# The sections of a command's help, each with the names of its options' parameters.
+# Options that are not named here come last, under "Output".
+_SECTIONS = {
+    "What to search": "space algorithm max_trials max_params objective min_epochs "
+    "audit",
+    "Starting point": "baseline base enqueue",
+    "Training": "top seeds epochs executions patience seed deterministic",
+    "Data": "dataset data limit all_images validation_split test_split image_size "
+    "pixels",
+    "Where to train": "device workers workers_per_gpu ray",
+    "Limits": "within time_limit trial_timeout max_consecutive_failed_trials",
+    "Study": "directory name overwrite dry_run keep_models",
+    "Output": "",
+}
+
+
+class Sections(click.Command):
+    """A command whose help groups its options into sections."""
+
+    def format_options(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Write the sections, leaving out those without an option."""
+        of_option = {o: s for s, names in _SECTIONS.items() for o in names.split()}
+        records: dict[str, list[tuple[str, str]]] = {s: [] for s in _SECTIONS}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record and not isinstance(parameter, click.Argument):
+                records[of_option.get(parameter.name or "", "Output")].append(record)
+        for section, rows in records.items():
+            if rows:
+                with formatter.section(section):
+                    formatter.write_dl(rows)
 
 
 class SearchByDefault(click.Group):
     """A group that runs `search` if its first word is an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put `search` in front of options that the group itself does not have."""
-        of_the_group = {o for p in self.get_params(ctx) for o in p.opts}
-        if args and args[0].startswith("-") and args[0] not in of_the_group:
+        """Insert `search` if the first word is an option that the group lacks."""
+        group_options = {o for p in self.get_params(ctx) for o in p.opts}
+        if args and args[0].startswith("-") and args[0] not in group_options:
             args = ["search", *args]
         return super().parse_args(ctx, args)
 
@@ -46,7 +79,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic from 8.4 o
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Read a duration, or say what one looks like."""
+        """Return the seconds of a duration; fail if it cannot be read."""
         if isinstance(value, float):
             return value
         try:
@@ -73,7 +106,7 @@ class Workers(click.ParamType):  # type: ignore[type-arg]  # generic from 8.4 on
         return click.IntRange(1).convert(number, param, ctx)
 
     def get_metavar(self, param: click.Parameter, ctx: Any = None) -> str:  # noqa: ARG002
-        """Say in the help what it takes."""
+        """Return what the help shows in place of a value."""
         return "N|auto"
 
 
@@ -116,12 +149,14 @@ _DATA = (
     ),
     click.option(
         "--validation-split",
+        metavar="FRACTION",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
         help="Fraction of the training images held out, class by class, to rank the "
         "trials. [default: 0.1]",
     ),
     click.option(
         "--test-split",
+        metavar="FRACTION",
         type=click.FloatRange(0, 1, min_open=True, max_open=True),
         help="Fraction of an image folder to use as the test set, if it has no test/.",
     ),
@@ -180,14 +215,15 @@ _IN = click.option(
     "--in",
     "within",
     type=Duration(),
-    help="Fill this much time, such as 15m: measure how fast this machine trains, then "
-    "choose the number of images, epochs and trials.",
+    help="Plan a search that takes this long, such as 15m: time a few configs on this "
+    "machine, then choose the number of images, epochs and trials.",
 )
 _LIMITS = (
     click.option(
         "--time-limit",
         type=Duration(),
-        help="Start no new trial after this long: 45s, 30m, 2h. Running ones finish.",
+        help="Start no new trial after this long, such as 45s, 30m or 2h. Running "
+        "trials finish.",
     ),
     click.option(
         "--trial-timeout",
@@ -233,8 +269,8 @@ _SEARCH = (
         "--epochs",
         metavar="N",
         type=click.IntRange(1),
-        help="Epochs per trial. If the space tunes epochs, the baseline gets N and the "
-        "others 1 to 2N; under Hyperband, N is the most a trial gets. "
+        help="Epochs per trial. If the space searches epochs, the baseline gets N and "
+        "other trials 1 to 2N. With Hyperband, N is the maximum. "
         f"[default: {_EPOCHS_BY_DEFAULT}; with --base: as in that trial]",
     ),
     click.option(
@@ -253,7 +289,7 @@ _SEARCH = (
         "--max-params",
         type=click.IntRange(1),
         metavar="N",
-        help="Propose no network with more than N parameters.",
+        help="Reject networks with more than N parameters.",
     ),
     click.option(
         "--seed",
@@ -265,20 +301,23 @@ _SEARCH = (
     ),
     directory_option,
     click.option(
-        "--name", help="Name of the study and its folder. [default: SPACE-DATASET]"
+        "--name",
+        metavar="NAME",
+        help="Name of the study and its folder. [default: SPACE-DATASET]",
     ),
     click.option(
         "--overwrite",
         is_flag=True,
-        help="Start over: move a study of that name to .replaced/.",
+        help="Start over: move an existing study of that name to .replaced/.",
     ),
     click.option(
         "--baseline/--no-baseline",
         default=True,
-        help="Train a baseline as trial 0, to compare with. [default: on]",
+        help="Train the baseline as trial 0, to compare with. [default: on]",
     ),
     click.option(
         "--objective",
+        metavar="METRIC",
         default="val_accuracy",
         show_default=True,
         help="Metric that ranks the trials: val_accuracy or val_loss; for a model of "
@@ -291,7 +330,8 @@ _SEARCH = (
         type=click.IntRange(0),
         default=3,
         show_default=True,
-        help="Trained models to keep on disk. Others are trained again when needed.",
+        help="Keep the trained models of the N best trials on disk. Others are trained "
+        "again when needed.",
     ),
     click.option(
         "--min-epochs",
@@ -299,7 +339,7 @@ _SEARCH = (
         type=click.IntRange(1),
         default=1,
         show_default=True,
-        help="Hyperband: epochs of the first rung, at least.",
+        help="Hyperband: train every config for at least N epochs.",
     ),
     click.option(
         "--audit",
@@ -321,8 +361,8 @@ _SEARCH = (
         "--enqueue",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         metavar="FILE.json",
-        help='Configs to train first: a JSON list such as [{"filters_1": 48}]. What a '
-        "config leaves out is as in the baseline.",
+        help='Configs to train first: a JSON list such as [{"filters_1": 48}]. Values '
+        "that a config leaves out are the baseline's.",
     ),
     click.option(
         "--base",
@@ -354,12 +394,12 @@ _SEARCH = (
 
 
 def search_options(command: Command) -> Command:
-    """Add every option of `tune search`, in the order of its help."""
+    """Add every option of `tune search`."""
     return _with(command, _SEARCH)
 
 
 def data_options(command: Command) -> Command:
-    """Add the options that say what to train on, and what to start from."""
+    """Add the options of `try` and `noise` for data, starting point and study."""
     options = (
         *_DATA,
         click.option(
@@ -377,7 +417,8 @@ def data_options(command: Command) -> Command:
             "--seed",
             metavar="N",
             type=click.IntRange(0),
-            help="Seed of the whole study: splits, weights and shuffling.",
+            help="Seed of the whole study: splits, weights and shuffling. "
+            "[default: 0; with --base: as in STUDY]",
         ),
         click.option(
             "--deterministic",
@@ -386,18 +427,23 @@ def data_options(command: Command) -> Command:
             help="Train each run on one CPU thread, so that a repeated search gives "
             "the same numbers bit for bit.",
         ),
-        click.option("--name", help="Name of the study and its folder."),
+        click.option(
+            "--name",
+            metavar="NAME",
+            help="Name of the study and its folder. [default: tried-DATASET or "
+            "noise-DATASET; with --base: tried or noise, inside STUDY]",
+        ),
         click.option(
             "--overwrite",
             is_flag=True,
-            help="Start over: move a study of that name to .replaced/.",
+            help="Start over: move an existing study of that name to .replaced/.",
         ),
     )
     return _with(command, options)
 
 
 def how_options(command: Command) -> Command:
-    """Add the options that say where and how long to train, and what to print."""
+    """Add the options for where and how long to train, and what to print."""
     return _with(command, (*_PLACE, *_LIMITS, directory_option, *_END))
 
 
@@ -408,8 +454,8 @@ def seeds_option(default: str = "5") -> Command:
         type=Workers(),
         default=default,
         show_default=True,
-        help="Training runs of each config. auto tries 3, 5, 8 and 12, and stops when "
-        "every comparison has a verdict.",
+        help="Training runs (seeds) per config. auto tries 3, 5, 8 and 12, and stops "
+        "when every comparison has a verdict.",
     )
 
 

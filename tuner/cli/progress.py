@@ -1,4 +1,4 @@
-"""The terminal: a live line a running trial, a permanent one a finished trial."""
+"""The terminal: a live line per running trial, a permanent one per finished trial."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 _WIDTH = 80
 _LIVE_LINES = 8
-_SOON_S = 20.0  # drawing takes training a few seconds
+_SOON_S = 20.0  # drawing the page slows training for a few seconds
 _QUARTER_OF_AN_HOUR = 900.0
 
 
 class Terminal:
     """Show a session on stderr.
 
-    On a terminal every running trial has a line that changes, at the bottom; in a
-    log every line is permanent and has the time.
+    On a terminal, every running trial has a live line at the bottom. In a log, every
+    line is permanent and starts with the time.
 
     Args:
-        verbosity: 0 for a line a trial, -1 for nothing, 1 for every epoch too.
-        refresh: Called while something trains once a trial has ended, until it says
-            that the page will show it; None without a page.
+        verbosity: 0 for one line per trial, -1 for nothing, 1 for every epoch too.
+        refresh: Redraws the page. Called after a trial has ended, while others train,
+            until it returns True: the page will show that trial. None without a page.
         stream: Where to write.
     """
 
@@ -60,13 +60,13 @@ class Terminal:
         self._ends: float | None = None  # on the monotonic clock
 
     def data_loaded(self, data: Dataset) -> None:
-        """Keep what the second line says."""
+        """Keep the text of the second line."""
         self._data_line = (
             f"Data  {data.name}  {len(data.train):,} train / "
             f"{len(data.validation):,} validation / {len(data.test):,} test"
         )
         if self._live:
-            self._put(" > loading the backend")
+            self._put(" > loading Keras")
 
     def study_opened(
         self,
@@ -77,7 +77,7 @@ class Terminal:
         resumed: bool,
         ends: float | None = None,
     ) -> None:
-        """Say what will happen, on what, and how to stop it."""
+        """Write the plan, the data and the device, and how to stop and resume."""
         self._study, self._work, self._workers = study, work, ready.workers
         self._ends = ends
         self._say(f"Study {study.name}   {_plan(study)}")
@@ -88,39 +88,42 @@ class Terminal:
         for line in words.brackets(brackets):
             self._say("  " + line)
         if brackets:
-            self._say("  Epochs are the fidelity, so the space leaves them out.")
+            self._say("  Hyperband sets the epochs, so the space does not search them.")
         settings = study.record.settings
         if settings.audit:
-            self._say(f"  Then the audit: {settings.audit} of the dropped, to the end.")
+            configs = words.several(settings.audit, "eliminated config")
+            self._say(f"  Then the audit fully trains {configs}.")
         if settings.base_study:
-            self._say(f"Trial 0 is the best of study {settings.base_study}.")
+            self._say(f"Trial 0 is the best trial of study {settings.base_study}.")
         if settings.enqueue:
-            self._say(f"Enqueued configs come first: {len(settings.enqueue)}.")
+            configs = words.several(len(settings.enqueue), "enqueued config")
+            self._say(f"Training the {configs} first.")
         if resumed:
             done = sum(t.status != "running" for t in study.trials.values())
-            self._say(f"Goes on after {words.several(done, 'finished trial')}.")
+            self._say(f"Resuming after {words.several(done, 'finished trial')}.")
         for path in study.quarantined:
             self._say(
-                f"{path.name} could not be read and is kept as .broken; "
-                "its trial runs again."
+                f"{path.name} could not be read. It is kept as .broken, and its trial "
+                "runs again."
             )
-        self._say("Ctrl-C stops safely; the same command resumes.")
         if self._refresh:
-            self._say(f"Watch {study.folder / 'report.html'}")
+            self._say(f"Live report  {study.folder / 'report.html'}")
+        self._say("Ctrl-C stops and keeps finished trials; the same command resumes.")
+        self._say("val: validation accuracy in %; gap: train minus test, in points.")
         self._say("")
 
     def trial_started(self, trial: TrialRecord) -> None:
         """Show the trial's live line."""
-        self._show_live(trial, "starts")
+        self._show_live(trial, "starting")
         self._tell_the_page()
 
     def epoch_ended(self, trial: TrialRecord, event: EpochEnd) -> None:
-        """Change the live line."""
-        known, objective = event.metrics, self._opened().objective
-        text = f"train {words.points(known.get('accuracy'))}"
-        if "val_accuracy" in known:
-            value = known.get(objective.name)
-            text = words.validation(objective, known["val_accuracy"], value)
+        """Update the trial's live line."""
+        metrics, objective = event.metrics, self._opened().objective
+        text = f"train {words.points(metrics.get('accuracy'))}"
+        if "val_accuracy" in metrics:
+            value = metrics.get(objective.name)
+            text = words.validation(objective, metrics["val_accuracy"], value)
         text = f"epoch {event.epoch}/{trial.rungs[-1].epochs}  {text}"
         if self._verbosity > 0:
             self._say_line(f"   {self._label(trial)} {text}   {self._outlook()}")
@@ -128,7 +131,7 @@ class Terminal:
         self._tell_the_page()
 
     def trial_ended(self, trial: TrialRecord) -> None:
-        """Write the trial's permanent line, once it has all its seeds."""
+        """Write the trial's permanent line once all its seeds are trained."""
         study = self._opened()
         self._running.pop(trial.trial, None)
         if self._gets_more_seeds(trial):
@@ -141,11 +144,11 @@ class Terminal:
             mark = "  * best" if is_best and not self._has_candidates else ""
             self._say_line(f"  {self._label(trial)} {self._result(trial)}", mark)
         if trial.trial == 0 and not self._gets_more_seeds(trial):
-            self._say_what_the_rest_takes()
+            self._say_time_of_remaining_trials()
         self._has_news = self._refresh is not None
 
     def _tell_the_page(self) -> None:
-        """Have it drawn again, not near the end: then it is drawn whole."""
+        """Redraw the page, except near the end, when it is redrawn anyway."""
         if not self._has_news or not self._refresh:
             return
         left = self._seconds_left()
@@ -154,15 +157,15 @@ class Terminal:
 
     @property
     def has_study(self) -> bool:
-        """Whether this session got as far as its study."""
+        """Whether this session has opened its study."""
         return self._study is not None
 
     def note(self, text: str) -> None:
-        """Say something a user should know."""
+        """Write something a user should know."""
         self._say(text)
 
     def finish(self) -> None:
-        """Leave no live line behind."""
+        """Wipe the live lines."""
         self._running.clear()
         self._put(self._wiped())
 
@@ -177,27 +180,27 @@ class Terminal:
         if not objective.is_accuracy and validation is not None:
             value = numbers.number(score(trial, objective.name), 4)
             chosen_by = f"{objective.name} {value}  "
-        what = words.trial(trial, self._opened().record.space)
+        config = words.trial(trial, self._opened().record.space)
         if self._has_candidates:
-            what = f"{words.several(len(trial.executions), 'seed')}   {trial.name}"
-        if self._opened().record.plan.brackets:  # a rung's end
-            what = f"epoch {trial.rungs[-1].epochs}  {what}"
+            config = f"{words.several(len(trial.executions), 'seed')}   {trial.name}"
+        if self._opened().record.plan.brackets:  # the end of a rung
+            config = f"epoch {trial.rungs[-1].epochs}  {config}"
         return (
             f"{chosen_by}{shown[0]} {words.points(shown[1]):>4}"
             f"  gap {words.points(gap, signed=True):>5}"
-            f"  {numbers.duration(seconds):>6}   {what}"
+            f"  {numbers.duration(seconds):>6}   {config}"
         )
 
     def _gets_more_seeds(self, trial: TrialRecord) -> bool:
-        """Whether a trial goes on with its next seed: its line comes with the last."""
-        wanted = self._opened().record.settings.seeds(trial.trial)
-        return trial.status == "completed" and len(trial.executions) < wanted
+        """Whether the trial's next seed is still to train."""
+        seeds = self._opened().record.settings.seeds(trial.trial)
+        return trial.status == "completed" and len(trial.executions) < seeds
 
     def _label(self, trial: TrialRecord) -> str:
         if trial.trial == 0:
             return " base"
         record = self._opened().record
-        if record.settings.in_s:  # the clock ends it
+        if record.settings.in_s:  # time ends the search, not the number of trials
             return f"{trial.trial:>5}"
         return f"{trial.trial:>2}/{record.plan.trials}"
 
@@ -220,17 +223,19 @@ class Terminal:
             parts.append(f"about {words.about(left)} left")
         return "   ".join(parts)
 
-    def _say_what_the_rest_takes(self) -> None:
+    def _say_time_of_remaining_trials(self) -> None:
         left = self._seconds_left()
         if not left or self._ends is not None:
             return
-        self._say(f"  The rest will take about {words.about(left)}.")
+        self._say(f"  The remaining trials will take about {words.about(left)}.")
         if left > _QUARTER_OF_AN_HOUR:
-            self._say("  For a first look, Ctrl-C and add --in 15m --name NAME: a")
-            self._say("  smaller study of that time.")
+            self._say(
+                "  For a smaller first study, press Ctrl-C and add to the command:"
+            )
+            self._say("  --in 15m --name NAME")
 
     def _seconds_left(self) -> float | None:
-        """Estimate what the rest takes, shared by the workers, or until its end."""
+        """Estimate the time to the end of the search, or None if unknown."""
         if self._ends is not None:
             return max(0.0, self._ends - time.monotonic())
         left = self._work and self._work.seconds_left(self._opened().trials.values())
@@ -241,20 +246,20 @@ class Terminal:
         return self._study
 
     def _say(self, text: str) -> None:
-        """Write a permanent text, wrapped on a terminal."""
+        """Write permanent text, wrapped on a terminal."""
         if self._verbosity >= 0:
             width = _WIDTH if self._stream.isatty() else None
             self._write(_wrapped(text, width))
 
     def _say_line(self, text: str, ending: str = "") -> None:
-        """Write a trial's line, cut on a terminal."""
+        """Write a trial's permanent line, cut to the width of a terminal."""
         if self._verbosity >= 0:
             if self._stream.isatty():
                 text = _cut(text, _WIDTH - len(ending))
             self._write([text + ending])
 
     def _write(self, lines: list[str]) -> None:
-        """Write permanent lines, above the live ones."""
+        """Write permanent lines above the live ones."""
         now = ""
         if not self._stream.isatty():
             now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S  ")
@@ -267,25 +272,25 @@ class Terminal:
         self._put(self._wiped() + self._live_text())
 
     def _live_text(self) -> str:
-        """Write a line a running trial, the outlook behind the last."""
+        """Return a line per running trial; the last also has the outlook."""
         lines = list(self._running.values())
         if not lines or not self._live:
             return ""
         if len(lines) > _LIVE_LINES:
-            more = len(lines) - _LIVE_LINES + 1
-            lines = [*lines[: _LIVE_LINES - 1], f"and {more} more trials"]
+            hidden = len(lines) - _LIVE_LINES + 1
+            lines = [*lines[: _LIVE_LINES - 1], f"and {hidden} more trials"]
         lines[-1] += f"   {self._outlook()}"
         self._drawn = len(lines)
         return "\n".join(" > " + _cut(line, _WIDTH - 4) for line in lines)
 
     def _wiped(self) -> str:
-        """Write what wipes the live lines: the cursor goes to where they began."""
+        """Return the codes that wipe the live lines and return to the first of them."""
         up = f"\x1b[{self._drawn - 1}A" if self._drawn > 1 else ""
         self._drawn = 0
         return f"\r{up}\x1b[J" if self._live else ""
 
     def _put(self, text: str) -> None:
-        """Write all at once, so that nothing flickers."""
+        """Write everything in one call, so that nothing flickers."""
         if text:
             self._stream.write(text)
             self._stream.flush()
@@ -296,7 +301,7 @@ def _cut(line: str, width: int) -> str:
 
 
 def _wrapped(text: str, width: int | None) -> list[str]:
-    """Split into lines of at most `width`, but for words that are longer."""
+    """Split into lines of at most `width`; a longer word gets a line of its own."""
     lines = text.split("\n")
     if width is None:
         return lines
@@ -307,7 +312,7 @@ def _wrapped(text: str, width: int | None) -> list[str]:
 
 
 def _candidates(candidates: Sequence[Candidate]) -> str:
-    """Say how many configs are trained on how many seeds."""
+    """Return how many configs are trained on how many seeds."""
     first, *others = candidates
     seeds = max(candidate.seeds for candidate in candidates)
     configs = words.several(len(others), "config")
@@ -317,7 +322,7 @@ def _candidates(candidates: Sequence[Candidate]) -> str:
 
 
 def _plan(study: Study) -> str:
-    """Say in one line what will be searched."""
+    """Return the plan in one line."""
     record = study.record
     settings, plan = record.settings, record.plan
     if settings.candidates:
@@ -332,7 +337,7 @@ def _plan(study: Study) -> str:
         )
     each = words.several(settings.epochs or 0, "epoch")
     if record.space.draws_epochs:
-        each = "the epochs that their fit draws"
+        each = "the epochs that fit draws"
     for h in record.space.hyperparameters:
         if h.name == "epochs":
             ends = (h.min, h.max) if h.choices is None else sorted(h.choices)

@@ -1,4 +1,4 @@
-"""Run a session with its terminal and its pages; what every searching command does."""
+"""Run a session with its terminal and its pages, for every command that trains."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def search(
     verbosity: int,
     started: float | None = None,
 ) -> None:
-    """Run the session, and leave its pages whole however it ends.
+    """Run the session, and write its pages also if it fails or is stopped.
 
     Args:
         settings: What to search.
-        folder: The study's.
+        folder: The study's folder.
         overwrite: Move an older study of that name aside first.
-        pages: They are written while it runs, and whole if it is cut off.
-        verbosity: As `Terminal` takes it.
+        pages: Written while the session runs, and once more if it fails.
+        verbosity: As for `Terminal`.
         started: When the command began, on the monotonic clock; None for now.
     """
     terminal = Terminal(verbosity, pages.refresh if pages.wanted else None)

@@ -1,4 +1,4 @@
-"""A study in plain values and in lines for the terminal."""
+"""A study as plain values for JSON, and as lines for the terminal."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tuner.system import locks, numbers
 from tuner.system.tables import blocks, table
 
 _Row = tuple[str, ...]
-_ROW_LINES = 2  # of a trial in a table: its config, or why it failed
+_ROW_LINES = 2  # a trial's config, or why it failed, wraps to at most this many
 
 
 def state(study: Study) -> str:
-    """Say how a study stands; one whose driver was killed is interrupted."""
+    """Return a study's state; a search that was killed counts as interrupted."""
     stored = study.record.state
     if stored == "running" and not locks.is_held(study.folder):
         return "interrupted"
@@ -27,27 +27,27 @@ def state(study: Study) -> str:
 
 
 def has_result(study: Study) -> bool:
-    """Whether a trial besides the baseline was completed, where any was trained."""
+    """Whether a trial was completed; the baseline counts only if it is the only one."""
     trials = study.trials.values()
-    rest = [t for t in trials if t.trial or not study.record.settings.baseline]
-    return any(t.status == "completed" for t in rest or trials)
+    proposed = [t for t in trials if t.trial or not study.record.settings.baseline]
+    return any(t.status == "completed" for t in proposed or trials)
 
 
 def _status(study: Study, trial: TrialRecord) -> str:
-    """Say how a trial stands; what nobody trains any more is cut off."""
+    """Return a trial's status; "cut off" if its session ended while it trained."""
     if trial.status == "running" and state(study) != "running":
         return "cut off"
     return trial.status
 
 
 def trial_object(trial: TrialRecord) -> dict[str, Any]:
-    """Give a trial as plain values, means over its executions.
+    """Return a trial as plain values, averaged over its executions.
 
-    `gap` is train_accuracy - test_accuracy; accuracies and gap are fractions. What a
-    user's own network compiles besides is there as `val_auc` is.
+    `gap` is train_accuracy - test_accuracy; accuracies and gap are fractions. Other
+    metrics that a user's model compiles come under their names, such as `val_auc`.
     """
-    others = {name: None for e in trial.executions for name in e.metrics}
-    means = {name: score(trial, name) for name in (*MEASURES, *others)}
+    user_metrics = {name: None for e in trial.executions for name in e.metrics}
+    means = {name: score(trial, name) for name in (*MEASURES, *user_metrics)}
     train, test = means["train_accuracy"], means["test_accuracy"]
     return {
         "trial": trial.trial,
@@ -65,7 +65,7 @@ def trial_object(trial: TrialRecord) -> dict[str, Any]:
 
 
 def study_object(study: Study) -> dict[str, Any]:
-    """Give a study as plain values, its best trial by validation or None."""
+    """Return a study as plain values; `best` is its best trial by validation."""
     ranked = best_first(study.trials.values(), study.record.settings)
     page = study.folder / "report.html"
     return {
@@ -94,23 +94,22 @@ def _audit(study: Study) -> dict[str, Any] | None:
 
 
 def ending(study: Study) -> list[str]:
-    """Sum a search up when it ends."""
+    """Return the lines that sum up a search when it ends."""
     trials = study.trials.values()
     statuses = Counter(t.status for t in trials)
     failures = Counter((t.error or "").split(":")[0] for t in trials if t.error)
-    parts = [f"{statuses['completed']} ok"]
+    parts = [f"{statuses['completed']} completed"]
     if failures:
         reasons = ", ".join(f"{reason} x{n}" for reason, n in failures.most_common(3))
         parts.append(f"{statuses['failed']} failed: {reasons}")
     if statuses["running"]:
-        parts.append(f"{statuses['running']} to go on with")
-    took = numbers.duration(study.record.seconds)
-    number = len(study.trials)
-    trials_ran = f"{number} trial{'' if number == 1 else 's'}"
-    lines = [f"{trials_ran} in {took} ({', '.join(parts)})"]
+        parts.append(f"{statuses['running']} unfinished")
+    duration = numbers.duration(study.record.seconds)
+    trials_ran = words.several(len(study.trials), "trial")
+    lines = [f"{trials_ran} in {duration} ({', '.join(parts)})"]
     if study.record.rejected:
         reasons = ", ".join(f"{n} {why}" for why, n in study.record.rejected.items())
-        lines.append(f"Not proposed: {reasons}")
+        lines.append(f"Rejected configs: {reasons}")
     ranked = best_first(trials, study.record.settings)
     if ranked:
         lines.append(f"Best  {_one_line(ranked[0], study.objective)}")
@@ -120,13 +119,13 @@ def ending(study: Study) -> list[str]:
 
 
 def may_confirm(study: Study) -> bool:
-    """Whether something was chosen that fresh seeds could confirm."""
+    """Whether a trial besides the baseline is ranked, so that confirm can test it."""
     ranked = best_first(study.trials.values(), study.record.settings)
     return any(trial.trial for trial in ranked)
 
 
 def list_lines(studies: list[Study], width: int | None = None) -> list[str]:
-    """Give a table of studies, of lines of at most `width`."""
+    """Return a table of studies, in lines of at most `width` characters."""
     rows: list[_Row] = [("study", "status", "trials", "best val %", "test %")]
     for study in studies:
         ranked = best_first(study.trials.values(), study.record.settings)
@@ -144,10 +143,10 @@ def list_lines(studies: list[Study], width: int | None = None) -> list[str]:
 
 
 def study_lines(study: Study, width: int | None = None) -> list[str]:
-    """Give a study's trials, best first, then those that are not ranked."""
+    """Return a table of a study's trials: ranked ones, best first, then the others."""
     record = study.record
     ranked = best_first(study.trials.values(), record.settings)
-    rest = [t for _, t in sorted(study.trials.items()) if t not in ranked]
+    unranked = [t for _, t in sorted(study.trials.items()) if t not in ranked]
     objective = study.objective
     chosen_by = () if objective.is_accuracy else (objective.name,)
     rows: list[_Row] = [
@@ -155,21 +154,21 @@ def study_lines(study: Study, width: int | None = None) -> list[str]:
     ]
     rows += [
         _trial_row(trial, record.space, chosen_by, _status(study, trial))
-        for trial in ranked + rest
+        for trial in ranked + unranked
     ]
-    unranked = len(study.trials) - len(ranked)
-    shown = table(rows, width, lines=_ROW_LINES)
-    lines = [f"Study {study.name}, {state(study)}", *shown]
+    lines = [f"Study {study.name}, {state(study)}"]
+    lines += table(rows, width, lines=_ROW_LINES)
     if unranked and not record.data.validation:
-        lines.append("Without validation images no trial is ranked or chosen.")
+        lines.append("Without validation images, no trial is ranked or chosen.")
     elif unranked:
         lines.append(
-            f"{words.several(unranked, 'trial')} without a rank: failed, unfinished "
-            "or cut short."
+            f"{words.several(len(unranked), 'trial')} not ranked: failed, unfinished "
+            "or stopped early by Hyperband."
         )
     lines += rungs.sentences(list(study.trials.values()), record.settings)
     lines += [
-        f"{p.name} cannot be read; a resume runs it again." for p in study.quarantined
+        f"{path.name} cannot be read; resuming runs its trial again."
+        for path in study.quarantined
     ]
     return lines
 
@@ -177,7 +176,7 @@ def study_lines(study: Study, width: int | None = None) -> list[str]:
 def trial_lines(
     study: Study, trial: TrialRecord, width: int | None = None
 ) -> list[str]:
-    """Give one trial in full."""
+    """Return one trial's config, every epoch of its runs, and their results."""
     lines = [f"Trial {trial.trial} of {study.name}, {_status(study, trial)}"]
     if trial.error:
         lines.append(f"error  {trial.error}")
@@ -188,7 +187,7 @@ def trial_lines(
             (str(i + 1), *(f"{values[i]:.4f}" for values in e.history.values()))
             for i in range(e.epochs)
         ]
-        lines += ["", f"execution {e.execution}, seed {e.seed}", *blocks(rows, width)]
+        lines += ["", f"run {e.execution}, seed {e.seed}", *blocks(rows, width)]
         if e.is_final:
             lines.append(
                 f"final: train {words.points(e.train_accuracy)} %, "
@@ -202,25 +201,26 @@ def trial_lines(
 
 
 def _origin(execution: Execution) -> list[str]:
-    """Say what a training went on from, and which epoch it kept."""
-    said = []
+    """Return lines on the state that a run resumed from and the epoch it kept."""
+    lines = []
     if execution.continued_from:
         trial = execution.continued_trial
-        whose = "its own state" if trial is None else f"trial {trial}'s state"
-        said.append(f"went on from {whose} after epoch {execution.continued_from}")
+        state = "its own state" if trial is None else f"trial {trial}'s state"
+        lines.append(f"resumed from {state} after epoch {execution.continued_from}")
     if execution.best_epoch not in {None, execution.epochs}:
-        said.append(
+        lines.append(
             f"kept epoch {execution.best_epoch} of {execution.epochs}, where the "
             "validation loss was lowest"
         )
-    return said
+    return lines
 
 
 def _one_line(trial: TrialRecord, objective: Objective) -> str:
     facts = trial_object(trial)
     accuracy, value = facts["val_accuracy"], score(trial, objective.name)
+    name = f" ({trial.name})" if trial.name else ""
     return (
-        f"trial {trial.trial}   {words.validation(objective, accuracy, value)} %"
+        f"trial {trial.trial}{name}   {words.validation(objective, accuracy, value)} %"
         f"   test {words.points(facts['test_accuracy'])} %"
         f"   gap {words.points(facts['gap'], signed=True)}"
         f"   {numbers.params(facts['params'])} parameters"
@@ -231,7 +231,7 @@ def _margin(study: Study, ranked: list[TrialRecord]) -> str:
     objective = study.objective
     first, second = (score(t, objective.name) or 0.0 for t in ranked[:2])
     if first == second:
-        return f"level with trial {ranked[1].trial} in {objective.name}"
+        return f"tied with trial {ranked[1].trial} on {objective.name}"
     if objective.is_accuracy:
         ahead = f"{words.points(first - second)} points"
     else:
@@ -239,7 +239,7 @@ def _margin(study: Study, ranked: list[TrialRecord]) -> str:
     runs = study.record.settings.executions
     trained = "once" if runs == 1 else f"{runs} times"
     second_best = f"trial {ranked[1].trial}"
-    return f"{ahead} ahead of {second_best} in {objective.name}, each trained {trained}"
+    return f"{ahead} ahead of {second_best} on {objective.name}, each trained {trained}"
 
 
 def _trial_row(
@@ -249,7 +249,7 @@ def _trial_row(
     status: str,
 ) -> _Row:
     facts = trial_object(trial)
-    what = trial.error or words.trial(trial, space)
+    description = trial.error or words.trial(trial, space)
     return (
         str(trial.trial),
         *(numbers.number(score(trial, name), 4) for name in chosen_by),
@@ -258,5 +258,5 @@ def _trial_row(
         words.points(facts["gap"], signed=True),
         numbers.params(facts["params"]),
         numbers.duration(facts["seconds"]),
-        what if trial.status != "running" else f"({status}) {what}",
+        description if trial.status != "running" else f"({status}) {description}",
     )

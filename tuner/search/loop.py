@@ -1,7 +1,7 @@
-"""The loop: the oracle proposes, workers train, records are written.
+"""The search loop: the oracle proposes trials, workers train them, records are kept.
 
-Nothing flows back: a record is on disk before the oracle is told, and the
-oracle's exchange can be replayed from the records.
+A record is on disk before the oracle gets its result, so a resumed search can replay
+the exchange with the oracle from the records.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from tuner.study.tasks import (
 from tuner.system import interrupts
 from tuner.system.seeds import execution_seed
 
-_MAX_LOSSES = 2  # workers that a trial may take down with it
+_MAX_LOSSES = 2  # a training fails once it has brought down this many workers
 
 
 class Workers(Protocol):
-    """Where trainings run."""
+    """The workers that train."""
 
     @property
     def idle(self) -> int:
@@ -53,27 +53,27 @@ class Workers(Protocol):
         """Start a task; there must be an idle worker."""
 
     def wait(self, timeout: float | None = None) -> list[Event]:
-        """Wait for events; none of them may mean that a worker is idle now."""
+        """Wait for events; an empty list may mean that a worker is idle now."""
 
 
 class Listener(Protocol):
-    """Who is shown what happens."""
+    """Shows the user what happens."""
 
     def trial_started(self, trial: TrialRecord) -> None:
-        """A trial, or a promotion of one, was handed to a worker."""
+        """A worker has started a trial, or a trial's next rung or seed."""
 
     def epoch_ended(self, trial: TrialRecord, event: EpochEnd) -> None:
-        """An epoch's values are in."""
+        """A trial has trained an epoch."""
 
     def trial_ended(self, trial: TrialRecord) -> None:
         """A trial is completed or failed, and its record is on disk."""
 
     def note(self, text: str) -> None:
-        """Something a user should know."""
+        """Show something that the user should know."""
 
 
 class HopelessError(ExpectedError):
-    """Too many trials failed one after another."""
+    """Too many trials failed in a row."""
 
 
 @dataclass
@@ -81,13 +81,13 @@ class Search:
     """One session of a study's search.
 
     Attributes:
-        study: Open, and locked by this process.
-        settings: What the study was asked for.
-        proposer: Fresh from its seed; the records are replayed to it.
-        workers: Where to train.
-        listener: Who is shown what happens.
-        rejected: Counts the configs that were rejected in this session, by reason.
-        own: The user's code that builds the networks, or None.
+        study: The open study, locked by this process.
+        settings: The settings of this session.
+        proposer: A new proposer; the study's records are replayed to it.
+        workers: The workers that train.
+        listener: Shows the user what happens.
+        rejected: Number of rejected configs by reason; grows during the search.
+        own: The user's code that builds the models, or None.
         started: When the session began, on the monotonic clock.
         deadline: When the search should end, or None.
     """
@@ -110,10 +110,10 @@ class Search:
         if not self._seconds_before:
             self._start_before = 0.0
         self._rejected_before = self.study.record.rejected
-        self._event = last_event(self.study.trials)  # numbers every exchange
+        self._event = last_event(self.study.trials)  # number of the last exchange
         self._measure = Objective.parse(self.settings.objective).name
         self._replay = Replay(self.study.trials, self.proposer, self._measure)
-        self._known = max(self.study.trials, default=-1)
+        self._last_stored = max(self.study.trials, default=-1)
         self._running: dict[tuple[int, int], InFlight] = {}
         self._failed_in_a_row = 0
         self._hopeless: HopelessError | None = None
@@ -123,15 +123,16 @@ class Search:
 
     @property
     def is_finished(self) -> bool:
-        """Whether all was done that was asked for, rather than that time ran out.
+        """Whether the search has done everything, rather than run out of time.
 
-        A search for a time has done it where nothing more fits into that time, unless
-        it leaves rungs of Hyperband's plan or seeds of its trials undone.
+        A search with a deadline is finished if no more training fits before it, unless
+        rungs of Hyperband's plan or seeds of its trials are missing.
         """
         if self._has_nothing_left:
             return True
         fills_its_time = self.deadline is not None and self._was_late
-        is_open = not self.settings.search_algorithm.can_grow or self._lacks_seeds()
+        search = self.settings.search_algorithm
+        is_open = not search.can_grow or self._next_without_seeds()
         return fills_its_time and not is_open and not self._has_work
 
     @property
@@ -143,7 +144,7 @@ class Search:
         return bool(self._queue or self._running)
 
     def run(self) -> None:
-        """Search until the oracle stops, the time is up, or all seems lost.
+        """Search until the oracle stops, time is up, or too many trials fail in a row.
 
         Raises:
             HopelessError: Too many trials failed in a row.
@@ -153,29 +154,29 @@ class Search:
             start = self._start_before + time.monotonic() - self.started
             self.study.update(start_seconds=start)
         try:
-            self._go_on()
+            self._requeue()
             while self._hand_out() or self._running:
                 events = self.workers.wait()
-                with interrupts.delayed():  # what has arrived is stored
+                with interrupts.delayed():  # store every event before Ctrl-C stops us
                     for event in events:
-                        self._take(event)
+                        self._handle(event)
                 if self._hopeless:
                     raise self._hopeless
             self._drop_states()
         finally:
             self._save_counts()
 
-    def _go_on(self) -> None:
-        """Queue what was cut off."""
+    def _requeue(self) -> None:
+        """Queue the trials that were running when the last session ended."""
         trials = sorted(self.study.trials.items())
         for record in [t for _, t in trials if t.status == "running"]:
-            if is_trained(record):  # killed between its result and its end
+            if is_trained(record):  # the session ended before it could complete it
                 self._complete(record)
             else:
                 self._enqueue(record, record.rungs[-1].epochs)
 
     def _hand_out(self) -> bool:
-        """Give every idle worker a task; there may be more for the next to be idle."""
+        """Give every idle worker a task; return whether there may be more tasks."""
         while self.workers.idle:
             if not self._queue and not self._propose():
                 return False
@@ -190,16 +191,16 @@ class Search:
         return True
 
     def _propose(self) -> bool:
-        """Queue another training, if there is one and the time allows it."""
+        """Queue another training if there is one and time allows it."""
+        unseeded = self._next_without_seeds()
         if self._is_late():
-            if not self._running and not self.deadline and not self._lacks_seeds():
-                # All is done, or the last proposal waits for another session.
+            if not self._running and not self.deadline and not unseeded:
+                # Ask whether the search is done; a proposal waits for the next session.
                 self._exhausted = self._exhausted or self._replay.propose() is None
             return False
-        few = self._lacks_seeds()
-        if few is not None:
-            if self._admits(few.config, few.rungs[-1].epochs, 1):
-                self._add_seed(few)
+        if unseeded is not None:
+            if self._admits(unseeded.config, unseeded.rungs[-1].epochs, 1):
+                self._add_seed(unseeded)
                 return True
             return False
         proposal = self._replay.propose()
@@ -214,30 +215,31 @@ class Search:
         return False
 
     def _is_late(self) -> bool:
-        """Whether no more trainings may start, whatever they are."""
+        """Whether no more trainings may start."""
         limit = self.settings.time_limit_s
         if limit is not None and time.monotonic() - self._ready >= limit:
-            self._stop_starting("The time is up: no more trials start.")
+            self._stop_starting("The time is up: no more trials will start.")
         return self._was_late
 
     def _admits_proposal(self, proposal: Proposal) -> bool:
-        known = self.study.trials.get(proposal.trial)  # of a promotion
-        so_far = known.executions[0].epochs if known else 0
+        promoted = self.study.trials.get(proposal.trial)
+        trained = promoted.executions[0].epochs if promoted else 0
         return self._admits(
             proposal.config.to_dict(),
-            proposal.config.epochs - so_far,
+            proposal.config.epochs - trained,
             self.settings.seeds(proposal.trial),
         )
 
     def _admits(self, config: Mapping[str, Any], epochs: int, trainings: int) -> bool:
-        """Whether trainings fit into the time that the search is for."""
+        """Whether these trainings would end before the deadline."""
         if self.deadline is None:
             return True
         idle = self.workers.idle
         if self.deadline.admits(config, epochs, trainings, self._running, idle):
             return True
         self._stop_starting(
-            "Another training would end too late: no more start. A longer --in goes on."
+            "No more trials will start: they would end too late. To continue, give a "
+            "longer --in."
         )
         return False
 
@@ -246,21 +248,22 @@ class Search:
             self.listener.note(note)
         self._was_late = True
 
-    def _lacks_seeds(self) -> TrialRecord | None:
-        """Find the trial with the fewest executions under what was asked for."""
-        done = [
+    def _next_without_seeds(self) -> TrialRecord | None:
+        """Return the trial that lacks seeds and has the fewest executions, or None."""
+        lacking = [
             t
             for t in self.study.trials.values()
-            if t.status == "completed" and t.trial not in self._without_more_seeds
+            if t.status == "completed"
+            and t.trial not in self._without_more_seeds
+            and len(t.executions) < self.settings.seeds(t.trial)
         ]
-        few = [t for t in done if len(t.executions) < self.settings.seeds(t.trial)]
-        return min(few, key=lambda t: (len(t.executions), t.trial), default=None)
+        return min(lacking, key=lambda t: (len(t.executions), t.trial), default=None)
 
     def _add_seed(self, record: TrialRecord) -> None:
         """Train a completed trial once more, with its next seed."""
-        more = self._execution(record.config, len(record.executions))
+        execution = self._execution(record.config, len(record.executions))
         record = replace(
-            record, status="running", executions=(*record.executions, more)
+            record, status="running", executions=(*record.executions, execution)
         )
         self.study.put(record)
         self._enqueue(record, record.rungs[-1].epochs)
@@ -279,9 +282,10 @@ class Search:
             proposed=self._event,
             is_audit=proposal.is_audit,
         )
-        if proposal.trial not in self.study.trials and proposal.trial < self._known:
+        is_stored = proposal.trial in self.study.trials
+        if not is_stored and proposal.trial < self._last_stored:
             self.listener.note(f"Trial {proposal.trial} has no record; it runs again.")
-            self.study.drop_states(proposal.trial)  # perhaps of another config
+            self.study.drop_states(proposal.trial)  # they may be of another config
         config = proposal.config.to_dict()
         record = self.study.trials.get(proposal.trial) or TrialRecord(
             trial=proposal.trial,
@@ -301,7 +305,7 @@ class Search:
         self._enqueue(record, rung.epochs)
 
     def _enqueue(self, record: TrialRecord, epochs: int) -> None:
-        """Queue what a trial's executions lack, each from its last stored state."""
+        """Queue a trial's unfinished executions, each from its last stored state."""
         for execution in record.executions:
             if not is_done(execution, epochs):
                 self._queue.append(self._task(record, execution, epochs))
@@ -314,8 +318,8 @@ class Search:
             start, state = starting_point(self.study, record, execution, epochs)
         if state is None and execution.is_final:
             self.listener.note(
-                f"Trial {record.trial}'s state was not kept: its first "
-                f"{execution.epochs} epochs are trained again from the seed."
+                f"Trial {record.trial}'s model was not kept, so its first "
+                f"{execution.epochs} epochs are trained again from its seed."
             )
         if start != execution:
             self._put_execution(start, record.trial)
@@ -333,8 +337,8 @@ class Search:
             user_model=self.own,
         )
 
-    def _take(self, event: Event) -> None:
-        if isinstance(event, Timing | Discovery):  # asked for before a search
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, Timing | Discovery):  # the answer to an earlier request
             return
         record = self.study.trials[event.trial]
         task = self._running.pop((event.trial, event.execution), None)
@@ -344,22 +348,22 @@ class Search:
             return
         match event:
             case EpochEnd():
-                self._take_epoch(event)
+                self._store_epoch(event)
             case TrainingResult():
-                self._take_result(event)
+                self._store_result(event)
             case TrainingFailure():
                 self._fail(record, event.error)
             case WorkerLoss():
                 self._retry_or_fail(record, event)
 
-    def _take_epoch(self, event: EpochEnd) -> None:
+    def _store_epoch(self, event: EpochEnd) -> None:
         execution = self.study.trials[event.trial].executions[event.execution]
         self._put_execution(after_epoch(execution, event), event.trial)
         if event.state:
             self.study.put_state(event.trial, event.execution, event.state)
         self.listener.epoch_ended(self.study.trials[event.trial], event)
 
-    def _take_result(self, event: TrainingResult) -> None:
+    def _store_result(self, event: TrainingResult) -> None:
         has_own_split = self.settings.split_seed(event.execution) is not None
         self.study.put_predictions(
             event.trial,
@@ -372,7 +376,7 @@ class Search:
         execution = self.study.trials[event.trial].executions[event.execution]
         self._put_execution(after_result(execution, event), event.trial)
         record = self.study.trials[event.trial]
-        if event.drawn is not None:  # what hid behind an `if` has no meaning
+        if event.drawn is not None:  # the user's code did not use the other values
             drawn = {*event.drawn, "epochs"}
             config = {n: value for n, value in record.config.items() if n in drawn}
             record = replace(record, config=config)
@@ -394,7 +398,7 @@ class Search:
         if execution.attempts >= _MAX_LOSSES:
             self._fail(record, f"{event.error}, {execution.attempts} times")
             return
-        self.listener.note(f"Trial {record.trial}: {event.error}; trying it again.")
+        self.listener.note(f"Trial {record.trial}: {event.error}; trying again.")
         self._queue.appendleft(self._task(record, execution, record.rungs[-1].epochs))
 
     def _fail(self, record: TrialRecord, error: str) -> None:
@@ -406,33 +410,33 @@ class Search:
             self._do_without_seed(record, error)
         if self._failed_in_a_row >= self.settings.max_consecutive_failed_trials:
             self._hopeless = HopelessError(
-                f"{self._failed_in_a_row} trials failed one after another, the last "
-                f"with: {error}. Look into {self.study.folder / 'search.log'} and mend "
-                "the cause. The same command goes on with other trials; --overwrite "
-                "starts anew; --max-consecutive-failed-trials allows more."
+                f"{self._failed_in_a_row} trials failed in a row, the last with: "
+                f"{error}. See {self.study.folder / 'search.log'} and fix the cause. "
+                "The same command continues with other trials, --overwrite starts "
+                "over, and --max-consecutive-failed-trials allows more failures."
             )
 
     def _do_without_seed(self, record: TrialRecord, error: str) -> None:
-        """Keep a completed trial's result where a seed that was added failed."""
+        """Keep a completed trial's result if an added seed fails."""
         epochs = record.rungs[-1].epochs
-        kept = tuple(e for e in record.executions if is_done(e, epochs))
+        done = tuple(e for e in record.executions if is_done(e, epochs))
         self._without_more_seeds.add(record.trial)
         note = (
             f"Trial {record.trial} gets no more seeds: the next one failed ({error})."
         )
         self.listener.note(note)
         self.study.update(notes=tuple(dict.fromkeys([*self.study.record.notes, note])))
-        self._end(replace(record, status="completed", executions=kept), None)
+        self._end(replace(record, status="completed", executions=done), None)
 
     def _end(self, record: TrialRecord, score: float | None) -> None:
-        """Write a trial's end, then tell the oracle, then whoever watches."""
+        """Store the end of a trial, then tell the oracle, then the listener."""
         if record.rungs[-1].told is None:
             self._event += 1
             rung = replace(record.rungs[-1], told=self._event, score=score)
             record = replace(record, rungs=(*record.rungs[:-1], rung))
             self.study.put(record)
             self._replay.tell(record.trial, score)
-        else:  # seeds that were added to what the oracle knows
+        else:  # added seeds: the oracle has this trial's score already
             self.study.put(record)
         self._drop_states()
         self._save_counts()
@@ -445,17 +449,17 @@ class Search:
         self.study.put(replace(record, executions=tuple(executions)))
 
     def _drop_states(self) -> None:
-        """Keep the best trials' states, and those that may still go on."""
+        """Drop every state except those of the best trials and of unfinished ones."""
         ranked = best_first(self.study.trials.values(), self.study.record.settings)
         keep = {t.trial for t in ranked[: self.settings.keep_models]}
         for number in (
             self.study.trials_with_states() - keep
         ) & self.study.trials.keys():
             record = self.study.trials[number]
-            if self._has_nothing_left or not self._may_go_on(record):
+            if self._has_nothing_left or not self._may_train_more(record):
                 self.study.drop_states(number)
 
-    def _may_go_on(self, record: TrialRecord) -> bool:
+    def _may_train_more(self, record: TrialRecord) -> bool:
         if record.status != "completed":
             return record.status == "running"
         return self._may_extend(record)
@@ -466,6 +470,6 @@ class Search:
     def _save_counts(self) -> None:
         seconds = self._seconds_before + time.monotonic() - self.started
         self.study.update(seconds=seconds)
-        # A session goes through the same points from the first on, as far as it must.
+        # Every session meets the same rejected configs again, from the first one on.
         rejected = Counter(self._rejected_before) | Counter(self.rejected)
         self.study.update(rejected=dict(rejected))

@@ -1,7 +1,7 @@
 """Measure how fast this machine trains some configs of a space, before a search.
 
-The configs are timed side by side, on as many workers as a search will have: these
-share memory, and are slower together.
+The configs are timed side by side, on as many workers as the search will have, because
+workers share memory and slow each other down.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from tuner.system.machine import memory_bytes
 if TYPE_CHECKING:
     from tuner.search.planning import Plan
 
-_BUDGET_S = 20.0  # of all timings together, compilation on top
-_TIMED = 5  # besides the baseline
-_EXPECTED = 60
+_BUDGET_S = 20.0  # for all timings together; compilation comes on top
+_TIMED = 5  # configs besides the baseline
+_EXPECTED = 60  # configs whose predicted times give the average
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many images a training meets.
+    """How many images a training processes.
 
     Attributes:
-        train: Trained on, each epoch.
-        validation: Classified after each epoch.
-        test: Classified at the end, and as many training images if there are.
+        train: Images trained on in each epoch.
+        validation: Images classified after each epoch.
+        test: Images classified at the end, with up to as many training images.
     """
 
     train: int
@@ -54,7 +54,7 @@ class Sizes:
         return self.train + self.validation
 
     def of(self, images: int) -> Sizes:
-        """Give the sizes where only so many training images are used."""
+        """Return the sizes if only `images` training images are used."""
         share = images / self.images
         validation = round(self.validation * share)
         return Sizes(images - validation, validation, self.test)
@@ -62,15 +62,15 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured: a plan for all images, and how fast some of its configs are.
+    """How fast this machine trains some configs of a plan for all images.
 
     Attributes:
-        plan: Fitted to this machine.
-        limits: What it does not propose.
-        data: The images; their arrays are gone when `measured` ends.
-        ready: What a worker said of itself, with the number of workers.
-        timed: Configs, the baseline first, and what each takes.
-        load_s: Seconds until a worker could train, once.
+        plan: The plan, fitted to this machine.
+        limits: The limits beyond which the plan rejects configs.
+        data: The images; their arrays are gone when `measure_speed` ends.
+        ready: A worker's description of itself, with the number of workers.
+        timed: Configs with their measured times, the baseline first.
+        load_s: Seconds until a worker could train.
     """
 
     plan: Plan
@@ -82,7 +82,7 @@ class Speed:
 
     @property
     def sizes(self) -> Sizes:
-        """How many images a training meets as planned."""
+        """How many images a training processes under this plan."""
         data = self.data
         return Sizes(len(data.train), len(data.validation), len(data.test))
 
@@ -93,32 +93,32 @@ class Speed:
 
     @cached_property
     def expected(self) -> list[tuple[Config, Timing]]:
-        """The configs that the search begins with, and what each is expected to take.
+        """The first configs of the search, each with its measured or predicted times.
 
-        What was not timed follows by its arithmetic from what was.
+        A config that was not timed is predicted from its multiply-adds.
         """
         shape, classes = self.data.input_shape, len(self.data.classes)
         work = self.plan.workload(self.limits, shape, classes)
         configs = self.plan.first_configs(self.limits, shape, classes, wanted=_EXPECTED)
-        known = {_network(config): timing for config, timing in self.timed}
+        measured = {_network(config): timing for config, timing in self.timed}
         predict = _prediction([(work.of(c, 1), timing) for c, timing in self.timed])
         return [
-            (config, known.get(_network(config)) or predict(work.of(config, 1)))
+            (config, measured.get(_network(config)) or predict(work.of(config, 1)))
             for config in configs
         ] or list(self.timed)
 
     def training_s(self, sizes: Sizes, epochs: int | None = None) -> float:
-        """Average what a training takes on one worker, its evaluations included.
+        """Return the mean seconds of a training on one worker, with its evaluations.
 
         Args:
-            sizes: How many images it meets.
-            epochs: Of every training; None for each config's own.
+            sizes: How many images it processes.
+            epochs: Epochs of every training; None for each config's own.
         """
-        of_each = [
-            seconds(timing, sizes, epochs or config.epochs)
+        times = [
+            training_seconds(timing, sizes, epochs or config.epochs)
             for config, timing in self.expected
         ]
-        return sum(of_each) / len(of_each)
+        return sum(times) / len(times)
 
     def study_s(self) -> float | None:
         """Estimate the wall time of the whole plan, or None if nothing was timed."""
@@ -127,32 +127,32 @@ class Speed:
         settings, planned = self.plan.settings, self.plan.record()
         mean = self.training_s(self.sizes)
         trainings = mean * (planned.trials or 0) * settings.executions
-        if settings.search_algorithm.sets_epochs:
-            # Most runs continue from a stored state.
+        if settings.search_algorithm.sets_epochs:  # most runs continue from a state
             epochs = sum(c.epochs for c, _ in self.expected) / len(self.expected)
             trainings = mean * (planned.epochs or 0) / epochs
         base, timing = self.timed[0]
-        first = seconds(timing, self.sizes, base.epochs) * settings.executions
-        trainings += first * settings.baseline
-        idle = mean / 2 * (1 - 1 / self.workers)  # the others, through half of the last
+        one_run = training_seconds(timing, self.sizes, base.epochs)
+        trainings += one_run * settings.executions * settings.baseline
+        # On average, the other workers idle through half of the last training.
+        idle = mean / 2 * (1 - 1 / self.workers)
         return float(self.load_s + trainings / self.workers + idle)
 
 
 def _network(config: Config) -> str:
-    """Name what takes the same time an image, however many epochs it trains."""
+    """Return a key for the configs that take the same time per image."""
     return repr(without_epochs(config.to_dict()))
 
 
 def _prediction(
     timed: Sequence[tuple[float, Timing]],
 ) -> Callable[[float], Timing]:
-    """Fit what images take to the arithmetic of one.
+    """Fit the time per image as a function of a network's multiply-adds.
 
     Args:
-        timed: Multiply-adds of an image's forward pass, and what was measured.
+        timed: Multiply-adds of one image's forward pass, and the measured times.
 
     Returns:
-        Gives the times of a network of so many multiply-adds.
+        A function from multiply-adds to predicted times.
     """
     train, evaluate, start = (
         fitted([(work, getattr(timing, name)) for work, timing in timed])
@@ -165,8 +165,8 @@ def _prediction(
     return predict
 
 
-def seconds(timing: Timing, sizes: Sizes, epochs: int) -> float:
-    """Give what a training takes, its evaluations included."""
+def training_seconds(timing: Timing, sizes: Sizes, epochs: int) -> float:
+    """Return the seconds that a training takes, with its evaluations."""
     evaluated = epochs * sizes.validation + sizes.test + min(sizes.test, sizes.train)
     return (
         timing.start_s
@@ -176,12 +176,14 @@ def seconds(timing: Timing, sizes: Sizes, epochs: int) -> float:
 
 
 @contextmanager
-def measured(settings: StudySettings, say: Callable[[str], None]) -> Iterator[Speed]:
+def measure_speed(
+    settings: StudySettings, say: Callable[[str], None]
+) -> Iterator[Speed]:
     """Plan a study, time some of its configs, and store nothing.
 
     Args:
         settings: What would be searched.
-        say: Gets notes while it works, which takes about half a minute.
+        say: Called with notes on progress; the timing takes about half a minute.
     """
     started = time.monotonic()
     with (
@@ -200,7 +202,7 @@ def measured(settings: StudySettings, say: Callable[[str], None]) -> Iterator[Sp
             shape, classes, on_gpu=ready.on_gpu, memory_bytes=memory_bytes()
         )
         plan = plan.fitted(limits, shape, classes)
-        say("Timing a few steps of a few configs...")
+        say("Timing a few steps of a few configs. This takes about half a minute.")
         first = plan.first_configs(limits, shape, classes, wanted=_TIMED)
         timed = _time(workers, plan, [plan.first_config, *first])
         yield Speed(plan, limits, data, ready, timed, load_s)
@@ -209,20 +211,21 @@ def measured(settings: StudySettings, say: Callable[[str], None]) -> Iterator[Sp
 def _time(
     workers: Workers, plan: Plan, configs: list[Config]
 ) -> tuple[tuple[Config, Timing], ...]:
-    """Time configs, as many side by side as there are workers."""
-    own = getattr(plan.space, "model", None)
-    found: dict[int, Timing] = {}
+    """Time configs, one per worker at the same time; leave out those that fail."""
+    user_model = getattr(plan.space, "model", None)
+    timings: dict[int, Timing] = {}
     waiting = list(enumerate(configs))
     running = 0
     while waiting or running:
         while waiting and workers.idle:
             number, config = waiting.pop(0)
-            each = _BUDGET_S / len(configs)
-            workers.submit(TimingTask(config.to_dict(), each, own, trial=number))
+            budget = _BUDGET_S / len(configs)
+            task = TimingTask(config.to_dict(), budget, user_model, trial=number)
+            workers.submit(task)
             running += 1
         for event in workers.wait():
             if isinstance(event, Timing):
-                found[event.trial] = event
+                timings[event.trial] = event
             if isinstance(event, Timing | TrainingFailure | WorkerLoss):
                 running -= 1
-    return tuple((configs[i], found[i]) for i in sorted(found))
+    return tuple((configs[i], timings[i]) for i in sorted(timings))
