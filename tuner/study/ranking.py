@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tuner.study.objective import Objective
@@ -43,7 +44,8 @@ def full_length(
     stands against a full-length one. Otherwise it is every completed trial, also
     where epochs are a hyperparameter.
     """
-    needed = settings["epochs"] if settings["algorithm"] == "hyperband" else 0
+    is_cut_short = settings.get("algorithm") == "hyperband"
+    needed = settings.get("epochs") or 0 if is_cut_short else 0
     return [
         t
         for t in trials
@@ -65,9 +67,26 @@ def best_first(
         left out.
     """
     objective = Objective.parse(settings["objective"])
-    ranked = [
+    return in_order(full_length(trials, settings), objective)
+
+
+def in_order(
+    trials: Iterable[TrialRecord],
+    objective: Objective,
+    score_of: Callable[[TrialRecord, str], float | None] = score,
+) -> list[TrialRecord]:
+    """Sort trials as `best_first` does.
+
+    Args:
+        trials: Those that may be ranked together, in any order.
+        objective: What ranks them.
+        score_of: Takes a trial and the objective's name; a trial of which it gives
+            None or NaN is left out.
+    """
+    scored = [
         (-objective.sign * value, trial.executions[0].params or 0, trial.trial, trial)
-        for trial in full_length(trials, settings)
-        if (value := score(trial, objective.name)) is not None
+        for trial in trials
+        if (value := score_of(trial, objective.name)) is not None
+        and not math.isnan(value)
     ]
-    return [trial for *_, trial in sorted(ranked, key=lambda r: r[:3])]
+    return [trial for *_, trial in sorted(scored, key=lambda row: row[:3])]
