@@ -30,10 +30,7 @@ class BestOfEach(NamedTuple):
         axis: The name of the x axis.
         has_test: Whether test accuracies are drawn: beside accuracies alone.
         baseline: The score of the baseline that all studies share, or None.
-        title: The finding.
-        alt: What it shows to who cannot see it.
-        note: What must be said below it, or "".
-        size: Of the drawing.
+        title, alt, note, size: See `catalog.Gathered`.
     """
 
     frame: pd.DataFrame

@@ -30,10 +30,7 @@ class Cost(NamedTuple):
         frame: A row a ranked trial: trial, seconds, score (in the axis's unit),
             on_front.
         axis: The name of the score's axis.
-        title: The finding.
-        alt: What it shows to who cannot see it.
-        note: What must be said below it.
-        size: Of the drawing.
+        title, alt, note, size: See `catalog.Gathered`.
     """
 
     frame: pd.DataFrame

@@ -30,10 +30,7 @@ class Differences(NamedTuple):
             drawn_high. Intervals far wider than the others, as of two trainings, are
             drawn up to an end of the axis.
         margin: Within so many points a difference is too small to matter.
-        title: The finding.
-        alt: What it shows to who cannot see it.
-        note: What must be said below it.
-        size: Of the drawing.
+        title, alt, note, size: See `catalog.Gathered`.
     """
 
     frame: pd.DataFrame

@@ -23,10 +23,7 @@ class Distribution(NamedTuple):
         studies: Their names, in order.
         axis: The name of the score's axis.
         baseline: The score of the baseline that all studies share, or None.
-        title: The finding.
-        alt: What it shows to who cannot see it.
-        note: What must be said below it.
-        size: Of the drawing.
+        title, alt, note, size: See `catalog.Gathered`.
     """
 
     frame: pd.DataFrame

@@ -28,10 +28,7 @@ class Dumbbell(NamedTuple):
         frame: A row a trial, in order: trial, label, train, validation, test (percent),
             gap, gap_half (fractions), is_baseline.
         total: Trials that could have been shown.
-        title: The finding.
-        alt: What it shows to who cannot see it.
-        note: What must be said below it.
-        size: Of the drawing.
+        title, alt, note, size: See `catalog.Gathered`.
     """
 
     frame: pd.DataFrame

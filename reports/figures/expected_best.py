@@ -22,10 +22,7 @@ class ExpectedBest(NamedTuple):
     Attributes:
         frame: From `budget.curve`.
         axis: The name of the score's axis.
-        title: The finding.
-        alt: What it shows to who cannot see it.
-        note: What must be said below it.
-        size: Of the drawing.
+        title, alt, note, size: See `catalog.Gathered`.
     """
 
     frame: pd.DataFrame

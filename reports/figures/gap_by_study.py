@@ -24,10 +24,7 @@ class GapByStudy(NamedTuple):
         frame: From `series.searched`.
         studies: Their names, in order.
         baseline: The gap of the baseline that all studies share, in points, or None.
-        title: The finding.
-        alt: What it shows to who cannot see it.
-        note: What must be said below it.
-        size: Of the drawing.
+        title, alt, note, size: See `catalog.Gathered`.
     """
 
     frame: pd.DataFrame

@@ -27,10 +27,7 @@ class Gaps(NamedTuple):
             is_leader, is_baseline.
         against: The column on the x axis: "params", or "score" where all have one size.
         axis: The name of the score's axis.
-        title: The finding.
-        alt: What it shows to who cannot see it.
-        note: What must be said below it, or "".
-        size: Of the drawing.
+        title, alt, note, size: See `catalog.Gathered`.
     """
 
     frame: pd.DataFrame

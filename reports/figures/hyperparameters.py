@@ -44,10 +44,7 @@ class Hyperparameters(NamedTuple):
         is_crowded: Whether a panel has too many trials for a mark each; then none has
             marks.
         axis: The name of the score's axis.
-        title: The finding.
-        alt: What it shows to who cannot see it.
-        note: What must be said below it.
-        size: Of the drawing.
+        title, alt, note, size: See `catalog.Gathered`.
     """
 
     panels: tuple[Panel, ...]

@@ -23,10 +23,7 @@ class Bars(NamedTuple):
     Attributes:
         frame: A row a hyperparameter, the highest first: label, importance, null,
             matters (whether it is above its null).
-        title: The finding.
-        alt: What it shows to who cannot see it.
-        note: What must be said below it.
-        size: Of the drawing.
+        title, alt, note, size: See `catalog.Gathered`.
     """
 
     frame: pd.DataFrame

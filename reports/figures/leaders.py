@@ -26,10 +26,7 @@ class Leaders(NamedTuple):
         frame: The first 15 and the baseline, in order: label, score, low, high,
             is_baseline; scores in the axis's unit.
         axis: The name of the score's axis.
-        title: The finding.
-        alt: What it shows to who cannot see it.
-        note: What must be said below it, or "".
-        size: Of the drawing.
+        title, alt, note, size: See `catalog.Gathered`.
     """
 
     frame: pd.DataFrame

@@ -28,10 +28,7 @@ class LearningCurves(NamedTuple):
             validation, test (percent; its final value, the same in each row), place.
         band: Where the middle 80 % of all validation curves lie, or no rows: epoch,
             low, high.
-        title: The finding.
-        alt: What it shows to who cannot see it.
-        note: What must be said below it.
-        size: Of the drawing.
+        title, alt, note, size: See `catalog.Gathered`.
     """
 
     frame: pd.DataFrame

@@ -33,10 +33,7 @@ class Progress(NamedTuple):
             are of unequal cost: each then stands where the epochs of all trials had
             come to when it ended.
         axis: The name of the score's axis.
-        title: The finding.
-        alt: What it shows to who cannot see it.
-        note: What must be said below it, or "".
-        size: Of the drawing.
+        title, alt, note, size: See `catalog.Gathered`.
     """
 
     frame: pd.DataFrame

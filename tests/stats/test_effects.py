@@ -182,14 +182,14 @@ def test_the_baseline_and_what_was_enqueued_are_left_out():
         _configs(rng, 14), rng.normal(0.6, 0.05, 14), enqueue=[1] * 3
     )
     assert effects(study, ranking).trials == 11
-    assert all(e.trials <= 11 for e in effects(study, ranking).found)
+    assert all(e.trials <= 11 for e in effects(study, ranking).estimated)
 
 
 def test_too_little_to_go_by_is_refused():
     """Few trials, a value of one trial alone, and 0 on a log scale."""
     rng = np.random.default_rng(6)
     few = effects(*_study(_configs(rng, 7), rng.normal(0.6, 0.05, 7)))
-    assert not few.found
+    assert not few.estimated
     assert len(few.refused) == len(HYPERPARAMETERS)
     configs = _configs(rng, 12)
     configs["optimizer"] = ["sgd"] + ["adam"] * 11
