@@ -12,7 +12,7 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,13 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from reports.figures import study_figures, views
-from reports.figures.style import STYLE
-from reports.read.study import Study, read_study
-from reports.stats import pairs
-from reports.stats import verdicts as contrast_words
-from reports.stats.differences import MARGIN
-from reports.stats.ranking import Ranking, rank
+from reports.figures.catalog import FIGURES
+from reports.figures.style import STYLE, new_axes
+from reports.read.study import StudyFrames, read_study
+from reports.stats.analysis import Analysis
 
 
-def open_study(folder: str | Path) -> Study:
+def open_study(folder: str | Path) -> StudyFrames:
     """Read a study.
 
     Args:
@@ -48,18 +45,19 @@ def open_study(folder: str | Path) -> Study:
     return read_study(Path(folder))
 
 
-def ranked(study: Study) -> pd.DataFrame:
+def ranked(study: StudyFrames) -> pd.DataFrame:
     """Rank a study's trials by validation, as its page does.
 
     Returns:
-        `Study.trials` in order, with `place` from 1, the score `objective` with its
-        95 % interval for the choice of images, `objective_low` and `objective_high`,
-        and `gap_half`, half that of the gap. Empty where nothing may be chosen.
+        `StudyFrames.trials` in order, with `place` from 1, the score `objective` with
+        its 95 % interval for the choice of images, `objective_low` and
+        `objective_high`, and `gap_half`, half that of the gap. Empty where nothing may
+        be chosen.
     """
-    return rank(study).ranked
+    return Analysis(study).ranking.ranked
 
 
-def verdicts(study: Study) -> pd.DataFrame:
+def verdicts(study: StudyFrames) -> pd.DataFrame:
     """Set trials against others on the test images, as the page does.
 
     Returns:
@@ -78,110 +76,57 @@ def verdicts(study: Study) -> pd.DataFrame:
             "trainings": c.difference.trainings,
             "verdict": c.difference.word(),
         }
-        for c in pairs.contrasts(study, rank(study))
+        for c in Analysis(study).comparisons
     ]
     columns = ["trial", "other", "difference", "low", "high", "level", "trainings"]
     return pd.DataFrame(rows, columns=[*columns, "verdict"])
 
 
 def draw(
-    study: Study, figure: str, ax: Axes | None = None, *, trial: int | None = None
-) -> Axes:
+    study: StudyFrames,
+    figure: str,
+    ax: Axes | Sequence[Axes] | None = None,
+    **options: Any,
+) -> Axes | list[Axes]:
     """Draw one of the page's figures.
 
     Args:
         study: From `open_study`.
-        figure: "leaders", "dumbbell", "gaps", "learning_curve", "progress", "cost" or
-            "differences".
-        ax: Where to draw; None makes a new one in the page's style.
-        trial: Of a learning curve; None takes the first by validation.
+        figure: "leaders", "differences", "dumbbell", "gaps", "learning_curves",
+            "importance", "hyperparameters", "progress", "expected_best" or "cost".
+        ax: Where to draw, as many axes as the figure has panels; None makes them in
+            the page's style.
+        options: What the figure takes besides: `trial` of "learning_curves" draws the
+            curve of that trial alone.
 
     Returns:
-        The axes.
+        The axes, in a list where the figure has several panels.
 
     Raises:
-        ValueError: There is no such figure, or the study has nothing for it.
+        ValueError: There is no such figure, the study has nothing for it, or `ax` does
+            not fit its panels.
     """
-    if figure not in _FIGURES:
+    names = [name for name, known in FIGURES.items() if known.page == "study"]
+    if figure not in names:
+        raise ValueError(f"A figure must be one of {', '.join(names)}, got {figure!r}.")
+    data = FIGURES[figure].gather(Analysis(study), **options)
+    if data is None:
+        asked = "".join(f", {name}={value!r}" for name, value in options.items())
         raise ValueError(
-            f"A figure must be one of {', '.join(_FIGURES)}, got {figure!r}."
+            f"Study {study.name} has nothing to draw {figure!r}{asked} from."
         )
-    ranking = rank(study)
-    try:
-        draws = _FIGURES[figure](study, ranking, trial)
-    except (IndexError, KeyError, ValueError) as error:
-        raise ValueError(
-            f"Study {study.name} has nothing to draw {figure!r} from: {error}"
-        ) from error
-    if ax is not None:
-        draws(ax)
-        return ax
-    with mpl.rc_context(STYLE):
-        made: Axes = plt.subplots(layout="constrained")[1]
-        draws(made)
+    if ax is None:
+        with mpl.rc_context(STYLE):
+            made: Axes | list[Axes] = new_axes(data.size, plt.figure)
+            FIGURES[figure].draw(data, made)
         return made
-
-
-def _axis(study: Study) -> str:
-    return views.axis_of(study.objective)
-
-
-def _some(frame: pd.DataFrame) -> pd.DataFrame:
-    if frame.empty:
-        raise ValueError("no trial has what it shows")
-    return frame
-
-
-def _leaders(study: Study, ranking: Ranking, _: int | None) -> Callable[[Axes], Any]:
-    frame = _some(views.leaders(study, ranking).frame)
-    return lambda ax: study_figures.leaders(frame, ax, _axis(study))
-
-
-def _dumbbell(study: Study, ranking: Ranking, _: int | None) -> Callable[[Axes], Any]:
-    frame = _some(views.dumbbell(study, ranking).frame)
-    return lambda ax: study_figures.dumbbell(frame, ax)
-
-
-def _gaps(study: Study, ranking: Ranking, _: int | None) -> Callable[[Axes], Any]:
-    frame = _some(views.gaps(study, ranking).frame)
-    return lambda ax: study_figures.gap_by_params(frame, ax)
-
-
-def _curve(study: Study, ranking: Ranking, trial: int | None) -> Callable[[Axes], Any]:
-    frame = _some(views.curves(study, ranking).frame)
-    chosen = frame["trial"].iloc[0] if trial is None else trial
-    frame = _some(frame[frame["trial"] == chosen])
-    band = views.curve_band(study, ranking)
-    return lambda ax: study_figures.learning_curve(frame, ax, band)
-
-
-def _progress(study: Study, ranking: Ranking, _: int | None) -> Callable[[Axes], Any]:
-    frame = _some(views.progress(study, ranking).frame)
-    by_epochs = study.has_rungs
-    return lambda ax: study_figures.progress(
-        frame, ax, _axis(study), by_epochs=by_epochs
-    )
-
-
-def _cost(study: Study, ranking: Ranking, _: int | None) -> Callable[[Axes], Any]:
-    frame = _some(views.cost(study, ranking).frame)
-    return lambda ax: study_figures.cost(frame, ax, _axis(study))
-
-
-def _differences(
-    study: Study, ranking: Ranking, _: int | None
-) -> Callable[[Axes], Any]:
-    found = pairs.contrasts(study, ranking)
-    frame = _some(contrast_words.frame(study, found))
-    return lambda ax: study_figures.differences(frame, ax, 100 * MARGIN)
-
-
-_FIGURES = {
-    "leaders": _leaders,
-    "dumbbell": _dumbbell,
-    "gaps": _gaps,
-    "learning_curve": _curve,
-    "progress": _progress,
-    "cost": _cost,
-    "differences": _differences,
-}
+    panels = data.size.rows * data.size.columns
+    axes = [ax] if isinstance(ax, Axes) else list(ax)
+    if len(axes) != panels:
+        raise ValueError(
+            f"Figure {figure!r} takes {panels} axes here, one for each panel, got "
+            f"{len(axes)}. Leave `ax` out to have them made."
+        )
+    chosen = axes[0] if panels == 1 else axes
+    FIGURES[figure].draw(data, chosen)
+    return chosen

@@ -40,15 +40,15 @@ def along(corners: Pixels, step: float = 4.0) -> Pixels:
     """Put marks on a line that holds its value until the next corner."""
     if len(corners) < 2:
         return corners
-    found = [corners]
+    marks = [corners]
     for (x0, y0), (x1, y1) in pairwise(corners):
         across, up = (np.arange(0, abs(d), step) for d in (x1 - x0, y1 - y0))
         flat = np.column_stack(
             [x0 + np.sign(x1 - x0) * across, np.full(len(across), y0)]
         )
         steep = np.column_stack([np.full(len(up), x1), y0 + np.sign(y1 - y0) * up])
-        found += [flat, steep]
-    return np.vstack(found)
+        marks += [flat, steep]
+    return np.vstack(marks)
 
 
 def write_names(

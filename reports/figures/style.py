@@ -31,7 +31,9 @@ VALIDATION = "#595959"
 INK = "#1f2328"
 GREY = "#6e7781"
 FAINT = "#d8dce0"
+FULL, HALF = 1040, 508  # CSS pixels: the page's column, and half of it
 NARROW = 400  # CSS pixels, as the page's style has it
+_TWO_PANELS = 760  # CSS pixels
 MARKS = 1_000  # above this many marks, aggregate
 
 # Behind text that stands over marks.
@@ -88,6 +90,24 @@ STYLE: Any = {
 }
 
 
+class Size(NamedTuple):
+    """How large a figure is drawn.
+
+    Attributes:
+        width: In CSS pixels.
+        height: In CSS pixels.
+        rows: Rows of panels.
+        columns: Columns of panels.
+        narrow: Whether it is drawn once more for a phone; several panels never are.
+    """
+
+    width: int
+    height: int
+    rows: int = 1
+    columns: int = 1
+    narrow: bool = True
+
+
 class Drawing(NamedTuple):
     """A drawn figure.
 
@@ -111,52 +131,64 @@ class Image(NamedTuple):
         title: Its finding, a sentence.
         alt: What it shows to who cannot see it; holds a number.
         note: What must be said below it, or "".
+        section: The id of the section that it stands in.
         drawing: What is seen.
     """
 
     title: str
     alt: str
     note: str
+    section: str
     drawing: Drawing
 
 
-def render(
-    draw: Callable[[Any], object],
-    *,
-    width: int,
-    height: int,
-    rows: int = 1,
-    columns: int = 1,
-    narrow: bool = True,
-) -> Drawing:
+def panels(count: int, *, height: int, margin: int) -> Size:
+    """Lay panels out in rows of three.
+
+    Args:
+        count: How many.
+        height: Of a row, in CSS pixels.
+        margin: Height of what stands above and below the rows.
+    """
+    columns = min(count, 3)
+    rows = -(-count // columns)
+    width = {1: HALF, 2: _TWO_PANELS}.get(columns, FULL)
+    return Size(width, margin + height * rows, rows, columns)
+
+
+def render(draw: Callable[[Any], object], size: Size) -> Drawing:
     """Draw a figure, and once more for a phone where it is one panel.
 
     Args:
         draw: Takes the axes, or a flat list of them where there are several.
-        width: CSS pixels.
-        height: CSS pixels.
-        rows: Rows of panels.
-        columns: Columns of panels.
-        narrow: False where it would not fit a phone.
+        size: How large.
     """
-    uri = _svg(draw, width, height, rows, columns)
-    if not narrow or rows * columns > 1:
-        return Drawing(uri, width, height)
-    return Drawing(uri, width, height, _svg(draw, NARROW, height))
+    uri = _svg(draw, size)
+    if not size.narrow or size.rows * size.columns > 1:
+        return Drawing(uri, size.width, size.height)
+    return Drawing(
+        uri, size.width, size.height, _svg(draw, size._replace(width=NARROW))
+    )
 
 
-def _svg(
-    draw: Callable[[Any], object],
-    width: int,
-    height: int,
-    rows: int = 1,
-    columns: int = 1,
-) -> str:
+def new_axes(size: Size, make: Callable[..., Figure] = Figure) -> Any:
+    """Make a figure of a size: its ax, or a flat list of them where it has several.
+
+    Args:
+        size: How large.
+        make: Makes the figure; pyplot's makes one that a notebook shows.
+    """
+    inches = size.width / _DPI, size.height / _DPI
+    figure = make(figsize=inches, layout="constrained")
+    flat = list(figure.subplots(size.rows, size.columns, squeeze=False).flat)
+    return flat[0] if len(flat) == 1 else flat
+
+
+def _svg(draw: Callable[[Any], object], size: Size) -> str:
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width / _DPI, height / _DPI), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False)
-        flat = list(axes.flat)
-        draw(flat[0] if rows * columns == 1 else flat)
+        axes = new_axes(size)
+        draw(axes)
+        figure = (axes[0] if isinstance(axes, list) else axes).get_figure()
         out = io.BytesIO()
         with warnings.catch_warnings():
             # A box stands for what Matplotlib's font lacks; the page's text has it.

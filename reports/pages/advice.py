@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from reports.pages.facts import command
-from reports.pages.findings import capital, failures, overlapping, who
+from reports.pages.findings import failures
 from reports.read import labels
-from reports.read.hyperparameters import Knob
-from reports.read.study import Study
-from reports.stats.ranking import Ranking
+from reports.read.hyperparameters import Hyperparameter
+from reports.read.study import StudyFrames
+from reports.read.trial_names import in_sentence
+from reports.stats.ranking import Ranking, overlapping
 from tuner.system.files import CONFIRM
 
 _FEWEST = 2  # layers, or pixels that are pooled: there is nothing to go on to
@@ -25,7 +26,7 @@ class Step(NamedTuple):
     evidence: str
 
 
-def next_steps(study: Study, ranking: Ranking) -> tuple[Step, ...]:
+def next_steps(study: StudyFrames, ranking: Ranking) -> tuple[Step, ...]:
     """Suggest at most four things, each only where the numbers ask for it."""
     steps = [
         *_many_failures(study),
@@ -36,7 +37,7 @@ def next_steps(study: Study, ranking: Ranking) -> tuple[Step, ...]:
     return tuple(steps[:4])
 
 
-def _many_failures(study: Study) -> list[Step]:
+def _many_failures(study: StudyFrames) -> list[Step]:
     failed, total = int((study.trials["status"] == "failed").sum()), len(study.trials)
     if failed < 2 or failed < 0.2 * total:
         return []
@@ -51,7 +52,7 @@ def _many_failures(study: Study) -> list[Step]:
     return [Step(what, evidence)]
 
 
-def _overlap(study: Study, ranking: Ranking) -> list[Step]:
+def _overlap(study: StudyFrames, ranking: Ranking) -> list[Step]:
     near = overlapping(ranking)
     is_confirmed = any((study.folder / name).exists() for name in CONFIRM)
     if not len(near) or is_confirmed or ranking.ranked["executions"].max() > 2:
@@ -66,28 +67,32 @@ def _overlap(study: Study, ranking: Ranking) -> list[Step]:
     ]
 
 
-def _edges(study: Study, ranking: Ranking) -> list[Step]:
+def _edges(study: StudyFrames, ranking: Ranking) -> list[Step]:
     """Find ranges whose end holds the leader and most of the top five."""
     if len(ranking.ranked) < 10:
         return []
-    is_own = bool(study.record.space.source)
-    how = "" if is_own else ", in a space of your own"
+    is_users = bool(study.record.space.source)
+    how = "" if is_users else ", in a space of your own"
     top = ranking.ranked["trial"].head(5)
+    first = in_sentence(top.iloc[0])
     steps = []
-    for knob in study.knobs:
-        values = top.map(study.configs[knob.name])
-        for end, word in ((knob.low, "lower"), (knob.high, "upper")):
+    for hyperparameter in study.hyperparameters:
+        values = top.map(study.configs[hyperparameter.name])
+        for end, word in (
+            (hyperparameter.low, "lower"),
+            (hyperparameter.high, "upper"),
+        ):
             if end is None or not pd.api.types.is_number(values.iloc[0]):
                 continue
             is_count = isinstance(values.iloc[0], int)
             if word == "lower" and is_count and end <= _FEWEST:
                 continue
-            at = pd.Series([_at_end(v, end, knob) for v in values])
+            at = pd.Series([_at_end(v, end, hyperparameter) for v in values])
             if bool(at.iloc[0]) and int(at.sum()) >= 3:
                 steps.append(
                     Step(
-                        f"Widen the range of {knob.name}{how}.",
-                        f"{capital(who(ranking.ranked.iloc[0]))} lies at its {word} "
+                        f"Widen the range of {hyperparameter.name}{how}.",
+                        f"{labels.capital(first)} lies at its {word} "
                         f"end, {labels.value(end)}, as do {int(at.sum())} of the "
                         f"first {len(top)}.",
                     )
@@ -95,16 +100,20 @@ def _edges(study: Study, ranking: Ranking) -> list[Step]:
     return steps[:2]
 
 
-def _at_end(value: Any, end: float, knob: Knob) -> bool:
-    if not isinstance(value, int | float) or knob.low is None or knob.high is None:
+def _at_end(value: Any, end: float, hyperparameter: Hyperparameter) -> bool:
+    if (
+        not isinstance(value, int | float)
+        or hyperparameter.low is None
+        or hyperparameter.high is None
+    ):
         return False
-    low, high = knob.low, knob.high
-    if knob.log and min(low, value) > 0:
+    low, high = hyperparameter.low, hyperparameter.high
+    if hyperparameter.log and min(low, value) > 0:
         low, high, value, end = (math.log(number) for number in (low, high, value, end))
     return low < high and abs(value - end) <= 0.01 * (high - low)
 
 
-def _no_gain(study: Study, ranking: Ranking) -> list[Step]:
+def _no_gain(study: StudyFrames, ranking: Ranking) -> list[Step]:
     ranked = ranking.ranked
     if len(ranked) < 15 or study.has_rungs:
         return []
@@ -116,6 +125,6 @@ def _no_gain(study: Study, ranking: Ranking) -> list[Step]:
         Step(
             "Change the space rather than adding trials to this one.",
             f"The last {third} of {len(ranked)} trials, a third, brought nothing "
-            f"better than {who(ranked.iloc[0])}.",
+            f"better than {in_sentence(ranked['trial'].iloc[0])}.",
         )
     ]

@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from reports.figures import comparison_images, comparison_views
-from reports.figures.comparison_views import Entry, Group, Studies
+from reports.figures import catalog
 from reports.figures.style import Image
-from reports.figures.views import BASELINE
 from reports.pages import fresh_seeds
 from reports.read import labels
-from reports.stats import comparability, spread
+from reports.read.trial_names import BASELINE, in_sentence
+from reports.stats import comparability, groups, spread
+from reports.stats.analysis import Analysis
+from reports.stats.groups import Group, Studies
 
 
 class Page(NamedTuple):
@@ -27,45 +28,45 @@ class Page(NamedTuple):
     ranges: tuple[tuple[str, ...], ...]
     spreads: list[tuple[str, ...]]
     spread_text: str
-    given: tuple[tuple[str, str, str], ...]
+    candidates: tuple[tuple[str, str, str], ...]
     apart: tuple[tuple[str, ...], ...]
     unread: tuple[str, ...]
 
 
-def page(found: Studies) -> Page:
+def page(studies: Studies) -> Page:
     """Compute the words, tables and figures across studies."""
-    group = comparison_views.group(found.entries)
+    group = groups.group(studies.entries)
     shown = group.entries or group.alone
     differing = comparability.what_differs([entry.study for entry in group.alone])
     spreads = [s for e in group.entries if (s := spread.spread(e)) is not None]
     return Page(
-        lead=lead(group, found),
-        support=support(group, found),
+        lead=lead(group, studies),
+        support=support(group, studies),
         studies=tuple(entry.name for entry in shown),
         alone=tuple(
             _beside_its_baseline(entry, words)
             for entry, words in zip(group.alone, differing, strict=True)
         ),
         overview=tuple(_overview(entry) for entry in group.entries),
-        images=comparison_images.images(group) if group.entries else {},
-        ranges=comparison_views.ranges(shown) if len(shown) > 1 else (),
+        images=catalog.images("comparison", group),
+        ranges=groups.ranges(shown) if len(shown) > 1 else (),
         spreads=spread.rows(spreads),
         spread_text=spread.sentence(spreads),
-        given=tuple(
-            (study.name, f"{study.name}/report.html", fresh_seeds.verdict(study).lead)
-            for study in found.arms
+        candidates=tuple(
+            (entry.name, f"{entry.name}/report.html", fresh_seeds.verdict(entry).lead)
+            for entry in studies.of_candidates
         ),
         apart=tuple(
             _beside_its_baseline(item.entry, item.reason) for item in group.apart
         ),
-        unread=found.unread,
+        unread=studies.unread,
     )
 
 
-def lead(group: Group, found: Studies) -> str:
+def lead(group: Group, studies: Studies) -> str:
     """Say which study holds the highest validation score, and by which margin."""
     if not group.entries:
-        return _none_overlaid(group, found)
+        return _none_overlaid(group, studies)
     objective = group.objective
     metric = labels.metric(objective.name)
     superlative = "highest" if objective.higher_is_better else "lowest"
@@ -97,54 +98,56 @@ def lead(group: Group, found: Studies) -> str:
     return text + _baseline_words(group) + "."
 
 
-def _none_overlaid(group: Group, found: Studies) -> str:
+def _none_overlaid(group: Group, studies: Studies) -> str:
     """Say why no study is set against another, and what there is instead."""
-    if not found.entries:
+    if not studies.entries:
         return "There is no study here that can be read."
-    if all(e.study.arms for e in found.entries):
+    if all(e.study.candidates for e in studies.entries):
         return "No search is here; what was tried on several seeds is below."
     if not group.alone:
         return "No study has a finished trial to rank yet."
     objectives = {entry.study.objective for entry in group.alone}
     same = "images and split" if len(objectives) == 1 else "images, split and objective"
-    said = f"No two of these {len(group.alone)} searches had the same {same}"
+    differ = f"No two of these {len(group.alone)} searches had the same {same}"
     if len(group.alone) == 2:
-        said = f"The two searches here did not have the same {same}"
+        differ = f"The two searches here did not have the same {same}"
     has = all(entry.baseline is not None for entry in group.alone)
     where = "" if has else " where it has one"
-    return f"{said}; each stands below, beside its own baseline{where}."
+    return f"{differ}; each stands below, beside its own baseline{where}."
 
 
-def support(group: Group, found: Studies) -> tuple[str, ...]:
+def support(group: Group, studies: Studies) -> tuple[str, ...]:
     """Say what the comparison does not show."""
     shown = group.entries or group.alone
     if not shown:
         return ()
-    said = []
+    sentences = []
     if len(group.entries) > 1:
-        said.append(
+        sentences.append(
             "Each study is shown within the ranges it searched; other ranges would "
             "give other spreads."
         )
     others = sum(bool(len(item.entry.ranking.ranked)) for item in group.apart)
     if group.entries and others:
         them = "it stands" if others == 1 else "they stand"
-        said.append(
+        sentences.append(
             f"Not set against them: {labels.several(others, 'study', 'studies')} of "
             f"other images, split or objective; {them} apart, below."
         )
     once = all((e.ranking.ranked["executions"] <= 1).all() for e in shown)
     if once:
-        said.append(
+        sentences.append(
             "In each search a config was trained once, so a small difference can be "
             "noise."
         )
-    searched = [e.study for e in found.entries if not e.study.arms]
-    studies = [*searched, *found.arms]
-    tested = sum(int(s.trials["test_accuracy"].notna().sum()) for s in studies)
-    said.append(
+    searches = [e for e in studies.entries if not e.study.candidates]
+    all_of_them = [*searches, *studies.of_candidates]
+    tested = sum(
+        int(e.study.trials["test_accuracy"].notna().sum()) for e in all_of_them
+    )
+    sentences.append(
         f"Test accuracy was measured for {labels.several(tested, 'trial')} in "
-        f"{labels.several(len(studies), 'study', 'studies')}: a choice made "
+        f"{labels.several(len(all_of_them), 'study', 'studies')}: a choice made "
         "by looking at it is not corrected for."
     )
     for baseline in group.baselines:
@@ -155,25 +158,25 @@ def support(group: Group, found: Studies) -> tuple[str, ...]:
                 if group.objective.is_accuracy
                 else labels.number(baseline.spread, 3)
             )
-            said.append(
+            sentences.append(
                 f"The baseline of {names} has the same config and seeds, and its "
                 f"scores lie {unit} apart; the oldest is shown."
             )
-    return tuple(said)
+    return tuple(sentences)
 
 
 def _baseline_words(group: Group) -> str:
     if group.shared is None:
         return ""
     score = labels.score(group.objective, float(group.shared.row["objective"]))
-    return f"; the {comparison_views.baseline_label(group, group.shared)} has {score}"
+    return f"; the {groups.baseline_label(group, group.shared)} has {score}"
 
 
-def _value(group: Group, entry: Entry) -> str:
+def _value(group: Group, entry: Analysis) -> str:
     row = entry.leader
     trial = int(row["trial"])
     baseline = "the baseline" if group.shared else "its baseline"
-    who = baseline if trial == BASELINE else f"trial {trial}"
+    who = baseline if trial == BASELINE else in_sentence(trial)
     text = labels.score(group.objective, float(row["objective"]))
     if pd.isna(row["objective_low"]):
         return f"{text} ({who})"
@@ -181,7 +184,7 @@ def _value(group: Group, entry: Entry) -> str:
     return f"{text} ({who}, interval {reach})"
 
 
-def _overview(entry: Entry) -> tuple[str, ...]:
+def _overview(entry: Analysis) -> tuple[str, ...]:
     """Write one row: name, link, and what the study found and cost."""
     study, row = entry.study, entry.leader
     trials = study.trials
@@ -204,7 +207,7 @@ def _overview(entry: Entry) -> tuple[str, ...]:
     )
 
 
-def _beside_its_baseline(entry: Entry, words: str) -> tuple[str, ...]:
+def _beside_its_baseline(entry: Analysis, words: str) -> tuple[str, ...]:
     """Write one row: name, link, some words, and what it found and its baseline had."""
     study = entry.study
     row = (study.name, f"{study.folder.name}/report.html", words)
@@ -221,7 +224,7 @@ def _beside_its_baseline(entry: Entry, words: str) -> tuple[str, ...]:
     return (*row, *scores, labels.count(len(study.trials)), study.state)
 
 
-def _epochs(entry: Entry) -> str:
+def _epochs(entry: Analysis) -> str:
     epochs = entry.ranking.ranked["epochs"].dropna()
     low, high = int(epochs.min()), int(epochs.max())
     return str(low) if low == high else f"{low}{labels.DASH}{high}"

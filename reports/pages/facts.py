@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from reports.read import labels
-from reports.read.study import Study
+from reports.read.study import StudyFrames
 from reports.stats import speed as speeds
 from reports.stats.ranking import Ranking
 from tuner.export.snippet import load_snippet
@@ -43,7 +43,7 @@ _KINDS = {
 }
 
 
-def status(study: Study) -> str:
+def status(study: StudyFrames) -> str:
     """Say how far the study came: "interrupted, 23 of 40 trials".
 
     Of a search that was planned for a time, which its clock ends, no number of trials
@@ -55,23 +55,23 @@ def status(study: Study) -> str:
     plan = study.record.plan.trials
     base = int((ended & (study.trials["trial"] == 0)).any())
     time = study.record.settings.in_s
-    if study.arms:
-        given = labels.several(len(study.arms), "config")
-        progress = f"{labels.count(done)} of {given}"
+    if study.candidates:
+        configs = labels.several(len(study.candidates), "config")
+        progress = f"{labels.count(done)} of {configs}"
     elif isinstance(plan, int) and not study.has_rungs:
-        own = max(done - base, 0)
-        progress = labels.several(own if time else plan, "trial")
-        progress = progress if time else f"{labels.count(own)} of {progress}"
+        searched = max(done - base, 0)
+        progress = labels.several(searched if time else plan, "trial")
+        progress = progress if time else f"{labels.count(searched)} of {progress}"
         progress += " and the baseline" if base else ""
     else:
         progress = labels.several(done, "trial")
-    said = [study.state, progress, *([f"{failed} failed"] if failed else [])]
+    parts = [study.state, progress, *([f"{failed} failed"] if failed else [])]
     if time:
-        said.append(f"planned for {labels.duration(time)}")
-    return ", ".join(said)
+        parts.append(f"planned for {labels.duration(time)}")
+    return ", ".join(parts)
 
 
-def about(study: Study) -> tuple[tuple[str, str], ...]:
+def about(study: StudyFrames) -> tuple[tuple[str, str], ...]:
     """List what the study is: space, data, seed, device, versions, times."""
     record, data, settings = study.record, study.record.data, study.record.settings
     seconds = float(study.trials["seconds"].fillna(0).sum())
@@ -90,8 +90,8 @@ def about(study: Study) -> tuple[tuple[str, str], ...]:
     ]
     if study.is_imported:
         return (*how[:3], ("Last written", _when(record.created)))
-    if study.arms:
-        seeds = sorted({candidate.seeds for candidate in study.arms})
+    if study.candidates:
+        seeds = sorted({candidate.seeds for candidate in study.candidates})
         how = [
             ("Kind", _KINDS.get(study.kind, study.kind)),
             ("Seeds", labels.listing([str(n) for n in seeds])),
@@ -111,15 +111,17 @@ def about(study: Study) -> tuple[tuple[str, str], ...]:
     if settings.base_study:
         rows.insert(1, ("Baseline", f"the best trial of {settings.base_study}"))
     if study.enqueued:
-        given = labels.several(study.enqueued, "config")
-        rows.insert(2, ("Enqueued", f"{given} of the user's own, before the search's"))
+        configs = labels.several(study.enqueued, "config")
+        rows.insert(
+            2, ("Enqueued", f"{configs} of the user's own, before the search's")
+        )
     if record.rejected:
-        turned = [f"{reason}: {n}" for reason, n in record.rejected.items()]
-        rows.append(("Proposals turned away", ", ".join(turned)))
+        reasons = [f"{reason}: {n}" for reason, n in record.rejected.items()]
+        rows.append(("Rejected proposals", ", ".join(reasons)))
     return tuple(rows)
 
 
-def environment(study: Study) -> tuple[tuple[str, str], ...]:
+def environment(study: StudyFrames) -> tuple[tuple[str, str], ...]:
     """List versions, hardware and commit, for who runs it again."""
     hardware = study.record.hardware
     rows = [(name, str(version)) for name, version in study.record.versions.items()]
@@ -135,7 +137,7 @@ def environment(study: Study) -> tuple[tuple[str, str], ...]:
     return tuple(rows)
 
 
-def use(study: Study, ranking: Ranking) -> Use | None:
+def use(study: StudyFrames, ranking: Ranking) -> Use | None:
     """Say how to take the first trial out; None where there is none."""
     first = ranking.ranked.head(1)
     what = "first by validation"
@@ -158,8 +160,8 @@ def use(study: Study, ranking: Ranking) -> Use | None:
     )
 
 
-def command(study: Study, verb: str, *words: str) -> str:
-    """Write a command about a study, with the --directory that its own was given."""
+def command(study: StudyFrames, verb: str, *words: str) -> str:
+    """Write a command about a study, with the --directory that its own command had."""
     written = shlex.join(["tune", verb, study.name, *words])
     try:
         typed = shlex.split(study.record.command)
@@ -173,7 +175,7 @@ def command(study: Study, verb: str, *words: str) -> str:
     return written
 
 
-def _algorithm(study: Study) -> str:
+def _algorithm(study: StudyFrames) -> str:
     if study.record.space.is_published:
         return "none: all of them, in order"
     if study.algorithm is None:
@@ -181,7 +183,7 @@ def _algorithm(study: Study) -> str:
     return study.algorithm.label
 
 
-def _space(study: Study) -> str:
+def _space(study: StudyFrames) -> str:
     space = study.record.space
     size = space.size
     reach = f", {labels.count(size)} distinct configs" if size else ""

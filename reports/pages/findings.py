@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports.figures.views import BASELINE
 from reports.read import labels
-from reports.read.study import Study
+from reports.read.study import StudyFrames
+from reports.read.trial_names import BASELINE, in_sentence
 from reports.stats.differences import MARGIN
 from reports.stats.optimism import Optimism
-from reports.stats.ranking import Ranking
+from reports.stats.ranking import Ranking, overlapping, peaked_earlier
 
 _NOTHING = 0.0005  # of a score: it would be written as 0.0 points
 _REASON = 240  # characters of an error that a page repeats
@@ -45,7 +45,7 @@ class Reason(NamedTuple):
     lost: str
 
 
-def verdict(study: Study, ranking: Ranking) -> Verdict:
+def verdict(study: StudyFrames, ranking: Ranking) -> Verdict:
     """Say which trial has the highest validation score, and by which margin."""
     if not ranking.by_validation:
         return _listing(study, ranking)
@@ -59,24 +59,24 @@ def verdict(study: Study, ranking: Ranking) -> Verdict:
     name = f"{superlative} {labels.metric(objective.name)}, {value}"
     if len(ranked) == 1:
         lead = (
-            f"{capital(who(first))} is the only trial to rank so far: "
+            f"{labels.capital(_who(first))} is the only trial to rank so far: "
             f"{labels.metric(objective.name)} {value}."
         )
         return Verdict(lead, _caveats(study, ranking))
     margin = abs(float(first["objective"] - ranked.iloc[1]["objective"]))
     if margin == 0:
         tied = ranked[ranked["objective"] == first["objective"]]
-        names = labels.listing([who(row) for _, row in tied.head(4).iterrows()])
+        names = labels.listing([_who(row) for _, row in tied.head(4).iterrows()])
         more = f" and {len(tied) - 4} more" if len(tied) > 4 else ""
-        lead = f"{capital(names)}{more} share the {name}"
+        lead = f"{labels.capital(names)}{more} share the {name}"
     else:
         side = "above" if objective.higher_is_better else "below"
         distance = (
             labels.points(margin) if objective.is_accuracy else labels.number(margin, 3)
         )
         lead = (
-            f"{capital(who(first))} has the {name}, {distance} {side} the next, "
-            f"{who(ranked.iloc[1])}"
+            f"{labels.capital(_who(first))} has the {name}, {distance} {side} the "
+            f"next, {_who(ranked.iloc[1])}"
         )
     baseline = ranked[ranked["trial"] == BASELINE]
     named = {int(first["trial"]), int(ranked.iloc[1]["trial"])}
@@ -86,74 +86,55 @@ def verdict(study: Study, ranking: Ranking) -> Verdict:
     return Verdict(f"{lead}.", _caveats(study, ranking))
 
 
-def luck(found: Optimism | None, trials: int) -> str:
+def luck(optimism: Optimism | None, trials: int) -> str:
     """Say how much of the first's score is luck, of what, where that was estimated.
 
     And that it cannot be told where the estimate and what it would be among equals
     lie further apart than what is too small to matter.
     """
-    if found is None:
+    if optimism is None:
         return ""
-    value = min(found.value, found.most) if found.near else found.value
+    value = min(optimism.value, optimism.most) if optimism.near else optimism.value
     among = f"choosing among {labels.count(trials)}"
-    said = labels.points(value) if value >= _NOTHING else "next to nothing"
-    others = labels.several(found.near, "other")
-    as_good = f"that may be as good {'is' if found.near == 1 else 'are'}"
-    most = f"{labels.points(found.most)} if the {others} {as_good}"
-    if found.most - max(0.0, value) > MARGIN:
+    amount = labels.points(value) if value >= _NOTHING else "next to nothing"
+    others = labels.several(optimism.near, "other")
+    as_good = f"that may be as good {'is' if optimism.near == 1 else 'are'}"
+    most = f"{labels.points(optimism.most)} if the {others} {as_good}"
+    if optimism.most - max(0.0, value) > MARGIN:
         return (
-            f"Up to {labels.points(found.most)} of the first's validation accuracy is "
-            f"luck of {among} (if the {others} {as_good}), or {said} ({_how(found)}): "
-            f"{labels.count(found.images)} images cannot tell."
+            f"Up to {labels.points(optimism.most)} of the first's validation accuracy "
+            f"is luck of {among} (if the {others} {as_good}), or {amount} "
+            f"({_how(optimism)}): {labels.count(optimism.images)} images cannot tell."
         )
-    how = f"{_how(found)}; {most}" if found.near else _how(found)
+    how = f"{_how(optimism)}; {most}" if optimism.near else _how(optimism)
     if value < _NOTHING:
         return (
-            f"Luck of {among} is estimated to add {said} to the first's validation "
+            f"Luck of {among} is estimated to add {amount} to the first's validation "
             f"accuracy ({how})."
         )
     return (
-        f"About {said} of the first's validation accuracy is luck of {among} ({how}): "
-        "the validation accuracy of the best is optimistic."
+        f"About {amount} of the first's validation accuracy is luck of {among} "
+        f"({how}): the validation accuracy of the best is optimistic."
     )
 
 
-def _how(found: Optimism) -> str:
+def _how(optimism: Optimism) -> str:
     """Say how its luck was estimated, and which it covers."""
     images = "cross-validated over the images"
-    if found.training_sd is None:
+    if optimism.training_sd is None:
         return f"{images}; luck of its training comes on top"
     measured = {
         "executions": "the better half of these trials",
         "noise study": "the study's own tune noise",
     }
-    where = measured[found.source or "executions"]
+    where = measured[optimism.source or "executions"]
     return (
-        f"{images}, and with a standard deviation of {100 * found.training_sd:.2f} "
+        f"{images}, and with a standard deviation of {100 * optimism.training_sd:.2f} "
         f"points between trainings, measured on {where}"
     )
 
 
-def overlapping(ranking: Ranking) -> pd.DataFrame:
-    """Find the trials whose intervals reach into the leader's, itself left out."""
-    ranked = ranking.ranked
-    if not len(ranked):
-        return ranked
-    first = ranked.iloc[0]
-    near = (ranked["objective_high"] >= first["objective_low"]) & (
-        ranked["objective_low"] <= first["objective_high"]
-    )
-    chosen: pd.DataFrame = ranked[near & (ranked["place"] > 1)]
-    return chosen
-
-
-def peaked_earlier(ranking: Ranking) -> tuple[int, int]:
-    """Count ranked trials whose curve was at its best before the last epoch."""
-    known = ranking.ranked[ranking.ranked["peak_epoch"].notna()]
-    return int((known["peak_epoch"] < known["epochs"]).sum()), len(known)
-
-
-def peaked_words(study: Study, ranking: Ranking) -> str:
+def peaked_words(study: StudyFrames, ranking: Ranking) -> str:
     """Say which epoch counts, or nothing where no curve is known."""
     early, known = peaked_earlier(ranking)
     if not known:
@@ -174,7 +155,7 @@ def peaked_words(study: Study, ranking: Ranking) -> str:
     )
 
 
-def harm(study: Study, ranking: Ranking) -> str:
+def harm(study: StudyFrames, ranking: Ranking) -> str:
     """Say where the validation loss rose while the train loss fell.
 
     That is overfitting that hurts, which a wide gap alone is not. Nothing where no
@@ -194,21 +175,23 @@ def harm(study: Study, ranking: Ranking) -> str:
     ends["rise"] = ends["val_loss_last"] - ends["val_loss"]
     hurt = ends[(ends["rise"] > 0) & (ends["loss_last"] < ends["loss"])]
     of_all = labels.several(len(ends), "ranked trial")
-    said = "Validation loss rose at the end while train loss fell, which hurts, in"
+    harmed = "Validation loss rose at the end while train loss fell, which hurts, in"
     if hurt.empty:
-        return f"{said} {'no ranked trial' if len(ends) == 1 else f'none of {of_all}'}."
+        return (
+            f"{harmed} {'no ranked trial' if len(ends) == 1 else f'none of {of_all}'}."
+        )
     most = hurt.sort_values("rise").reset_index().iloc[-1]
-    name = "the baseline" if most["trial"] == BASELINE else f"trial {most['trial']:.0f}"
+    name = in_sentence(most["trial"])
     rise = (
         f"from {labels.number(most['val_loss'], 2)} after epoch {most['epoch']:.0f} "
         f"to {labels.number(most['val_loss_last'], 2)}."
     )
     if len(ends) == 1:
-        return f"{said} {name}, {rise}"
-    return f"{said} {labels.count(len(hurt))} of {of_all}; most in {name}, {rise}"
+        return f"{harmed} {name}, {rise}"
+    return f"{harmed} {labels.count(len(hurt))} of {of_all}; most in {name}, {rise}"
 
 
-def failures(study: Study) -> tuple[Reason, ...]:
+def failures(study: StudyFrames) -> tuple[Reason, ...]:
     """Group the failed trials by their error's first line, most frequent first.
 
     Lines that differ in their numbers alone are one, shown as the first had it.
@@ -227,7 +210,7 @@ def failures(study: Study) -> tuple[Reason, ...]:
     return tuple(sorted(groups, key=lambda g: -g.trials))
 
 
-def lost(study: Study) -> str:
+def lost(study: StudyFrames) -> str:
     """Say what the failed trials cost, or nothing."""
     failed = study.trials[study.trials["status"] == "failed"]
     spent = float(failed["seconds"].fillna(0).sum())
@@ -240,31 +223,33 @@ def lost(study: Study) -> str:
     )
 
 
-def notes(study: Study, ranking: Ranking) -> tuple[str, ...]:
-    """Say what a reader must know before the numbers: the study's own, ours."""
-    own = [str(note) for note in study.record.notes]
+def notes(study: StudyFrames, ranking: Ranking) -> tuple[str, ...]:
+    """Say what a reader must know before the numbers: the study's notes, and ours."""
+    sentences = [str(note) for note in study.record.notes]
     if ranking.unscored:
-        own.append(
+        sentences.append(
             f"{labels.several(ranking.unscored, 'trial')} ended without a finite "
             f"{labels.metric(study.objective.name)} and "
             f"{'has' if ranking.unscored == 1 else 'have'} no place."
         )
-    return (*own, *study.unread)
+    return (*sentences, *study.unread)
 
 
-def _caveats(study: Study, ranking: Ranking) -> tuple[str, ...]:
-    said = []
+def _caveats(study: StudyFrames, ranking: Ranking) -> tuple[str, ...]:
+    sentences = []
     if ranking.epochs is not None:
-        said.append(_rung_sentence(ranking))
+        sentences.append(_rung_sentence(ranking))
     near = overlapping(ranking)
     if study.has_intervals and len(ranking.ranked) > 1:
-        said.append(_overlap_sentence(ranking, near))
+        sentences.append(_overlap_sentence(ranking, near))
     if study.is_imported:
         first = f"The first of {labels.count(len(ranking.ranked))}"
-        said.append(f"{first} is partly first by luck; by how much cannot be said.")
+        sentences.append(
+            f"{first} is partly first by luck; by how much cannot be said."
+        )
     else:
-        said.append(_seeds_sentence(ranking))
-    return tuple(sentence for sentence in said if sentence)
+        sentences.append(_seeds_sentence(ranking))
+    return tuple(sentence for sentence in sentences if sentence)
 
 
 def _rung_sentence(ranking: Ranking) -> str:
@@ -282,23 +267,23 @@ def _overlap_sentence(ranking: Ranking, near: pd.DataFrame) -> str:
     others = labels.count(len(ranking.ranked) - 1)
     if not len(near):
         return f"No other trial's interval overlaps its interval ({others} ranked)."
-    said = (
+    overlaps = (
         f"{labels.count(len(near))} of the {others} other intervals overlap its "
         "interval"
     )
     if others == "1":
-        said = "The other trial's interval overlaps its interval"
+        overlaps = "The other trial's interval overlaps its interval"
     elif len(near) == 1:
-        said = f"1 of the {others} other intervals overlaps its interval"
+        overlaps = f"1 of the {others} other intervals overlaps its interval"
     leader = ranking.ranked.iloc[0]
     smallest = near.sort_values(["params", "trial"]).iloc[0]
     if smallest["params"] < leader["params"]:
         return (
-            f"{said}; the smallest network among them is {who(smallest)}, "
+            f"{overlaps}; the smallest network among them is {_who(smallest)}, "
             f"{labels.params(smallest['params'])} parameters against "
             f"{labels.params(leader['params'])}."
         )
-    return f"{said}; none of them has fewer parameters."
+    return f"{overlaps}; none of them has fewer parameters."
 
 
 def _seeds_sentence(ranking: Ranking) -> str:
@@ -317,7 +302,7 @@ def _seeds_sentence(ranking: Ranking) -> str:
     )
 
 
-def _listing(study: Study, ranking: Ranking) -> Verdict:
+def _listing(study: StudyFrames, ranking: Ranking) -> Verdict:
     done = ranking.listed[ranking.listed["status"] == "completed"]
     if not len(done):
         return Verdict(_nothing(study, ranking), ())
@@ -336,7 +321,7 @@ def _listing(study: Study, ranking: Ranking) -> Verdict:
     )
 
 
-def _nothing(study: Study, ranking: Ranking) -> str:
+def _nothing(study: StudyFrames, ranking: Ranking) -> str:
     status = study.trials["status"]
     failed = int((status == "failed").sum())
     if failed and failed == len(status):
@@ -361,7 +346,7 @@ def _nothing(study: Study, ranking: Ranking) -> str:
     return "No trial finished before this study ended."
 
 
-def _with_interval(study: Study, row: pd.Series[Any]) -> str:
+def _with_interval(study: StudyFrames, row: pd.Series[Any]) -> str:
     text = labels.score(study.objective, float(row["objective"]))
     if pd.isna(row["objective_low"]):
         return text
@@ -369,14 +354,8 @@ def _with_interval(study: Study, row: pd.Series[Any]) -> str:
     return f"{text} (interval {interval})"
 
 
-def who(row: pd.Series[Any]) -> str:
-    """Name a trial in a sentence: "trial 7", or "the baseline"."""
-    return "the baseline" if row["trial"] == BASELINE else f"trial {int(row['trial'])}"
-
-
-def capital(text: str) -> str:
-    """Start a sentence, and leave the rest as it is."""
-    return text[:1].upper() + text[1:]
+def _who(row: pd.Series[Any]) -> str:
+    return in_sentence(row["trial"])
 
 
 def _kind(error: object) -> str:

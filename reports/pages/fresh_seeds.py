@@ -1,4 +1,4 @@
-"""Studies of arms in words: what `confirm`, `try` and `noise` found."""
+"""Studies of candidates in words: what `confirm`, `try` and `noise` measured."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports.pages.findings import Verdict, capital
+from reports.pages import noise
+from reports.pages.findings import Verdict
 from reports.read import labels
-from reports.read.study import Study, read_study
-from reports.stats import noise, pairs, verdicts
-from reports.stats.differences import MIN_TRAININGS, Difference
-from reports.stats.ranking import rank
+from reports.read.study import StudyFrames, read_study
+from reports.stats import verdicts
+from reports.stats.analysis import Analysis
+from reports.stats.comparisons import Comparison, seeds_to_settle
+from reports.stats.differences import INCONCLUSIVE, MIN_TRAININGS, Difference
+from reports.stats.noise import facts as noise_facts
 from tuner.system.files import CONFIRM
 from tuner.system.tables import table
 
@@ -22,7 +25,7 @@ _COUNTED = ("better", "worse", "too small to matter", "failed", "unfinished")
 
 
 class Result(NamedTuple):
-    """One arm.
+    """One candidate.
 
     Attributes:
         trial: Its number; 0 is what the others are set against.
@@ -32,7 +35,7 @@ class Result(NamedTuple):
         accuracy: Mean test accuracy of them, a fraction, or None.
         sd: Its standard deviation between them, or None under two.
         gap: Mean train - test of them, a fraction, or None.
-        contrast: Its test accuracy against that of arm 0, seed by seed, or None.
+        comparison: With candidate 0 on the test images, seed by seed, or None.
         error: Why it failed, or None.
     """
 
@@ -43,13 +46,13 @@ class Result(NamedTuple):
     accuracy: float | None
     sd: float | None
     gap: float | None
-    contrast: pairs.Contrast | None
+    comparison: Comparison | None
     error: str | None
 
     @property
     def difference(self) -> Difference | None:
-        """The contrast's."""
-        return self.contrast.difference if self.contrast else None
+        """The comparison's."""
+        return self.comparison.difference if self.comparison else None
 
 
 class Outcome(NamedTuple):
@@ -57,13 +60,14 @@ class Outcome(NamedTuple):
 
     Attributes:
         state: The study's.
-        is_settled: Whether every asked arm has its verdict.
+        is_settled: Whether every asked candidate has its verdict.
         lines: For the terminal.
         facts: The same as plain values.
         untrained: Why asked configs have no result, one sentence each.
-        better: The asked arm that is shown to be better, the first of several, or None.
-        seeds_to_settle: How many seeds of each would settle the first of the asked arms
-            that are not, or None where all are or no number would do.
+        better: The asked candidate that is shown to be better, the first of several,
+            or None.
+        seeds_to_settle: How many seeds of each would settle the first of the asked
+            candidates that are not, or None where all are or no number would do.
     """
 
     state: str
@@ -75,9 +79,10 @@ class Outcome(NamedTuple):
     seeds_to_settle: int | None = None
 
 
-def results(study: Study) -> tuple[Result, ...]:
-    """List the arms that were begun, arm 0 first."""
-    found = {c.trial: c for c in pairs.contrasts(study, rank(study))}
+def results(analysis: Analysis) -> tuple[Result, ...]:
+    """List the candidates that were begun, candidate 0 first."""
+    study = analysis.study
+    compared = {c.trial: c for c in analysis.comparisons}
     final = study.executions[study.executions["final"]]
     out = []
     for _, row in study.trials.sort_values("trial").iterrows():
@@ -92,7 +97,7 @@ def results(study: Study) -> tuple[Result, ...]:
                 float(tests.mean()) if len(tests) else None,
                 float(tests.std(ddof=1)) if len(tests) > 1 else None,
                 float(row["gap"]) if pd.notna(row["gap"]) else None,
-                found.get(trial),
+                compared.get(trial),
                 row["error"] if isinstance(row["error"], str) else None,
             )
         )
@@ -104,28 +109,28 @@ def outcome(
     asked: Sequence[Mapping[str, Any]] = (),
     width: int | None = None,
 ) -> Outcome:
-    """Say what a study of arms shows so far.
+    """Say what a study of candidates shows so far.
 
     Args:
         folder: The study's.
         asked: The configs that this is about; none are all of them.
         width: Characters of a line of the table; None has no end.
     """
-    study = read_study(folder)
-    found = results(study)
-    about = [r for r in found[1:] if not asked or _config(study, r.trial) in asked]
-    lines = _lines(found, about, width)
+    analysis = Analysis(read_study(folder))
+    study, every = analysis.study, results(analysis)
+    about = [r for r in every[1:] if not asked or _config(study, r.trial) in asked]
+    lines = _lines(every, about, width)
     if study.kind == "noise":
-        lines = tuple(noise.lines(study))
+        lines = tuple(noise.lines(analysis.noise))
     waiting = [r for r in about if r.status != "failed"]
     is_settled = all(r.difference and r.difference.word() in _SETTLED for r in waiting)
-    untrained = _untrained(study, found, asked)
+    untrained = _untrained(study, every, asked)
     better = (r.trial for r in waiting if _shown(r) == "better")
     return Outcome(
         study.state,
         is_settled,
         lines,
-        _facts(study, found),
+        _facts(analysis, every),
         untrained,
         next(better, None),
         _seeds_to_settle(waiting),
@@ -142,46 +147,45 @@ def _shown(result: Result) -> str:
 
 def _seeds_to_settle(waiting: Sequence[Result]) -> int | None:
     wanted = [
-        pairs.seeds_to_settle(r.contrast)
+        seeds_to_settle(r.comparison)
         for r in waiting
-        if r.contrast and _shown(r) not in _SETTLED
+        if r.comparison and _shown(r) not in _SETTLED
     ]
     finite = [seeds for seeds in wanted if seeds is not None]
     return min(finite, default=None)
 
 
 def _untrained(
-    study: Study, found: tuple[Result, ...], asked: Sequence[Mapping[str, Any]]
+    study: StudyFrames, every: tuple[Result, ...], asked: Sequence[Mapping[str, Any]]
 ) -> tuple[str, ...]:
     """Say which of the asked configs have no result although the study has ended."""
     if study.state != "completed":
         return ()
-    ended = {r.trial: r for r in found}
-    said = []
-    for trial, candidate in enumerate(study.arms):
+    begun = {r.trial: r for r in every}
+    reasons = []
+    for trial, candidate in enumerate(study.candidates):
         if asked and dict(candidate.config) not in asked:
             continue
-        result = ended.get(trial)
+        result = begun.get(trial)
         if result is None:
             skipped = [n for n in study.record.notes if n.startswith(f"Trial {trial},")]
-            said.append(
-                skipped[-1] if skipped else f"{candidate.name} was not trained."
-            )
+            never = f"{candidate.name} was not trained."
+            reasons.append(skipped[-1] if skipped else never)
         elif not result.seeds:
-            said.append(f"{result.name} failed: {result.error}.")
-    return tuple(said)
+            reasons.append(f"{result.name} failed: {result.error}.")
+    return tuple(reasons)
 
 
-def _config(study: Study, trial: int) -> dict[str, Any]:
-    return dict(study.arms[trial].config)
+def _config(study: StudyFrames, trial: int) -> dict[str, Any]:
+    return dict(study.candidates[trial].config)
 
 
 def sentence(result: Result, against: str) -> str:
-    """Say in one sentence what an arm's seeds show."""
-    contrast, difference = result.contrast, result.difference
+    """Say in one sentence what a candidate's seeds show."""
+    comparison, difference = result.comparison, result.difference
     if result.status == "failed":
         return f"{result.name} failed: {result.error}."
-    if contrast is None or difference is None:
+    if comparison is None or difference is None:
         return f"{result.name} has no training to set against {against} yet."
     evidence = (
         f"{labels.gap(difference.value)} points of test accuracy "
@@ -189,31 +193,33 @@ def sentence(result: Result, against: str) -> str:
     )
     word = difference.word()
     if difference.trainings == 1:
-        said = f"{result.name} against {against}, one training each: {evidence}"
-        return f"{said}. That shows two networks, not two configs."
+        once = f"{result.name} against {against}, one training each: {evidence}"
+        return f"{once}. That shows two networks, not two configs."
     if word in ("better", "worse"):
         return f"{result.name} is {word} than {against}: {evidence}."
     if word == "too small to matter":
         little = "differs by too little to matter from"
         return f"{result.name} {little} {against}: {evidence}."
-    _, _, then = verdicts.verdict(contrast).partition("; ")
-    then = then or "a verdict needs 3 seeds"
-    return f"Not shown that {result.name} differs from {against}: {evidence}; {then}."
+    why = f"a verdict needs {MIN_TRAININGS} seeds"
+    if word == INCONCLUSIVE:
+        why = ": ".join(verdicts.why_inconclusive(comparison))
+    whether = f"Inconclusive whether {result.name} differs from {against}"
+    return f"{whether}: {evidence}; {why}."
 
 
 def accuracy(result: Result) -> str:
-    """Say what an arm's seeds have on test images; "" where none has ended."""
+    """Say what a candidate's seeds have on test images; "" where none has ended."""
     if result.accuracy is None:
         return ""
-    said = f"Test accuracy of {_against(result)}: {labels.percent(result.accuracy)}"
+    mean = f"Test accuracy of {_against(result)}: {labels.percent(result.accuracy)}"
     if result.sd is None:
-        return f"{said}."
+        return f"{mean}."
     sd = labels.number(100 * result.sd, 2)
-    return f"{said}, mean of {result.seeds} seeds (standard deviation {sd})."
+    return f"{mean}, mean of {result.seeds} seeds (standard deviation {sd})."
 
 
-def accuracy_rows(study: Study) -> list[tuple[str, ...]]:
-    """Write what each arm's seeds have: name, test, its spread, seeds, train - test."""
+def accuracy_rows(analysis: Analysis) -> list[tuple[str, ...]]:
+    """Write what each candidate has: name, test, its spread, seeds, train - test."""
     return [
         (
             r.name,
@@ -222,15 +228,16 @@ def accuracy_rows(study: Study) -> list[tuple[str, ...]]:
             str(r.seeds),
             labels.gap(r.gap),
         )
-        for r in results(study)
+        for r in results(analysis)
         if r.accuracy is not None
     ]
 
 
-def on_fresh_seeds(study: Study) -> str:
+def on_fresh_seeds(analysis: Analysis) -> str:
     """Say how a search's finalists were trained again, and what its first then has."""
-    first = next((accuracy(r) for r in results(study)[1:] if r.accuracy), "")
-    return f"{trained_again(study.folder)}: {verdict(study).lead} {first}".rstrip()
+    first = next((accuracy(r) for r in results(analysis)[1:] if r.accuracy), "")
+    how = trained_again(analysis.study.folder)
+    return f"{how}: {verdict(analysis).lead} {first}".rstrip()
 
 
 def trained_again(folder: Path) -> str:
@@ -239,22 +246,23 @@ def trained_again(folder: Path) -> str:
     return f"Trained again on fresh seeds{images}"
 
 
-def verdict(study: Study) -> Verdict:
-    """Give the first words of a page of arms."""
-    if study.kind == "noise":
-        return noise.verdict(study)
-    found = results(study)
-    if found and found[0].status == "failed":
-        first = sentence(found[0], "")
-        return Verdict(f"{capital(first)} Nothing can be set against it.", ())
-    if not found or found[0].accuracy is None:
+def verdict(analysis: Analysis) -> Verdict:
+    """Give the first words of a page of candidates."""
+    kind = analysis.study.kind
+    if kind == "noise":
+        return noise.verdict(analysis.noise)
+    every = results(analysis)
+    if every and every[0].status == "failed":
+        first = sentence(every[0], "")
+        return Verdict(f"{labels.capital(first)} Nothing can be set against it.", ())
+    if not every or every[0].accuracy is None:
         return Verdict("Nothing has been trained to the end yet.", ())
-    against, others = _against(found[0]), found[1:]
+    against, others = _against(every[0]), every[1:]
     if not others:
         return Verdict(f"Only {against} has been trained.", ())
     lead, *more = (sentence(r, against) for r in others)
-    has = accuracy(found[0])
-    if study.kind == "try" and more:
+    has = accuracy(every[0])
+    if kind == "try" and more:
         return Verdict(_counted(others, against), (lead, *more[:3], has))
     return Verdict(lead, (*more[:3], *filter(None, (accuracy(others[0]), has))))
 
@@ -274,24 +282,24 @@ def _counted(others: Sequence[Result], against: str) -> str:
     ]
     rest = len(others) - sum(len(named.get(word, ())) for word in _COUNTED)
     if rest:
-        parts.append(f"{rest} not shown")
+        parts.append(f"{rest} {INCONCLUSIVE}")
     tried = labels.several(len(others), "change")
     return f"{tried} tried against {against}: {labels.listing(parts)}."
 
 
 def _lines(
-    found: tuple[Result, ...], about: Sequence[Result], width: int | None
+    every: tuple[Result, ...], about: Sequence[Result], width: int | None
 ) -> tuple[str, ...]:
-    """Write the asked arms' verdicts, and a table of all, for the terminal."""
-    if not found:
+    """Write the asked candidates' verdicts, and a table of all, for the terminal."""
+    if not every:
         return ("Nothing has been trained yet.",)
-    lines = [sentence(r, _against(found[0])) for r in about[:3]]
+    lines = [sentence(r, _against(every[0])) for r in about[:3]]
     rows: list[tuple[str, ...]] = [("", "seeds", "test %", "points", "interval", "")]
-    rows += [_row(r) for r in found]
+    rows += [_row(r) for r in every]
     lines += table(rows, width)
-    shown = tuple(r.contrast for r in found if r.contrast)
-    if shown:
-        levels = labels.listing(verdicts.levels_of(shown))
+    compared = tuple(r.comparison for r in every if r.comparison)
+    if compared:
+        levels = labels.listing(verdicts.levels_of(compared))
         lines.append(
             f"Intervals of {levels}, so that all verdicts of this table together hold "
             "at 95 %, also when seeds are added."
@@ -308,7 +316,9 @@ def _row(result: Result) -> tuple[str, ...]:
         labels.number(accuracy, 1),
         labels.gap(difference.value) if difference else "",
         _interval(difference) if difference else "",
-        verdicts.verdict(result.contrast) if result.contrast else result.error or "",
+        verdicts.verdict(result.comparison)
+        if result.comparison
+        else result.error or "",
     )
 
 
@@ -316,9 +326,9 @@ def _interval(difference: Difference) -> str:
     return f"{labels.gap(difference.low)}, {labels.gap(difference.high)}"
 
 
-def _facts(study: Study, found: tuple[Result, ...]) -> dict[str, Any]:
-    rows = []
-    for r in found:
+def _facts(analysis: Analysis, every: tuple[Result, ...]) -> dict[str, Any]:
+    study, rows = analysis.study, []
+    for r in every:
         d = r.difference
         rows.append(
             {
@@ -343,7 +353,7 @@ def _facts(study: Study, found: tuple[Result, ...]) -> dict[str, Any]:
         "candidates": rows,
     }
     if study.kind == "noise":
-        facts["noise"] = noise.facts(study)
+        facts["noise"] = noise_facts(analysis.noise) if analysis.noise else None
     return facts
 
 

@@ -16,9 +16,10 @@ import pandas as pd
 from scipy import stats
 
 from reports.read import labels
-from reports.read.study import Study, read_study
-from reports.stats.pairs import Contrast, contrasts
-from reports.stats.ranking import rank
+from reports.read.study import StudyFrames, read_study
+from reports.stats.analysis import Analysis
+from reports.stats.comparisons import Comparison
+from reports.stats.differences import INCONCLUSIVE
 from search_spaces.published import EXPERIMENTS
 
 SEEDS_FOR_CLAIMS = 5
@@ -61,12 +62,12 @@ class Claim(NamedTuple):
     verdict: str
 
 
-def is_published(study: Study) -> bool:
+def is_published(study: StudyFrames) -> bool:
     """Whether these are the nine."""
     return study.record.space.is_published
 
 
-def beside_the_record(study: Study) -> tuple[list[Beside], str]:
+def beside_the_record(study: StudyFrames) -> tuple[list[Beside], str]:
     """Set each experiment beside its record, with a note on how.
 
     A recorded figure is one run of unknown seed, so it is looked for in the interval
@@ -116,9 +117,9 @@ def beside_the_record(study: Study) -> tuple[list[Beside], str]:
     )
 
 
-def markdown(study: Study) -> str:
+def markdown(analysis: Analysis) -> str:
     """Write the table, its note and the claims as Markdown."""
-    rows, note = beside_the_record(study)
+    rows, note = beside_the_record(analysis.study)
     heads = [
         "experiment",
         "recorded, %",
@@ -130,10 +131,10 @@ def markdown(study: Study) -> str:
         "a training",
     ]
     lines = [_line(heads), _line(["---"] * len(heads)), *map(_line, rows), "", note]
-    found = claims(study, contrasts(study, rank(study)))
-    if found:
+    claimed = claims(analysis.study, analysis.comparisons)
+    if claimed:
         lines += ["", _line(["claim", "measured", "verdict"]), _line(["---"] * 3)]
-        lines += map(_line, found)
+        lines += map(_line, claimed)
     return "\n".join(lines)
 
 
@@ -141,7 +142,7 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def claims(study: Study, found: tuple[Contrast, ...]) -> list[Claim]:
+def claims(study: StudyFrames, comparisons: tuple[Comparison, ...]) -> list[Claim]:
     """Test the study's five claims; only where every experiment has five seeds."""
     final = _final(study)
     counts = final.groupby("name").size()
@@ -156,7 +157,7 @@ def claims(study: Study, found: tuple[Contrast, ...]) -> list[Claim]:
             "cannot be told from these nine",
         ),
         *_complexity(final),
-        *_recorded_differences(study, found),
+        *_recorded_differences(study, comparisons),
     ]
 
 
@@ -173,7 +174,9 @@ def _kinds(final: pd.DataFrame, seeds: int) -> Claim:
         f"Mean absolute effect {mean} points against {other}; difference "
         f"{_points(value, low, high)}."
     )
-    verdict = "holds here" if low > 0 else "does not hold" if high < 0 else "not shown"
+    verdict: str = INCONCLUSIVE
+    if low > 0 or high < 0:
+        verdict = "holds here" if low > 0 else "does not hold"
     return Claim(
         "Architecture changes move accuracy more than hyperparameter changes do.",
         measured,
@@ -192,10 +195,10 @@ def _complexity(final: pd.DataFrame) -> list[Claim]:
     accuracy = _rank_correlation(mean["params"], mean["test_accuracy"])
     gap = _rank_correlation(mean["params"], mean["gap"])
     harm = _rank_correlation(mean["gap"], mean["test_accuracy"])
-    follows = "holds" if time[1] > 0 else "not shown"
-    free = "does not hold" if accuracy[1] > 0 or accuracy[2] < 0 else "not shown"
-    grows = "more parameters go with a wider gap" if gap[1] > 0 else "that is not shown"
-    hurts = "a wider gap with less accuracy" if harm[2] < 0 else "harm is not shown"
+    follows = "holds" if time[1] > 0 else INCONCLUSIVE
+    free = "does not hold" if accuracy[1] > 0 or accuracy[2] < 0 else INCONCLUSIVE
+    grows = "more parameters go with a wider gap" if gap[1] > 0 else INCONCLUSIVE
+    hurts = "a wider gap with less accuracy" if harm[2] < 0 else INCONCLUSIVE
     return [
         Claim(
             "Training time follows model complexity; accuracy follows neither.",
@@ -207,15 +210,19 @@ def _complexity(final: pd.DataFrame) -> list[Claim]:
             "Overly complex models do worse through overfitting.",
             f"Rank correlation of the gap with parameters {_rho(gap)}, with test "
             f"accuracy {_rho(harm)}.",
-            f"{grows}; {hurts}",
+            f"gap: {grows}; harm: {hurts}",
         ),
     ]
 
 
-def _recorded_differences(study: Study, found: tuple[Contrast, ...]) -> list[Claim]:
+def _recorded_differences(
+    study: StudyFrames, comparisons: tuple[Comparison, ...]
+) -> list[Claim]:
     names = study.trials.set_index("trial")["name"]
     by_name = {
-        names[c.trial]: c.difference for c in found if names[c.other] == "baseline"
+        names[c.trial]: c.difference
+        for c in comparisons
+        if names[c.other] == "baseline"
     }
     out = []
     for name, words in (
@@ -241,7 +248,7 @@ def _recorded_differences(study: Study, found: tuple[Contrast, ...]) -> list[Cla
     return out
 
 
-def _final(study: Study) -> pd.DataFrame:
+def _final(study: StudyFrames) -> pd.DataFrame:
     final = study.executions[study.executions["final"]]
     names = study.trials.set_index("trial")["name"]
     named = final.assign(name=final["trial"].map(names))
@@ -290,4 +297,4 @@ def _points(value: float, low: float, high: float) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(markdown(read_study(Path(sys.argv[1]))) + "\n")
+    sys.stdout.write(markdown(Analysis(read_study(Path(sys.argv[1])))) + "\n")

@@ -14,15 +14,15 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from reports.figures import comparison_views, images, views
+from reports.figures import catalog
 from reports.figures.style import Image
-from reports.pages import advice, facts, findings, fresh_seeds, published, table
+from reports.pages import advice, facts, findings, fresh_seeds, noise, published, table
 from reports.pages import comparison as comparison_page
 from reports.read import labels
-from reports.read.study import Study, read_study
-from reports.stats import effects, noise, optimism, pairs, verdicts
-from reports.stats.importance import importance
-from reports.stats.ranking import Ranking, rank
+from reports.read.study import StudyFrames, read_study
+from reports.stats import effects, groups, verdicts
+from reports.stats.analysis import Analysis
+from reports.stats.ranking import Ranking
 from search_spaces.errors import ExpectedError
 from tuner.study.records import RecordError
 from tuner.system.files import CONFIRM, DIRECTORY, atomic_file
@@ -48,8 +48,8 @@ def write_comparison(runs: Path) -> Path:
     Raises:
         OSError: The folder cannot be read or written to.
     """
-    found = comparison_views.read_studies(runs)
-    return _write(runs / "comparison.html", comparison_html(found))
+    html = comparison_html(groups.read_studies(runs))
+    return _write(runs / "comparison.html", html)
 
 
 def write_pages(folder: Path) -> str | None:
@@ -72,12 +72,12 @@ def write_pages(folder: Path) -> str | None:
     return None
 
 
-def report_html(study: Study) -> str:
-    """Build a study's page."""
-    ranking = rank(study)
-    confirmed = _confirmations(study)
-    # It takes seconds, and the page of a search that runs is made every few.
-    weights = importance(study, ranking) if study.state != "running" else None
+def report_html(study: StudyFrames) -> str:
+    """Build a study's page; what it computes of the study is gone afterwards."""
+    analysis = Analysis(study)
+    ranking, weights = analysis.ranking, analysis.importance
+    confirmed = [again for again in _confirmations(study) if again.comparisons]
+    images = catalog.images("study", analysis)
     columns = table.trials_table(study, ranking) if len(ranking.listed) else []
     return _render(
         "report.html.j2",
@@ -86,28 +86,30 @@ def report_html(study: Study) -> str:
         study=study,
         status=facts.status(study),
         outer=study.name.count("/") == 1,
-        verdict=_verdict(study, ranking, confirmed),
+        verdict=_verdict(analysis, confirmed),
         confirmed=[
-            (fresh_seeds.trained_again(again.folder), compared)
+            (
+                fresh_seeds.trained_again(again.study.folder),
+                _compared(again, catalog.image("differences", again)),
+            )
             for again in confirmed
-            if (compared := _compared(again))
         ],
-        **_noise(study),
-        **_replication(study),
+        **_noise(analysis),
+        **_replication(analysis),
         notes=findings.notes(study, ranking),
         about=facts.about(study),
-        images=images.study_images(study, ranking, weights),
+        images=images,
         importance_withheld=weights if isinstance(weights, str) else "",
-        **_effects(study, ranking),
+        **_effects(analysis),
         podium=_podium(study, ranking),
         score_name=_score_name(study),
         has_intervals=study.has_intervals,
-        compared=_compared(study),
+        compared=_compared(analysis, images.get("differences")),
         validation_images=labels.count(study.images("validation")),
         train_images=labels.count(study.images("train")),
         test_images=labels.count(study.images("test")),
-        peaked_text="" if study.arms else findings.peaked_words(study, ranking),
-        harm="" if study.arms else findings.harm(study, ranking),
+        peaked_text="" if study.candidates else findings.peaked_words(study, ranking),
+        harm="" if study.candidates else findings.harm(study, ranking),
         lost=findings.lost(study),
         table=columns,
         rows=list(zip(*(table.cells(column) for column in columns), strict=True)),
@@ -115,9 +117,11 @@ def report_html(study: Study) -> str:
         total=labels.several(len(ranking.listed), "trial"),
         data=_json(table.payload(columns)),
         failures=findings.failures(study),
-        steps=() if study.arms else advice.next_steps(study, ranking),
+        steps=() if study.candidates else advice.next_steps(study, ranking),
         command=study.record.command,
-        use=None if study.arms or study.is_imported else facts.use(study, ranking),
+        use=None
+        if study.candidates or study.is_imported
+        else facts.use(study, ranking),
         environment=facts.environment(study),
     )
 
@@ -131,93 +135,89 @@ class Compared(NamedTuple):
     accuracies: list[tuple[str, ...]]
 
 
-def _compared(study: Study) -> Compared | None:
-    found = pairs.contrasts(study, rank(study))
-    if not found:
+def _compared(analysis: Analysis, image: Image | None) -> Compared | None:
+    if image is None:
         return None
+    study, comparisons = analysis.study, analysis.comparisons
     return Compared(
-        images.differences(study, found),
-        verdicts.rows(study, found),
-        verdicts.note(study, found),
-        fresh_seeds.accuracy_rows(study) if study.arms else [],
+        image,
+        verdicts.rows(study, comparisons),
+        verdicts.note(study, comparisons),
+        fresh_seeds.accuracy_rows(analysis) if study.candidates else [],
     )
 
 
-def _confirmations(study: Study) -> list[Study]:
+def _confirmations(study: StudyFrames) -> list[Analysis]:
     """Read what `tune confirm` trained of a study; on all images is more, and first."""
-    found = []
+    confirmed = []
     for folder in (study.folder / name for name in reversed(CONFIRM)):
         with suppress(RecordError):
             if (folder / "study.json").exists():
-                found.append(read_study(folder))
-    return found
+                confirmed.append(Analysis(read_study(folder)))
+    return confirmed
 
 
-def _verdict(
-    study: Study, ranking: Ranking, confirmed: list[Study]
-) -> findings.Verdict:
-    if study.arms:
-        return fresh_seeds.verdict(study)
-    found = findings.verdict(study, ranking)
-    luck = findings.luck(optimism.of_study(study, ranking), len(ranking.ranked))
-    found = findings.Verdict(found.lead, (*found.support, *([luck] if luck else [])))
-    again = [
-        fresh_seeds.on_fresh_seeds(s) for s in confirmed if pairs.contrasts(s, rank(s))
-    ]
-    return findings.Verdict(found.lead, (*again, *found.support))
+def _verdict(analysis: Analysis, confirmed: list[Analysis]) -> findings.Verdict:
+    study, ranking = analysis.study, analysis.ranking
+    if study.candidates:
+        return fresh_seeds.verdict(analysis)
+    lead, support = findings.verdict(study, ranking)
+    luck = findings.luck(analysis.optimism, len(ranking.ranked))
+    again = [fresh_seeds.on_fresh_seeds(them) for them in confirmed]
+    return findings.Verdict(lead, (*again, *support, *filter(None, [luck])))
 
 
-def _effects(study: Study, ranking: Ranking) -> dict[str, Any]:
-    found = effects.effects(study, ranking) if study.state != "running" else None
+def _effects(analysis: Analysis) -> dict[str, Any]:
+    study, measured = analysis.study, analysis.effects
     return {
-        "effects": effects.rows(study, found) if found else [],
-        "effects_note": effects.note(study, found) if found else "",
+        "effects": effects.rows(study, measured) if measured else [],
+        "effects_note": effects.note(study, measured) if measured else "",
     }
 
 
-def _replication(study: Study) -> dict[str, Any]:
+def _replication(analysis: Analysis) -> dict[str, Any]:
+    study = analysis.study
     if not published.is_published(study):
         return {"beside": [], "beside_note": "", "claims": []}
     rows, note = published.beside_the_record(study)
-    found = pairs.contrasts(study, rank(study))
     return {
         "beside": rows,
         "beside_note": note,
-        "claims": published.claims(study, found),
+        "claims": published.claims(study, analysis.comparisons),
     }
 
 
-def _noise(study: Study) -> dict[str, Any]:
-    found = noise.spread(study) if study.kind == "noise" else None
+def _noise(analysis: Analysis) -> dict[str, Any]:
+    measured = analysis.noise
     return {
-        "noise": found,
-        "noise_rows": noise.rows(found) if found else [],
-        "noise_sentences": noise.sentences(found) if found else [],
+        "noise": measured,
+        "noise_rows": noise.rows(measured) if measured else [],
+        "noise_sentences": noise.sentences(measured) if measured else [],
     }
 
 
-def comparison_html(found: comparison_views.Studies) -> str:
+def comparison_html(studies: groups.Studies) -> str:
     """Build the page across studies."""
     return _render(
         "comparison.html.j2",
         title="Studies compared · tune",
-        live=any(entry.study.state == "running" for entry in found.entries),
-        **comparison_page.page(found)._asdict(),
+        live=any(entry.study.state == "running" for entry in studies.entries),
+        **comparison_page.page(studies)._asdict(),
     )
 
 
-def _score_name(study: Study) -> str:
-    return "Val. %" if study.objective.is_accuracy else views.axis_of(study.objective)
+def _score_name(study: StudyFrames) -> str:
+    return "Val. %" if study.objective.is_accuracy else labels.axis(study.objective)
 
 
-def _podium(study: Study, ranking: Ranking) -> list[tuple[str, ...]]:
+def _podium(study: StudyFrames, ranking: Ranking) -> list[tuple[str, ...]]:
     rows = ranking.ranked[
         (ranking.ranked["place"] <= _PODIUM) | (ranking.ranked["trial"] == 0)
     ]
     return [_podium_row(study, row) for _, row in rows.iterrows()]
 
 
-def _podium_row(study: Study, row: pd.Series[Any]) -> tuple[str, ...]:
+def _podium_row(study: StudyFrames, row: pd.Series[Any]) -> tuple[str, ...]:
     value = float(row["objective"])
     interval = labels.MISSING
     score = labels.number(value, 3)

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports.figures import views
 from reports.read import labels
-from reports.read.study import METRICS, Study, read_study
+from reports.read.study import StudyFrames, read_study
 from reports.stats.ranking import Ranking, rank
 from search_spaces.published import EXPERIMENTS
+from tuner.study.records import MEASURES
 from tuner.system.files import atomic_file
 
 STATIC_ROWS = 100
@@ -49,8 +49,8 @@ _WRITERS: dict[str, Callable[[Any], str]] = {
 }
 
 
-def trials_table(study: Study, ranking: Ranking) -> list[Column]:
-    """List every trial, the ranked first; only knobs that may vary are columns."""
+def trials_table(study: StudyFrames, ranking: Ranking) -> list[Column]:
+    """List every trial, the ranked first; only what may vary is a column."""
     rows = ranking.listed
     columns = [
         Column("place", "Place", "count", _plain(rows["place"])),
@@ -70,8 +70,8 @@ def trials_table(study: Study, ranking: Ranking) -> list[Column]:
         Column("seconds", "Time", "duration", _plain(rows["seconds"])),
     ]
     name = study.objective.name
-    if name not in METRICS:
-        title, values = views.axis_of(study.objective), _plain(rows["objective"])
+    if name not in MEASURES:
+        title, values = labels.axis(study.objective), _plain(rows["objective"])
         at = next(i for i, c in enumerate(columns) if c.key == "val_accuracy")
         columns.insert(at, Column(name, title, "loss", values))
     if not ranking.by_validation:
@@ -104,13 +104,13 @@ def trials_table(study: Study, ranking: Ranking) -> list[Column]:
     return columns
 
 
-def _varying(study: Study) -> list[str]:
+def _varying(study: StudyFrames) -> list[str]:
     """Name what was searched, what varies, and what some configs do not have at all."""
-    knobs = {knob.name for knob in study.knobs}
-    knobs |= {h.name for h in study.record.space.hyperparameters}
+    searched = {hyperparameter.name for hyperparameter in study.hyperparameters}
+    searched |= {h.name for h in study.record.space.hyperparameters}
     missing = study.configs.isna()
     partly = {str(n) for n in missing if missing[n].any() and not missing[n].all()}
-    return [str(name) for name in study.configs if name in knobs | partly]
+    return [str(name) for name in study.configs if name in searched | partly]
 
 
 def cells(column: Column) -> list[str]:
@@ -163,7 +163,7 @@ def _packed(column: Column) -> dict[str, Any]:
     return {**column._asdict(), "data": rows, "levels": levels}
 
 
-def _recorded(study: Study, rows: pd.DataFrame) -> list[float | None]:
+def _recorded(study: StudyFrames, rows: pd.DataFrame) -> list[float | None]:
     """List what the author of the published experiments wrote down for each."""
     if not study.record.space.is_published:
         return []
@@ -171,7 +171,7 @@ def _recorded(study: Study, rows: pd.DataFrame) -> list[float | None]:
     return [known.get(name) for name in rows["name"]]
 
 
-def _statuses(study: Study, rows: pd.DataFrame) -> list[Any]:
+def _statuses(study: StudyFrames, rows: pd.DataFrame) -> list[Any]:
     cut = "running" if study.state == "running" else "cut off"
     return [cut if status == "running" else status for status in rows["status"]]
 

@@ -10,15 +10,16 @@ import pandas as pd
 
 from reports.read.keras_tuner_project import KIND
 from search_spaces.config import completed
-from tuner.study.records import Hyperparameter, StudyRecord, TrialRecord
+from tuner.study import records
+from tuner.study.records import StudyRecord, TrialRecord
 
 
 @dataclass(frozen=True)
-class Knob:
+class Hyperparameter:
     """One hyperparameter that varies over a study's trials.
 
     Attributes:
-        name: Its column in `Study.configs`.
+        name: Its column in `StudyFrames.configs`.
         low: Lower end of the searched range, or None for a choice.
         high: Upper end of the searched range, or None for a choice.
         log: Whether it was sampled in log.
@@ -52,26 +53,26 @@ def configs_frame(record: StudyRecord, trials: Sequence[TrialRecord]) -> pd.Data
     return pd.DataFrame(rows, index=index, columns=columns, dtype="object")
 
 
-def varying(record: StudyRecord, configs: pd.DataFrame) -> tuple[Knob, ...]:
+def varying(record: StudyRecord, configs: pd.DataFrame) -> tuple[Hyperparameter, ...]:
     """Find the declared hyperparameters that vary; of a space without any, all."""
     known = declared(record)
     names = list(known) or list(configs.columns)
     used = [name for name in names if name in configs and _varies(configs[name])]
-    return tuple(known.get(name, Knob(name)) for name in used)
+    return tuple(known.get(name, Hyperparameter(name)) for name in used)
 
 
-def declared(record: StudyRecord) -> dict[str, Knob]:
+def declared(record: StudyRecord) -> dict[str, Hyperparameter]:
     """Take what a space declares by name, whether or not a trial varied it."""
-    return {h.name: _knob(h) for h in record.space.hyperparameters}
+    return {h.name: _hyperparameter(h) for h in record.space.hyperparameters}
 
 
 def _varies(column: pd.Series[Any]) -> bool:
     return len({repr(value) for value in column.dropna()}) > 1
 
 
-def _knob(declared: Hyperparameter) -> Knob:
+def _hyperparameter(declared: records.Hyperparameter) -> Hyperparameter:
     low, high = declared.min, declared.max
-    return Knob(
+    return Hyperparameter(
         name=declared.name,
         low=None if low is None else float(low),
         high=None if high is None else float(high),

@@ -126,14 +126,14 @@ def _parse(path: Path) -> Any:
 
 
 def _trials(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    found, unread = [], []
+    trials, unread = [], []
     for path in sorted(folder.glob("trial_*/trial.json")):
         try:
-            found.append(_parse(path))
+            trials.append(_parse(path))
         except RecordError:
             name = f"{path.parent.name}/{path.name}"
             unread.append(f"{name} was left out: it is cut off.")
-    return found, unread
+    return trials, unread
 
 
 def _objective(raw: Sequence[Raw]) -> Objective:
@@ -148,10 +148,10 @@ def _objective(raw: Sequence[Raw]) -> Objective:
 
 
 def _metric(trial: Raw, name: str) -> float | None:
-    found = trial["metrics"]["metrics"].get(name)
-    if not found or not found["observations"]:
+    metric = trial["metrics"]["metrics"].get(name)
+    if not metric or not metric["observations"]:
         return None
-    values = found["observations"][-1]["value"]
+    values = metric["observations"][-1]["value"]
     return float(sum(values) / len(values))
 
 

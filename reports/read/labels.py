@@ -11,6 +11,9 @@ from tuner.system.numbers import MISSING, count, duration, number, params
 __all__ = [
     "GAP",
     "MISSING",
+    "axis",
+    "axis_unit",
+    "capital",
     "count",
     "duration",
     "gap",
@@ -84,6 +87,17 @@ def metric(name: str) -> str:
     return f"{_SPLITS[split]} {words}" if rest and split in _SPLITS else name
 
 
+def axis(objective: Objective) -> str:
+    """Name the axis of a score, with its unit."""
+    name = capital(metric(objective.name))
+    return f"{name} (%)" if objective.is_accuracy else name
+
+
+def axis_unit(objective: Objective) -> float:
+    """Return what a score is multiplied by for its axis: accuracies are in percent."""
+    return 100.0 if objective.is_accuracy else 1.0
+
+
 def value(setting: Any) -> str:
     """Write a hyperparameter's value to four digits: 0.001, 2.5e-4, 64, adam."""
     if setting is None or (isinstance(setting, float) and math.isnan(setting)):
@@ -113,6 +127,11 @@ def shorten(name: str, most: int) -> str:
         return text
     end = (most - 1) // 2
     return f"{text[: most - 1 - end].rstrip()}…{text[-end:].lstrip()}"
+
+
+def capital(text: str) -> str:
+    """Start a sentence, and leave the rest as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def listing(items: list[str]) -> str:

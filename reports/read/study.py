@@ -7,6 +7,7 @@ take the report of a finished search down.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,29 +17,25 @@ import numpy as np
 import pandas as pd
 
 from reports.read import keras_tuner_project
-from reports.read.hyperparameters import Knob, configs_frame, varying
+from reports.read.hyperparameters import Hyperparameter, configs_frame, varying
+from reports.read.predictions import Predictions
 from tuner.algorithms import ALGORITHMS
 from tuner.algorithms.base import Algorithm
-from tuner.study import record_files, records
+from tuner.study import ranking, record_files, records
 from tuner.study.candidates import Candidate
 from tuner.study.objective import Objective
-from tuner.study.records import Execution, StudyRecord, TrialRecord
+from tuner.study.records import MEASURES, Execution, StudyRecord, TrialRecord
 from tuner.study.rungs import sentences
 from tuner.system import locks
 
-METRICS = tuple(
-    f"{split}_{metric}"
-    for split in ("train", "val", "test")
-    for metric in ("accuracy", "loss")
-)
 HISTORY = ("accuracy", "loss", "val_accuracy", "val_loss")
 TRIAL_COLUMNS = (
-    "trial", "name", "status", "rung", "epochs", "executions", *METRICS,
+    "trial", "name", "status", "rung", "epochs", "executions", *MEASURES,
     "gap", "gap_variance", "params", "seconds", "train_seconds", "objective",
     "peak_epoch", "order", "error",
 )  # fmt: skip
 _EXECUTION_COLUMNS = (
-    "trial", "execution", "seed", "epochs", "final", *METRICS,
+    "trial", "execution", "seed", "epochs", "final", *MEASURES,
     "params", "seconds", "train_seconds", "device", "continued_from",
     "continued_trial",
 )  # fmt: skip
@@ -48,8 +45,8 @@ _UNREADABLE = (records.RecordError, OSError, TypeError, ValueError, AttributeErr
 
 
 @dataclass(frozen=True)
-class Study:
-    """One study folder, read.
+class StudyFrames:
+    """One study folder, read: its record, and its trials as frames.
 
     Attributes:
         folder: Where it lies.
@@ -65,7 +62,8 @@ class Study:
             have columns such as `val_auc`.
         epochs: One row an epoch: trial, execution, epoch from 1, the histories.
         configs: One row a trial, indexed by it; one column a hyperparameter.
-        knobs: The hyperparameters of the space that vary over the trials.
+        hyperparameters: The hyperparameters of the space that vary over the trials.
+        best_first: Numbers of the trials that may be ranked together, in order.
         unread: One sentence a record that was left out.
         rungs: Sentences on what Hyperband's rungs were worth.
     """
@@ -77,9 +75,15 @@ class Study:
     executions: pd.DataFrame
     epochs: pd.DataFrame
     configs: pd.DataFrame
-    knobs: tuple[Knob, ...]
+    hyperparameters: tuple[Hyperparameter, ...]
+    best_first: tuple[int, ...] = ()
     unread: tuple[str, ...] = ()
     rungs: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def predictions(self) -> Predictions:
+        """What its trainings predicted; each file is read once."""
+        return Predictions(self.folder)
 
     @property
     def name(self) -> str:
@@ -132,7 +136,7 @@ class Study:
         return self.record.settings.patience
 
     @property
-    def arms(self) -> Sequence[Candidate]:
+    def candidates(self) -> Sequence[Candidate]:
         """The configs that it compares, trial by trial; none in a search."""
         return self.record.settings.candidates
 
@@ -149,8 +153,8 @@ class Study:
     @property
     def inner(self) -> tuple[str, ...]:
         """Name the studies that lie within it: confirm, tried, noise, ..."""
-        found = sorted(self.folder.glob("[!.]*/study.json"))
-        return tuple(path.parent.name for path in found)
+        records_within = sorted(self.folder.glob("[!.]*/study.json"))
+        return tuple(path.parent.name for path in records_within)
 
     def images(self, split: str) -> int:
         """Count the images behind an accuracy of `train`, `validation` or `test`.
@@ -161,7 +165,7 @@ class Study:
         return min(n, self.images("test") or n) if split == "train" else n
 
 
-def read_study(folder: Path) -> Study:
+def read_study(folder: Path) -> StudyFrames:
     """Read a study folder, whatever state it is in, or a project of KerasTuner's.
 
     Raises:
@@ -170,14 +174,14 @@ def read_study(folder: Path) -> Study:
     """
     folder = folder.resolve()
     if keras_tuner_project.is_project(folder):
-        found = keras_tuner_project.read(folder)
-        return _assembled(folder, found[0], found[0].state, *found[1:])
+        record, trials, unread = keras_tuner_project.read(folder)
+        return _assembled(folder, record, record.state, trials, unread)
     record = record_files.read_study(folder)
     state = record.state
     if state == "running" and not locks.is_held(folder):
         state = "interrupted"
-    trials: list[TrialRecord] = []
-    unread: list[str] = []
+    trials = []
+    unread = []
     for path in record_files.trial_paths(folder):
         try:
             trial = record_files.read_trial(path)
@@ -197,11 +201,11 @@ def _assembled(
     state: str,
     trials: Sequence[TrialRecord],
     unread: Sequence[str],
-) -> Study:
+) -> StudyFrames:
     executions = _executions_frame(trials)
     epochs = _epochs_frame(trials)
     configs = configs_frame(record, trials)
-    study = Study(
+    study = StudyFrames(
         folder=folder,
         record=record,
         state=state,
@@ -209,19 +213,26 @@ def _assembled(
         executions=executions,
         epochs=epochs,
         configs=configs,
-        knobs=varying(record, configs),
+        hyperparameters=varying(record, configs),
         unread=tuple(unread),
         rungs=tuple(sentences(trials, record.settings)),
     )
     if study.is_imported:
         executions["final"] = True
     frame = _trials_frame(trials, executions, epochs, study.objective)
+    full_length = ranking.full_length(trials, record.settings)
+    best_first = ranking.in_order(full_length, study.objective)
     if study.is_imported:
+        best_first = ranking.in_order(
+            full_length, study.objective, lambda trial, _: trial.rungs[-1].score
+        )
         scores = [t.rungs[-1].score for t in trials]
         frame["objective"] = np.asarray(scores, dtype="float64")
         frame[["seconds", "train_seconds"]] = np.nan  # it does not hold them
         frame["epochs"] = frame["epochs"].where(frame["epochs"] > 0)
-    return dataclasses.replace(study, trials=frame)
+    return dataclasses.replace(
+        study, trials=frame, best_first=tuple(t.trial for t in best_first)
+    )
 
 
 def _trials_frame(
@@ -254,7 +265,7 @@ def _trials_frame(
 
     final = executions[executions["final"]]
     gaps = final["train_accuracy"] - final["test_accuracy"]
-    for name in METRICS:
+    for name in MEASURES:
         frame[name] = _aligned(_whole_mean(final, final[name]), frame)
     frame["gap"] = frame["train_accuracy"] - frame["test_accuracy"]
     frame["gap_variance"] = _aligned(gaps.groupby(final["trial"]).var(), frame)
@@ -304,7 +315,7 @@ def _executions_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
     ]
     others = sorted({n for t in trials for e in t.executions for n in e.metrics})
     frame = pd.DataFrame(rows, columns=[*_EXECUTION_COLUMNS, *others])
-    numbers = [*METRICS, *others, "params", "seconds", "train_seconds", "epochs"]
+    numbers = [*MEASURES, *others, "params", "seconds", "train_seconds", "epochs"]
     frame[numbers] = frame[numbers].astype("float64")
     return frame.astype({"trial": "int64", "execution": "int64", "final": "bool"})
 
@@ -346,7 +357,7 @@ def _check_plain(trial: TrialRecord) -> None:
             if number is not None and not isinstance(number, int | float):
                 raise TypeError(f"a rung's event must be a number, got {number!r}")
     for execution in trial.executions:
-        for name in (*METRICS, "params", "seconds", "train_seconds", "epochs"):
+        for name in (*MEASURES, "params", "seconds", "train_seconds", "epochs"):
             value = getattr(execution, name)
             if value is not None and not isinstance(value, int | float):
                 raise TypeError(f"{name} must be a number, got {value!r}")

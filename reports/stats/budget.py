@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-from reports.figures import views
-from reports.read.study import Study
+from reports.read import labels
+from reports.read.study import StudyFrames
 from reports.stats.ranking import Ranking, searched
 
 FEWEST = 8
@@ -56,7 +56,7 @@ def expected_best(
     return result
 
 
-def curve(study: Study, ranking: Ranking) -> pd.DataFrame | None:
+def curve(study: StudyFrames, ranking: Ranking) -> pd.DataFrame | None:
     """Draw the expected best of a random search against its training time.
 
     Trial 0 and enqueued configs, which nobody drew, are left out.
@@ -68,7 +68,7 @@ def curve(study: Study, ranking: Ranking) -> pd.DataFrame | None:
         replacement, and nothing is left to sample); None where trials were neither
         drawn at random nor all that there are, or under eight of them.
     """
-    if study.arms:
+    if study.candidates:
         return None
     drawn = searched(study, ranking)
     if len(drawn) < FEWEST:
@@ -84,7 +84,7 @@ def curve(study: Study, ranking: Ranking) -> pd.DataFrame | None:
         n = np.unique(np.geomspace(1, len(n), _POINTS).round().astype(int))
     mean = expected_best(scores, n, replaced=not is_whole)
     low, high = _band(scores, n) if not is_whole else (mean, mean)
-    unit = sign * views.unit_of(study.objective)
+    unit = sign * labels.axis_unit(study.objective)
     ends: Any = np.sort([unit * low, unit * high], axis=0)
     return pd.DataFrame(
         {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from reports.read import labels
-from reports.read.study import Study
+from reports.read.study import StudyFrames
 
 
 class _Ground(NamedTuple):
@@ -15,15 +15,15 @@ class _Ground(NamedTuple):
     Attributes:
         of: Takes it from a study, in words; None where its record does not say.
         difference: A sentence about a study that has another than a second one has.
-        own: What a study has, beside others.
+        one_of: What a study has, beside others.
     """
 
-    of: Callable[[Study], str | None]
+    of: Callable[[StudyFrames], str | None]
     difference: str
-    own: str
+    one_of: str
 
 
-def difference(study: Study, other: Study) -> str:
+def difference(study: StudyFrames, other: StudyFrames) -> str:
     """Say in a sentence what tells a study's images or scores from another's."""
     for ground in _GROUNDS:
         ours, theirs = ground.of(study), ground.of(other)
@@ -32,21 +32,23 @@ def difference(study: Study, other: Study) -> str:
     return "Its images are split otherwise."
 
 
-def what_differs(studies: Sequence[Study]) -> list[str]:
+def what_differs(studies: Sequence[StudyFrames]) -> list[str]:
     """Say of each what tells it from the others: as little as tells all apart."""
-    said: list[tuple[str, ...]] = [()] * len(studies)
+    told: list[tuple[str, ...]] = [()] * len(studies)
     for ground in _GROUNDS:
-        own = [ground.own.format(ground.of(study) or "unknown") for study in studies]
-        more = [(*words, word) for words, word in zip(said, own, strict=True)]
-        if len(set(more)) > len(set(said)):
-            said = more
-    return [", ".join(words) or "its split" for words in said]
+        words = [
+            ground.one_of.format(ground.of(study) or "unknown") for study in studies
+        ]
+        more = [(*before, word) for before, word in zip(told, words, strict=True)]
+        if len(set(more)) > len(set(told)):
+            told = more
+    return [", ".join(words) or "its split" for words in told]
 
 
 def _data(
     name: str, words: Callable[[Any], str] = str
-) -> Callable[[Study], str | None]:
-    def of(study: Study) -> str | None:
+) -> Callable[[StudyFrames], str | None]:
+    def of(study: StudyFrames) -> str | None:
         value = getattr(study.record.data, name)
         # Of a project of KerasTuner's nothing is known but that it had images.
         is_known = value if name == "name" else study.record.data.train
@@ -59,13 +61,13 @@ def _by(shape: Sequence[int]) -> str:
     return " x ".join(str(side) for side in shape)
 
 
-def _taken(study: Study) -> str | None:
+def _taken(study: StudyFrames) -> str | None:
     """Count the training images that were taken, of whatever limit."""
     data = study.record.data
     return labels.count(data.train + data.validation) if data.train else None
 
 
-def _seed(study: Study) -> str:
+def _seed(study: StudyFrames) -> str:
     return str(study.record.settings.seed)
 
 

@@ -9,22 +9,24 @@ add is what their accuracies vary beyond what the choice of images explains.
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from reports.read.predictions import Right
 from reports.stats.intervals import Floats, half_width
-
-Right = npt.NDArray[np.bool_]
 
 MARGIN = 0.005  # differences within half a point are too small to matter
 MIN_TRAININGS = 3  # of each config, for a verdict on configs
 _FEW_DISCORDANT = 25
 _POWER_80 = 0.8416212335729143  # the normal distribution's 80 % quantile
 
-Word = Literal["too small to matter", "better", "worse", "not shown", "no verdict"]
+Word = Literal["better", "worse", "too small to matter", "inconclusive", "no verdict"]
+WORDS: tuple[Word, ...] = get_args(Word)
+INCONCLUSIVE: Word = "inconclusive"  # 0 is in the interval
+NO_VERDICT: Word = "no verdict"  # of two trainings
 
 
 class Difference(NamedTuple):
@@ -56,14 +58,14 @@ class Difference(NamedTuple):
     def word(self, margin: float = MARGIN) -> Word:
         """Say what the interval shows; `margin` is a fraction of the images."""
         if self.trainings == 2:  # such an interval covers 90 to 98 %
-            return "no verdict"
+            return NO_VERDICT
         if -margin <= self.low and self.high <= margin:
             return "too small to matter"
         if self.low > 0:
             return "better"
         if self.high < 0:
             return "worse"
-        return "not shown"
+        return INCONCLUSIVE
 
     def trainings_to_settle(self, margin: float = MARGIN, most: int = 200) -> float:
         """Estimate how many trainings of each would settle a difference of this size.

@@ -1,4 +1,4 @@
-"""Main effects: what a score does, on average, from one end of a knob to the other.
+"""Main effects: what a score does, on average, along one hyperparameter.
 
 For studies of too few trials for `importance`: a line or group means, with intervals.
 """
@@ -15,9 +15,10 @@ import pandas as pd
 from scipy import stats
 
 from reports.read import labels
-from reports.read.hyperparameters import Knob
-from reports.read.study import Study
+from reports.read.hyperparameters import Hyperparameter
+from reports.read.study import StudyFrames
 from reports.stats import importance
+from reports.stats.differences import INCONCLUSIVE
 from reports.stats.ranking import Ranking, searched
 
 Floats = npt.NDArray[np.float64]
@@ -31,20 +32,21 @@ _HOW = (
     "it was searched in log. Of a category: its highest mean against its lowest."
 )
 _OTHERS = (
-    "All other knobs vary at the same time: an effect is an average over what they "
-    "were, and they widen its interval. So do scores that scatter more at one end."
+    "All other hyperparameters vary at the same time: an effect is an average over "
+    "what they were, and they widen its interval. So do scores that scatter more at "
+    "one end."
 )
 _NOT_RANDOM = (
-    "This search did not draw its trials at random, so knobs may go together, and what "
-    "one does may be another's."
+    "This search did not draw its trials at random, so hyperparameters may go "
+    "together, and what one does may be another's."
 )
 
 
 class Effect(NamedTuple):
-    """What a knob does to the objective, other knobs varying at the same time.
+    """What a hyperparameter does to the objective, the others varying too.
 
     Attributes:
-        name: The knob's.
+        name: The hyperparameter's.
         start: Its lowest value, or the category with the lowest mean.
         end: Its highest value, or the category with the highest mean.
         value: The objective at the end minus that at the start, in its own unit.
@@ -66,7 +68,7 @@ class Effect(NamedTuple):
     def word(self) -> str:
         """Say what the interval shows."""
         if self.low <= 0 <= self.high:
-            return "not shown"
+            return INCONCLUSIVE
         if not self.is_number:
             return "differs"
         return "rises" if self.value > 0 else "falls"
@@ -76,13 +78,13 @@ class Effects(NamedTuple):
     """A study's.
 
     Attributes:
-        found: The knobs that have enough trials, the largest effect first.
-        refused: Names of the knobs that have not.
+        estimated: Of the hyperparameters with enough trials, the largest effect first.
+        refused: Names of the hyperparameters that have not.
         level: Confidence of each interval, so that all hold together at 95 %.
         trials: How many the search proposed.
     """
 
-    found: tuple[Effect, ...]
+    estimated: tuple[Effect, ...]
     refused: tuple[str, ...]
     level: float
     trials: int
@@ -100,41 +102,45 @@ class Row(NamedTuple):
     word: str
 
 
-def effects(study: Study, ranking: Ranking) -> Effects | None:
+def effects(study: StudyFrames, ranking: Ranking) -> Effects | None:
     """Estimate them; None where `importance` has trials enough, or nothing varies.
 
     The baseline and enqueued configs, which the search did not draw, are left out:
-    they hold many knobs at their ends together. Bonferroni's intervals over the knobs.
+    they hold many hyperparameters at their ends together. Bonferroni's intervals over
+    the hyperparameters.
     """
-    if study.arms or not study.knobs or not len(ranking.ranked):
+    if study.candidates or not study.hyperparameters or not len(ranking.ranked):
         return None
     drawn = searched(study, ranking)
     if len(drawn) >= importance.FEWEST:
         return None
     panels = {}
-    for knob in study.knobs:
-        panel = _panel(knob, drawn["trial"].map(study.configs[knob.name]), drawn)
+    for hyperparameter in study.hyperparameters:
+        values = drawn["trial"].map(study.configs[hyperparameter.name])
+        panel = _panel(hyperparameter, values, drawn)
         if panel is not None:
-            panels[knob] = panel
+            panels[hyperparameter] = panel
     level = 1 - _ERROR / max(1, len(panels))
-    found = [
-        _line(knob, panel, level) if _is_number(panel) else _means(knob, panel, level)
-        for knob, panel in panels.items()
+    estimated = [
+        (_line if _is_number(panel) else _means)(hyperparameter, panel, level)
+        for hyperparameter, panel in panels.items()
     ]
     return Effects(
-        tuple(sorted(found, key=lambda e: -abs(e.value))),
-        tuple(knob.name for knob in study.knobs if knob not in panels),
+        tuple(sorted(estimated, key=lambda e: -abs(e.value))),
+        tuple(h.name for h in study.hyperparameters if h not in panels),
         level,
         len(drawn),
     )
 
 
-def _panel(knob: Knob, values: pd.Series[Any], drawn: pd.DataFrame) -> Any:
-    """Take the trials that have a knob: value and score; None where too few do."""
+def _panel(
+    hyperparameter: Hyperparameter, values: pd.Series[Any], drawn: pd.DataFrame
+) -> Any:
+    """Take value and score of the trials that have it; None where too few do."""
     panel = pd.DataFrame({"value": values, "score": drawn["objective"]}).dropna()
     if _is_number(panel):
         panel = panel.astype("float64")
-        panel = panel[panel["value"] > 0] if knob.log else panel
+        panel = panel[panel["value"] > 0] if hyperparameter.log else panel
         same = panel["value"].value_counts().max() if len(panel) else 0
         if len(panel) - same < _TWICE:  # one trial would be all of the line's slope
             return None
@@ -155,10 +161,10 @@ def _is_number(panel: pd.DataFrame) -> bool:
     )
 
 
-def _line(knob: Knob, panel: pd.DataFrame, level: float) -> Effect:
+def _line(hyperparameter: Hyperparameter, panel: pd.DataFrame, level: float) -> Effect:
     """Fit a straight line by least squares, in log where it was searched in log."""
     values = panel["value"].to_numpy("float64")
-    x = np.log(values) if knob.log else values
+    x = np.log(values) if hyperparameter.log else values
     fit = stats.linregress(x, panel["score"])
     reach = float(np.ptp(x))
     away = x - x.mean()
@@ -171,11 +177,17 @@ def _line(knob: Knob, panel: pd.DataFrame, level: float) -> Effect:
     value = float(fit.slope) * reach
     ends = labels.value(float(values.min())), labels.value(float(values.max()))
     return Effect(
-        knob.name, *ends, value, value - half, value + half, len(x), is_number=True
+        hyperparameter.name,
+        *ends,
+        value,
+        value - half,
+        value + half,
+        len(x),
+        is_number=True,
     )
 
 
-def _means(knob: Knob, panel: pd.DataFrame, level: float) -> Effect:
+def _means(hyperparameter: Hyperparameter, panel: pd.DataFrame, level: float) -> Effect:
     """Compare the highest mean with the lowest; Tukey and Kramer allow for the choice.
 
     Source: Kramer, "Extension of multiple range tests", Biometrics 12 (1956). Of two
@@ -194,7 +206,7 @@ def _means(knob: Knob, panel: pd.DataFrame, level: float) -> Effect:
     half = _reach(level, len(means), freedom) * error
     value = float(means[end] - means[start])
     return Effect(
-        knob.name, start, end, value, value - half, value + half, len(panel),
+        hyperparameter.name, start, end, value, value - half, value + half, len(panel),
         is_number=False,
     )  # fmt: skip
 
@@ -205,9 +217,9 @@ def _standard_error(
     """Give the standard error of sum(weights * scores): the larger of two.
 
     The usual one takes scores to scatter alike everywhere. HC3, the sum of (weight *
-    residual / (1 - leverage))^2, does not: with the usual one alone, a knob that
-    changes only how far scores scatter was called real on up to 11 % of pages. HC3
-    alone is now and then small by chance in so few trials.
+    residual / (1 - leverage))^2, does not: with the usual one alone, a hyperparameter
+    that changes only how far scores scatter was called real on up to 11 % of pages.
+    HC3 alone is now and then small by chance in so few trials.
 
     Args:
         weights: Shape (trials,).
@@ -230,7 +242,7 @@ def _reach(level: float, groups: int, freedom: int) -> float:
     return float(stats.studentized_range.ppf(level, groups, freedom) / math.sqrt(2))
 
 
-def rows(study: Study, found: Effects) -> list[Row]:
+def rows(study: StudyFrames, measured: Effects) -> list[Row]:
     """Write them for the page: accuracies in points."""
     return [
         Row(
@@ -242,34 +254,36 @@ def rows(study: Study, found: Effects) -> list[Row]:
             str(e.trials),
             e.word(),
         )
-        for e in found.found
+        for e in measured.estimated
     ]
 
 
-def _written(study: Study, value: float) -> str:
+def _written(study: StudyFrames, value: float) -> str:
     if study.objective.is_accuracy:
         return labels.gap(value)
     return labels.number(value, 3).replace("-", labels.MINUS)
 
 
-def note(study: Study, found: Effects) -> str:
+def note(study: StudyFrames, measured: Effects) -> str:
     """Say what the table holds and what it cannot tell."""
-    proposed = f"{labels.several(found.trials, 'ranked trial')} that were proposed"
-    if not found.found:
-        few = "is" if found.trials == 1 else "are"
-        return f"The {proposed} {few} too few for the effect of any knob."
-    m = len(found.found)
-    each = f"(each {labels.level(found.level)})"
-    together = f", which hold together for all {m} knobs {each}" if m > 1 else ""
-    said = [
+    proposed = f"{labels.several(measured.trials, 'ranked trial')} that were proposed"
+    if not measured.estimated:
+        few = "is" if measured.trials == 1 else "are"
+        return f"The {proposed} {few} too few for the effect of any hyperparameter."
+    m = len(measured.estimated)
+    each = f"(each {labels.level(measured.level)})"
+    together = ""
+    if m > 1:
+        together = f", which hold together for all {m} hyperparameters {each}"
+    sentences = [
         f"Main effects on {labels.metric(study.objective.name)} in the {proposed}.",
         _HOW,
-        f"95 % intervals{together}; not shown: 0 is in the interval.",
+        f"95 % intervals{together}; inconclusive: 0 is in the interval.",
         _OTHERS,
     ]
     if not study.draws_at_random:
-        said.append(_NOT_RANDOM)
-    if found.refused:
-        few = f"Too few trials tell of {labels.listing(list(found.refused))}."
-        said.append(few)
-    return " ".join(said)
+        sentences.append(_NOT_RANDOM)
+    if measured.refused:
+        few = f"Too few trials tell of {labels.listing(list(measured.refused))}."
+        sentences.append(few)
+    return " ".join(sentences)

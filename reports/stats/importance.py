@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from reports.figures import views
-from reports.read.study import Study
+from reports.read.study import StudyFrames
+from reports.stats.outliers import fences
 from reports.stats.ranking import Ranking, searched
 
 FEWEST = 20
@@ -37,7 +37,7 @@ class Importance(NamedTuple):
     trials: int
 
 
-def importance(study: Study, ranking: Ranking) -> Importance | str | None:
+def importance(study: StudyFrames, ranking: Ranking) -> Importance | str | None:
     """Measure it; or say why not; or None where there is nothing to measure.
 
     Permutation importance (Breiman 2001) of a random forest on trials that it did
@@ -46,7 +46,7 @@ def importance(study: Study, ranking: Ranking) -> Importance | str | None:
     the search did not draw, are left out: they may lie outside the ranges, and hold
     many hyperparameters at one value together, which the forest cannot tell apart.
     """
-    if study.arms or not study.knobs or not len(ranking.ranked):
+    if study.candidates or not study.hyperparameters or not len(ranking.ranked):
         return None
     drawn = searched(study, ranking)
     if len(drawn) < FEWEST:
@@ -58,11 +58,13 @@ def importance(study: Study, ranking: Ranking) -> Importance | str | None:
     if len(some) > _MOST:
         some = some.sample(_MOST, random_state=0)
     scores = some["objective"].to_numpy("float64")
-    scores = np.clip(scores, *_fences(scores))
+    # What diverged would be all that a forest explains.
+    scores = np.clip(scores, *fences(pd.Series(scores)))
     if not scores.std() > 0:
         return "Importance is not computed: all scores are equal."
     groups = {
-        k.name: _encoded(some["trial"].map(study.configs[k.name])) for k in study.knobs
+        k.name: _encoded(some["trial"].map(study.configs[k.name]))
+        for k in study.hyperparameters
     }
     rng = np.random.default_rng(0)
     r2, drops = _fitted(groups, scores, rng)
@@ -123,9 +125,3 @@ def _encoded(values: pd.Series[Any]) -> Floats:
         return np.column_stack([filled, missing] if missing.any() else [filled])
     codes = pd.get_dummies(values.astype("object").fillna("none").map(str))
     return codes.to_numpy("float64")
-
-
-def _fences(scores: Floats) -> tuple[float, float]:
-    """Keep what diverged from being all that a forest explains."""
-    low, high = views.fences(pd.Series(scores))
-    return low, high

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from reports.read.study import Study, read_study
+from reports.read.predictions import Right
+from reports.read.study import StudyFrames, read_study
 from reports.stats.ranking import Ranking
-from tuner.study.record_files import read_labels, read_predictions
 from tuner.study.records import RecordError
 
 _FOLDS = 10
@@ -25,7 +25,6 @@ _DRAWS = 4_000
 _HELD = 1 / 3  # of the noise's standard deviation: nine tenths, as of the images
 
 Floats = npt.NDArray[np.floating[Any]]
-Right = npt.NDArray[np.bool_]
 Source = Literal["executions", "noise study"]
 
 
@@ -82,7 +81,7 @@ def optimism(right: Floats, score_sd: npt.ArrayLike = 0.0, seed: int = 0) -> flo
     trials, images = right.shape
     sd = np.broadcast_to(np.asarray(score_sd, np.float64), trials)
     total = right.sum(axis=1, dtype=np.float64)
-    found = []
+    differences = []
     for _ in range(_ROUNDS):
         for held in np.array_split(rng.permutation(images), _FOLDS):
             outside = right[:, held].sum(axis=1, dtype=np.float64)
@@ -94,8 +93,8 @@ def optimism(right: Floats, score_sd: npt.ArrayLike = 0.0, seed: int = 0) -> flo
             best = chosen.argmax(axis=1)
             rows = np.arange(len(best))
             told = outside[best] - noise[rows, best] / _HELD
-            found.append(np.mean(chosen[rows, best] - told))
-    return float(np.mean(found))
+            differences.append(np.mean(chosen[rows, best] - told))
+    return float(np.mean(differences))
 
 
 def if_equal(
@@ -150,15 +149,15 @@ def training_variance(right: Right) -> float:
     return float(each.mean(axis=1).var(ddof=1) - alone)
 
 
-def of_study(study: Study, ranking: Ranking) -> Optimism | None:
+def of_study(study: StudyFrames, ranking: Ranking) -> Optimism | None:
     """Estimate it for a study's first trial; None where that cannot be.
 
     That needs a validation accuracy to choose by, stored predictions of at least two
     trials, and 100 images. It covers trainings where they were measured.
     """
-    if not study.objective.is_accuracy or len(ranking.ranked) < 2 or study.arms:
+    if not study.objective.is_accuracy or len(ranking.ranked) < 2 or study.candidates:
         return None
-    labels = read_labels(study.folder, "validation")
+    labels = study.predictions.labels("validation")
     if labels is None or len(labels) < _FEWEST_IMAGES:
         return None
     first = [int(trial) for trial in ranking.ranked["trial"].head(_CONTENDERS)]
@@ -197,7 +196,7 @@ def _between_trainings(trained: list[Right]) -> float | None:
     return float(np.average(variances, weights=freedom))
 
 
-def _of_noise_study(study: Study) -> float | None:
+def _of_noise_study(study: StudyFrames) -> float | None:
     """Take it from the study's own `tune noise`, if that has ended.
 
     It is measured on test images and holds for validation images as it is: what
@@ -217,17 +216,14 @@ def _of_noise_study(study: Study) -> float | None:
     return training_variance(right)
 
 
-def _right(study: Study, trial: int, split: str) -> Right | None:
-    """Read which images each training got right; None where any is not known."""
-    labels = read_labels(study.folder, split)
+def _right(study: StudyFrames, trial: int, split: str) -> Right | None:
+    """Find which images each training got right; None where any is not known."""
     mine = study.executions[study.executions["trial"] == trial]
-    chosen = [
-        read_predictions(study.folder, trial, int(e), split)
-        for e in mine.loc[mine["final"], "execution"]
+    trainings = [
+        study.predictions.right(trial, int(execution), split)
+        for execution in mine.loc[mine["final"], "execution"]
     ]
-    if labels is None or not chosen:
+    known = [right for right in trainings if right is not None]
+    if not known or len(known) < len(trainings):
         return None
-    known = [c for c in chosen if c is not None and len(c) == len(labels)]
-    if len(known) < len(chosen):
-        return None
-    return np.asarray([c == labels for c in known], np.bool_)
+    return np.asarray(known)

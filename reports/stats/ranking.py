@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from reports.read.study import Study
+from reports.read.study import StudyFrames
 from reports.stats import intervals
 
 
@@ -14,7 +14,7 @@ class Ranking(NamedTuple):
     """The trials of a study, in order.
 
     Attributes:
-        ranked: Rows of `Study.trials` with `place` from 1, `objective_low` and
+        ranked: Rows of `StudyFrames.trials` with `place` from 1, `objective_low` and
             `objective_high` (its interval, missing for a loss), `gap_half`.
         listed: All trials: the ranked first, then completed ones without a
             place, then running, then failed ones; `place` missing where none.
@@ -33,11 +33,11 @@ class Ranking(NamedTuple):
     by_validation: bool
 
 
-def rank(study: Study) -> Ranking:
-    """Rank the completed trials by the study's validation objective.
+def rank(study: StudyFrames) -> Ranking:
+    """Put the trials in order by the study's validation objective.
 
-    Ties go to fewer parameters, then to the lower trial number. Under Hyperband
-    only trials of the last rung are ranked: fewer epochs are no result.
+    Which trials may be ranked, and in which order, `tuner.study.ranking` decides, for
+    the terminal as for the pages.
     """
     trials = intervals.with_gap_interval(
         study.trials, study.images("train"), study.images("test")
@@ -55,39 +55,51 @@ def rank(study: Study) -> Ranking:
             unscored=0,
             by_validation=False,
         )
-    scored = completed[completed["objective"].notna()]
-    epochs = None
-    ranked = scored
-    if study.has_rungs and len(scored):
-        last = study.record.settings.epochs
-        epochs = int(last if isinstance(last, int) else scored["epochs"].max())
-        ranked = scored[scored["epochs"] >= epochs]
-    ranked = _in_order(ranked, higher_is_better=study.objective.higher_is_better)
+    by_trial = completed.set_index("trial", drop=False)
+    ranked = by_trial.loc[list(study.best_first)].reset_index(drop=True)
     ranked = ranked.assign(place=range(1, len(ranked) + 1))
+    scored = completed[completed["objective"].notna()]
+    unranked = int((~scored["trial"].isin(ranked["trial"])).sum())
+    shorter = unranked if study.has_rungs else 0
+    full_length = study.record.settings.epochs
     return Ranking(
         ranked=ranked,
         listed=_listed(trials, ranked),
-        epochs=epochs,
-        shorter=len(scored) - len(ranked),
-        unscored=len(completed) - len(scored),
+        epochs=full_length if study.has_rungs and len(scored) else None,
+        shorter=shorter,
+        unscored=len(completed) - len(ranked) - shorter,
         by_validation=True,
     )
 
 
-def searched(study: Study, ranking: Ranking) -> pd.DataFrame:
+def overlapping(ranking: Ranking) -> pd.DataFrame:
+    """Find the trials whose intervals reach into the leader's, itself left out."""
+    ranked = ranking.ranked
+    if not len(ranked):
+        return ranked
+    first = ranked.iloc[0]
+    near = (ranked["objective_high"] >= first["objective_low"]) & (
+        ranked["objective_low"] <= first["objective_high"]
+    )
+    others: pd.DataFrame = ranked[near & (ranked["place"] > 1)]
+    return others
+
+
+def peaked_earlier(ranking: Ranking) -> tuple[int, int]:
+    """Count ranked trials whose curve was at its best before the last epoch.
+
+    Returns:
+        Their number, and that of the ranked trials whose curve is known.
+    """
+    known = ranking.ranked[ranking.ranked["peak_epoch"].notna()]
+    return int((known["peak_epoch"] < known["epochs"]).sum()), len(known)
+
+
+def searched(study: StudyFrames, ranking: Ranking) -> pd.DataFrame:
     """Take the ranked trials that the search drew: not trial 0, nor enqueued ones."""
     ranked = ranking.ranked
     drawn: pd.DataFrame = ranked[ranked["trial"] > study.enqueued]
     return drawn
-
-
-def _in_order(trials: pd.DataFrame, *, higher_is_better: bool) -> pd.DataFrame:
-    return trials.sort_values(
-        ["objective", "params", "trial"],
-        ascending=[not higher_is_better, True, True],
-        na_position="last",
-        ignore_index=True,
-    )
 
 
 def _listed(trials: pd.DataFrame, ranked: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.read import labels
-from reports.read.study import Study
+from reports.read.study import StudyFrames
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Speed:
     workers: int
 
 
-def speed(study: Study) -> Speed | None:
+def speed(study: StudyFrames) -> Speed | None:
     """Sum up where a study's time went, or None where its records do not say."""
     rows = study.executions.dropna(subset=["seconds", "train_seconds", "epochs"])
     # A config that went on from another trial's state did not train its epochs.
@@ -59,15 +59,15 @@ def speed(study: Study) -> Speed | None:
     )
 
 
-def words(found: Speed) -> str:
+def words(measured: Speed) -> str:
     """Say it in a line."""
-    each = f", each of {found.workers} workers" if found.workers > 1 else ""
-    rest = f"{100 * found.waiting:.0f} % starting and waiting"
-    if found.starting is not None:
-        rest = f"{100 * found.starting:.0f} % starting, "
-        rest += f"{100 * found.waiting:.0f} % waiting"
+    each = f", each of {measured.workers} workers" if measured.workers > 1 else ""
+    rest = f"{100 * measured.waiting:.0f} % starting and waiting"
+    if measured.starting is not None:
+        rest = f"{100 * measured.starting:.0f} % starting, "
+        rest += f"{100 * measured.waiting:.0f} % waiting"
     return (
-        f"{labels.count(round(found.images))} images a second in training{each}; "
-        f"{100 * found.training:.0f} % of the time training, "
-        f"{100 * found.evaluation:.0f} % evaluating and building networks, {rest}"
+        f"{labels.count(round(measured.images))} images a second in training{each}; "
+        f"{100 * measured.training:.0f} % of the time training, "
+        f"{100 * measured.evaluation:.0f} % evaluating and building networks, {rest}"
     )

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from reports.figures.comparison_views import Entry
 from reports.read import labels
+from reports.stats.analysis import Analysis
 
 FEWEST = 5
 _RESAMPLES = 1000
@@ -48,7 +48,7 @@ class Spread(NamedTuple):
     seconds_by_params: Measure
 
 
-def spread(entry: Entry) -> Spread | None:
+def spread(entry: Analysis) -> Spread | None:
     """Measure a study; None under five trials.
 
     Percentile bootstrap over trials (Efron 1979): what other draws of as many
@@ -76,7 +76,7 @@ def spread(entry: Entry) -> Spread | None:
     )
 
 
-def rows(found: list[Spread]) -> list[tuple[str, ...]]:
+def rows(spreads: list[Spread]) -> list[tuple[str, ...]]:
     """Write them for the page: accuracies and gaps in points."""
     return [
         (
@@ -87,24 +87,24 @@ def rows(found: list[Spread]) -> list[tuple[str, ...]]:
             _plain(s.accuracy_by_params),
             _plain(s.seconds_by_params),
         )
-        for s in found
+        for s in spreads
     ]
 
 
-def sentence(found: list[Spread]) -> str:
+def sentence(spreads: list[Spread]) -> str:
     """Say whose accuracies lie further apart, if their intervals are apart."""
-    if len(found) < 2:
+    if len(spreads) < 2:
         return ""
-    first, second = sorted(found, key=lambda s: -s.accuracy.value)[:2]
-    said = (
+    first, second = sorted(spreads, key=lambda s: -s.accuracy.value)[:2]
+    apart = (
         f"Test accuracies lie further apart in {first.study} (standard deviation "
         f"{_points(first.accuracy)} points) than in {second.study} "
         f"({_points(second.accuracy)})"
     )
     if first.accuracy.low > second.accuracy.high:
-        return f"{said}, within the ranges that each searched."
+        return f"{apart}, within the ranges that each searched."
     return (
-        f"{said}, but the intervals overlap: it is not shown, within these ranges, "
+        f"{apart}, but the intervals overlap: within these ranges, it is inconclusive "
         "which of them moves accuracy more."
     )
 

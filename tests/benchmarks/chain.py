@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reports import open_study, ranked
 from reports.read import labels
-from reports.read.study import Study
+from reports.read.study import StudyFrames
 from search_spaces.published import EXPERIMENTS
 from tuner.study.record_files import read_trial, trial_path
 from tuner.study.words import config
@@ -42,11 +42,11 @@ def chain(folders: Sequence[Path]) -> str:
     return "\n".join(lines)
 
 
-def _has_seeds(study: Study) -> bool:
+def _has_seeds(study: StudyFrames) -> bool:
     return bool(study.executions["execution"].max())
 
 
-def _searched(study: Study) -> str:
+def _searched(study: StudyFrames) -> str:
     best = ranked(study).iloc[0]
     record = read_trial(trial_path(study.folder, int(best["trial"])))
     varied = set(record.config) if record.trial == 0 else _varied(study)
@@ -62,11 +62,11 @@ def _searched(study: Study) -> str:
     )
 
 
-def _varied(study: Study) -> set[str]:
+def _varied(study: StudyFrames) -> set[str]:
     return {h.name for h in study.record.space.hyperparameters}
 
 
-def _confirmed(study: Study) -> list[str]:
+def _confirmed(study: StudyFrames) -> list[str]:
     final = study.executions[study.executions["final"]]
     lines = []
     for trial, mine in final.groupby("trial"):
@@ -86,7 +86,7 @@ def _confirmed(study: Study) -> list[str]:
     return lines
 
 
-def _images(study: Study) -> str:
+def _images(study: StudyFrames) -> str:
     data = study.record.data
     return f"{data.train + data.validation:,}"
 

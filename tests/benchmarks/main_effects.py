@@ -13,10 +13,11 @@ scores scatter by two points.
 The second is of a forest's importance, which pages of 20 to 50 trials have.
 
 Behind +- is a Monte-Carlo standard error. It fails where more than two of them lie
-beyond 5 %. Not in it: pages of a single knob, of which 5.4 % are wrong where scores
-scatter unevenly; and scores with a long tail that gets longer along a knob. There the
-mean of few trials says little of the mean of all (Bahadur and Savage 1956), and 6 to
-11 % of pages show that knob, which changes the scores, but not their mean.
+beyond 5 %. Not in it: pages of a single hyperparameter, of which 5.4 % are wrong where
+scores scatter unevenly; and scores with a long tail that gets longer along a
+hyperparameter. There the mean of few trials says little of the mean of all (Bahadur and
+Savage 1956), and 6 to 11 % of pages show that hyperparameter, which changes the scores,
+but not their mean.
 """
 
 from __future__ import annotations
@@ -32,24 +33,25 @@ import numpy as np
 import pandas as pd
 import studies
 
-from reports.read.hyperparameters import Knob
-from reports.read.study import Study
+from reports.read.hyperparameters import Hyperparameter
+from reports.read.study import StudyFrames
+from reports.stats.differences import INCONCLUSIVE
 from reports.stats.effects import effects
 from reports.stats.importance import Importance, importance
 from reports.stats.ranking import Ranking
 
-KNOBS = (
-    Knob("learning_rate", 1e-4, 1e-2, log=True),
-    Knob("optimizer", choices=("adam", "sgd", "rmsprop")),
-    Knob("dropout", 0.0, 0.5),
-    Knob("batch_norm", choices=(True, False)),
-    Knob("filters", 16, 128),
-    Knob("batch_size", choices=(16, 32, 64, 128)),
+HYPERPARAMETERS = (
+    Hyperparameter("learning_rate", 1e-4, 1e-2, log=True),
+    Hyperparameter("optimizer", choices=("adam", "sgd", "rmsprop")),
+    Hyperparameter("dropout", 0.0, 0.5),
+    Hyperparameter("batch_norm", choices=(True, False)),
+    Hyperparameter("filters", 16, 128),
+    Hyperparameter("batch_size", choices=(16, 32, 64, 128)),
 )
 KINDS = ("normal", "long left tail", "some diverge", "noisy end", "noisy optimizer")
 TRIALS = (8, 12, 19)
 FOREST_TRIALS = (20, 50)
-KNOB_COUNTS = (2, 6)
+COUNTS = (2, 6)
 EFFECT = 0.07
 
 
@@ -66,21 +68,22 @@ def main() -> None:
 
 def main_effects(pages: int) -> bool:
     """Print how many pages are false; say whether all meet the standard."""
-    print(f"{pages} pages each with main effects\nscores            n knobs  false %")
+    print(f"{pages} pages each with main effects")
+    print("scores            n hyperparameters  false %")
     worst = 0.0
-    for kind, n, knobs in itertools.product(KINDS, TRIALS, KNOB_COUNTS):
+    for kind, n, count in itertools.product(KINDS, TRIALS, COUNTS):
         rng = np.random.default_rng(0)
-        shown = [_shows(rng, kind, n, knobs) for _ in range(pages)]
+        shown = [_shows(rng, kind, n, count) for _ in range(pages)]
         share = float(np.mean([bool(names) for names in shown]))
-        _print(kind, n, knobs, share, pages)
+        _print(kind, n, count, share, pages)
         worst = max(worst, share)
     print(f"most: {100 * worst:.1f} % +- {100 * error(worst, pages):.1f}")
     print("\npower: normal scores, and an effect of the learning rate")
-    for n, knobs in itertools.product(TRIALS, KNOB_COUNTS):
+    for n, count in itertools.product(TRIALS, COUNTS):
         rng = np.random.default_rng(0)
-        shown = [_shows(rng, "normal", n, knobs, EFFECT) for _ in range(pages)]
+        shown = [_shows(rng, "normal", n, count, EFFECT) for _ in range(pages)]
         share = float(np.mean(["learning_rate" in names for names in shown]))
-        _print("normal", n, knobs, share, pages)
+        _print("normal", n, count, share, pages)
     return worst - 2 * error(worst, pages) <= 0.05
 
 
@@ -92,36 +95,36 @@ def forests(pages: int) -> bool:
         rng = np.random.default_rng(0)
         wrong = 0
         for _ in range(pages):
-            configs, trials = _drawn(rng, kind, n, len(KNOBS))
-            found = importance(_study(configs, KNOBS), _ranking(trials))
+            configs, trials = _drawn(rng, kind, n, len(HYPERPARAMETERS))
+            found = importance(_study(configs, HYPERPARAMETERS), _ranking(trials))
             if isinstance(found, Importance):
                 frame = found.frame
                 wrong += (frame["importance"] > frame["null"].clip(lower=0)).any()
-        _print(kind, n, len(KNOBS), wrong / pages, pages)
+        _print(kind, n, len(HYPERPARAMETERS), wrong / pages, pages)
         worst = max(worst, wrong / pages)
     print(f"most: {100 * worst:.1f} % +- {100 * error(worst, pages):.1f}")
     return worst - 2 * error(worst, pages) <= 0.05
 
 
-def _print(kind: str, n: int, knobs: int, share: float, pages: int) -> None:
+def _print(kind: str, n: int, count: int, share: float, pages: int) -> None:
     print(
-        f"{kind:15} {n:3} {knobs:5} {100 * share:6.1f} "
+        f"{kind:15} {n:3} {count:15} {100 * share:6.1f} "
         f"+- {100 * error(share, pages):.1f}",
         flush=True,
     )
 
 
 def _shows(
-    rng: np.random.Generator, kind: str, n: int, knobs: int, effect: float = 0.0
+    rng: np.random.Generator, kind: str, n: int, count: int, effect: float = 0.0
 ) -> set[str]:
-    """Simulate a page; name the knobs that it shows an effect of."""
-    configs, trials = _drawn(rng, kind, n, knobs, effect)
-    found = effects(_study(configs, KNOBS[:knobs]), _ranking(trials))
-    return {e.name for e in found.found if e.word() != "not shown"}
+    """Simulate a page; name the hyperparameters that it shows an effect of."""
+    configs, trials = _drawn(rng, kind, n, count, effect)
+    found = effects(_study(configs, HYPERPARAMETERS[:count]), _ranking(trials))
+    return {e.name for e in found.estimated if e.word() != INCONCLUSIVE}
 
 
 def _drawn(
-    rng: np.random.Generator, kind: str, n: int, knobs: int, effect: float = 0.0
+    rng: np.random.Generator, kind: str, n: int, count: int, effect: float = 0.0
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Draw configs at random, and the scores of one training each."""
     along = rng.uniform(0, 1, n)  # the learning rate's range, in log
@@ -148,14 +151,16 @@ def _drawn(
     }[kind]
     trials = pd.DataFrame({"trial": configs.index, "objective": scores})
     trials["objective"] += effect * along
-    return configs[[k.name for k in KNOBS[:knobs]]], trials
+    return configs[[k.name for k in HYPERPARAMETERS[:count]]], trials
 
 
-def _study(configs: pd.DataFrame, knobs: tuple[Knob, ...]) -> Study:
+def _study(configs: pd.DataFrame, searched: tuple[Hyperparameter, ...]) -> StudyFrames:
     """Put configs into a study's frames, without a folder."""
     empty = pd.DataFrame()
     record = studies.study_record("s")
-    return Study(Path(), record, "completed", empty, empty, empty, configs, knobs)
+    return StudyFrames(
+        Path(), record, "completed", empty, empty, empty, configs, searched
+    )
 
 
 def _ranking(trials: pd.DataFrame) -> Ranking:

@@ -34,9 +34,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize
 
-from reports.stats.differences import MARGIN, Difference, compare
+from reports.stats.comparisons import level_at
+from reports.stats.differences import INCONCLUSIVE, MARGIN, Difference, compare
 from reports.stats.intervals import half_width
-from reports.stats.pairs import level_at
 
 IMAGES = 1000
 SCALE = np.sqrt(10_000 / IMAGES)
@@ -212,7 +212,7 @@ def false_pages(seen: Differences, true: float) -> np.ndarray:
         is_false = np.isin(words, false)
         ever |= is_false
         stopped |= is_false & ~settled
-        settled |= words != "not shown"
+        settled |= words != INCONCLUSIVE
     return np.stack([stopped.any(axis=1), ever.any(axis=1)])
 
 

@@ -1,6 +1,5 @@
 import base64
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,26 +8,40 @@ import studies
 from matplotlib.figure import Figure
 
 from reports.figures import (
-    comparison_images,
-    comparison_views,
-    hyperparameter_figures,
+    best_of_each,
+    catalog,
+    cost,
+    differences,
+    dumbbell,
+    gaps,
+    hyperparameters,
+    learning_curves,
     placing,
-    study_figures,
-    titles,
-    views,
+    progress,
 )
-from reports.figures.images import study_images
-from reports.figures.style import density, duration_axis, render
+from reports.figures.style import Size, density, duration_axis, new_axes, render
 from reports.read import labels as wording
-from reports.read.study import Objective, read_study
-from reports.stats import pairs, verdicts
+from reports.read import trial_names
+from reports.read.study import read_study
+from reports.stats import outliers
+from reports.stats.analysis import Analysis
+from reports.stats.comparisons import Comparison
 from reports.stats.differences import Difference
-from reports.stats.ranking import rank
+from reports.stats.groups import group, read_studies
+from tuner.study.objective import Objective
 
 
 def load(tmp_path, n=50, **fields):
-    study = read_study(studies.write_study(tmp_path, n=n, **fields))
-    return study, rank(study)
+    return Analysis(read_study(studies.write_study(tmp_path, n=n, **fields)))
+
+
+def drawn(figure, data):
+    """Draw a figure at its own size, and give its axes."""
+    axes = new_axes(data.size)
+    figure.draw(data, axes)
+    flat = axes if isinstance(axes, list) else [axes]
+    flat[0].get_figure().draw_without_rendering()
+    return axes
 
 
 @pytest.mark.parametrize(
@@ -36,8 +49,8 @@ def load(tmp_path, n=50, **fields):
 )
 def test_the_dumbbell_keeps_its_scale(tmp_path, n, shown):
     """All of a few; else the top and the widest gaps; the baseline always."""
-    study, ranking = load(tmp_path, n)
-    view = views.dumbbell(study, ranking)
+    ranking = load(tmp_path, n).ranking
+    view = dumbbell.gather(load(tmp_path, n))
 
     assert view.total == n
     assert shown <= len(view.frame) <= shown + 1
@@ -51,19 +64,18 @@ def test_the_dumbbell_keeps_its_scale(tmp_path, n, shown):
 
 def test_the_dumbbells_gap_is_the_length_of_its_line(tmp_path):
     """What is printed at the right is what is drawn."""
-    study, ranking = load(tmp_path)
-    frame = views.dumbbell(study, ranking).frame
+    frame = dumbbell.gather(load(tmp_path)).frame
 
     assert np.allclose(frame["train"] - frame["test"], 100 * frame["gap"])
 
 
 def test_best_so_far_is_the_running_maximum(tmp_path):
     """The step is the cumulative maximum of the ranked, in the order of ending."""
-    study, ranking = load(tmp_path, failures=0.3)
-    frame = views.progress(study, ranking).frame
+    analysis = load(tmp_path, failures=0.3)
+    frame = progress.gather(analysis).frame
 
     by_hand, best = [], np.nan
-    scores = study.trials.sort_values("order")
+    scores = analysis.study.trials.sort_values("order")
     for score in 100 * scores["val_accuracy"]:
         best = np.fmax(best, score)
         by_hand.append(best)
@@ -74,18 +86,17 @@ def test_best_so_far_is_the_running_maximum(tmp_path):
 def test_hyperband_is_drawn_against_the_epochs_it_took(tmp_path):
     """The last trial stands at all epochs of the study."""
     study = read_study(studies.write_hyperband(tmp_path))
-    ranking = rank(study)
-    frame = views.progress(study, ranking).frame
-    assert frame["epochs"].is_monotonic_increasing
-    assert frame["epochs"].iloc[-1] == study.trials["epochs"].sum()
-    ax = study_figures.progress(frame, Figure().subplots(), "Score", by_epochs=True)
+    data = progress.gather(Analysis(study))
+    assert data.frame["epochs"].is_monotonic_increasing
+    assert data.frame["epochs"].iloc[-1] == study.trials["epochs"].sum()
+    ax = drawn(progress, data)
     assert ax.get_xlabel() == "Epochs of all trials that have ended"
 
 
 def test_shorter_rungs_never_raise_the_best_so_far(tmp_path):
     """A lucky two-epoch score is drawn hollow and below no line."""
     study = read_study(studies.write_hyperband(tmp_path))
-    frame = views.progress(study, rank(study)).frame
+    frame = progress.gather(Analysis(study)).frame
 
     assert frame["score"].max() > 85  # the fixture's trap
     assert frame["best"].max() < 85
@@ -94,25 +105,25 @@ def test_shorter_rungs_never_raise_the_best_so_far(tmp_path):
 def test_the_front_is_what_nothing_dominates():
     """Compared with every pair, by hand."""
     rng = np.random.default_rng(0)
-    cost = pd.Series(rng.integers(1, 30, 60).astype(float))
+    took = pd.Series(rng.integers(1, 30, 60).astype(float))
     gain = pd.Series(rng.integers(1, 30, 60).astype(float))
-    front = views.pareto(cost, gain)
+    front = cost.pareto(took, gain)
 
     for i in range(60):
-        dominated = ((cost <= cost[i]) & (gain > gain[i])) | (
-            (cost < cost[i]) & (gain >= gain[i])
+        dominated = ((took <= took[i]) & (gain > gain[i])) | (
+            (took < took[i]) & (gain >= gain[i])
         )
         if front[i]:
             assert not dominated.any()
         else:
-            twin = (cost == cost[i]) & (gain == gain[i]) & front
+            twin = (took == took[i]) & (gain == gain[i]) & front
             assert dominated.any() or twin.any()
 
 
 def test_far_outliers_are_clipped_and_counted():
     """One diverged trial does not flatten the rest, and is still drawn."""
     values = pd.Series([*np.linspace(60, 70, 20), 10.0])
-    shown, clipped = views.clip(values)
+    shown, clipped = outliers.clip(values)
 
     assert clipped.sum() == 1
     assert shown.iloc[-1] == pytest.approx(59.4)
@@ -121,20 +132,13 @@ def test_far_outliers_are_clipped_and_counted():
 
 def test_nothing_is_clipped_among_few():
     """Seven values are too few to call one an outlier."""
-    assert not views.clip(pd.Series([1.0, 1, 1, 1, 1, 1, 99]))[1].any()
+    assert not outliers.clip(pd.Series([1.0, 1, 1, 1, 1, 1, 99]))[1].any()
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 50, 500])
 def test_labels_do_not_overlap(tmp_path, n):
     """Row labels stay apart, and no tick label lies on another."""
-    study, ranking = load(tmp_path, n)
-    view = views.dumbbell(study, ranking)
-    figure = Figure(
-        figsize=(1040 / 96, (84 + 23 * max(len(view.frame), 2)) / 96),
-        layout="constrained",
-    )
-    ax = study_figures.dumbbell(view.frame, figure.subplots())
-    figure.draw_without_rendering()
+    ax = drawn(dumbbell, dumbbell.gather(load(tmp_path, n)))
     for labels in (ax.get_yticklabels(), ax.get_xticklabels()):
         boxes = [t.get_window_extent() for t in labels if t.get_text()]
         for i, box in enumerate(boxes):
@@ -165,14 +169,10 @@ def test_a_hexagon_of_one_trial_is_seen():
 @pytest.mark.parametrize("n", [1, 2, 4, 5, 6, 60])
 def test_the_lowest_curves_of_every_column_have_epochs(tmp_path, n):
     """Where the last row is not full, the panels above its gap keep their ticks."""
-    study, ranking = load(tmp_path, n)
+    data = learning_curves.gather(load(tmp_path, n))
+    axes, frame = drawn(learning_curves, data), data.frame
+    axes = axes if n > 1 else [axes]
     n = min(n, 6)
-    figure = Figure(layout="constrained")
-    axes = list(figure.subplots(-(-n // 3), min(n, 3), squeeze=False).flat)
-    band = views.curve_band(study, ranking)
-    frame = views.curves(study, ranking).frame
-    study_figures.learning_curves(frame, axes, band)
-    figure.draw_without_rendering()
 
     low = frame[["train", "validation", "test"]].min().min()
     assert low - 10 < axes[0].get_ylim()[0] < low
@@ -184,31 +184,26 @@ def test_the_lowest_curves_of_every_column_have_epochs(tmp_path, n):
         assert bool(shown) == (ax in lowest)
 
 
-def test_knob_panels_are_all_of_one_kind(tmp_path):
+def test_hyperparameter_panels_are_all_of_one_kind(tmp_path):
     """Where one panel has boxes, so have all, and their whiskers hide no trial."""
-    study, ranking = load(tmp_path, 500)  # few of them have a third layer
-    view = views.knobs(study, ranking)
-    sizes = [len(panel) for panel in view.panels]
-    axes = list(Figure().subplots(3, 3).flat)
-    hyperparameter_figures.knob_panels(view.panels, axes, view.knobs, "Score")
+    data = hyperparameters.gather(load(tmp_path, 500))  # few have a third layer
+    sizes = [len(panel.frame) for panel in data.panels]
 
     assert min(sizes) < 300 < max(sizes)
-    for panel, ax, knob in zip(view.panels, axes, view.knobs, strict=True):
-        assert len(ax.patches if knob.choices else ax.collections) > 1
-        if knob.choices:
-            drawn = np.concatenate([line.get_ydata() for line in ax.lines])
-            assert np.nanmin(drawn) == panel["score"].min()
-            assert np.nanmax(drawn) == panel["score"].max()
+    for panel, ax in zip(data.panels, drawn(hyperparameters, data), strict=True):
+        choices, frame = panel.hyperparameter.choices, panel.frame
+        assert len(ax.patches if choices else ax.collections) > 1
+        if choices:
+            lines = np.concatenate([line.get_ydata() for line in ax.lines])
+            assert np.nanmin(lines) == frame["score"].min()
+            assert np.nanmax(lines) == frame["score"].max()
 
 
 def test_the_names_of_a_front_stay_within_its_axes(tmp_path):
     """A trial at the left edge is not named over the ticks."""
-    study, ranking = load(tmp_path, 50)
-    frame = views.cost(study, ranking).frame
-    frame["trial"] += 50_000
-    figure = Figure(figsize=(508 / 96, 330 / 96), layout="constrained")
-    ax = study_figures.cost(frame, figure.subplots(), "Score")
-    figure.draw_without_rendering()
+    data = cost.gather(load(tmp_path, 50))
+    data.frame["trial"] += 50_000
+    ax = drawn(cost, data)
 
     left = ax.get_window_extent().x0
     assert len(ax.texts) > 1
@@ -219,17 +214,9 @@ def test_the_names_of_a_front_stay_within_its_axes(tmp_path):
 @pytest.mark.parametrize("seed", [0, 2])
 def test_names_lie_apart_within_the_axes(tmp_path, n, seed):
     """Neither the leader's and the baseline's name nor those of a front collide."""
-    study, ranking = load(tmp_path, n, seed=seed)
-    for view, draw in (
-        (views.gaps(study, ranking), study_figures.gap_by_params),
-        (
-            views.cost(study, ranking),
-            lambda frame, ax: study_figures.cost(frame, ax, "Score"),
-        ),
-    ):
-        figure = Figure(figsize=(508 / 96, 320 / 96), layout="constrained")
-        ax = draw(view.frame, figure.subplots())
-        figure.draw_without_rendering()
+    analysis = load(tmp_path, n, seed=seed)
+    for figure in (gaps, cost):
+        ax = drawn(figure, figure.gather(analysis))
 
         inside = ax.get_window_extent()
         boxes = [text.get_window_extent() for text in ax.texts]
@@ -256,48 +243,44 @@ def test_a_name_goes_where_no_mark_is():
 @pytest.mark.parametrize("n", [1, 5, 60])
 def test_the_legend_of_curves_covers_none(tmp_path, n):
     """It stands above all panels, wherever the curves go."""
-    study, ranking = load(tmp_path, n)
-    frame = views.curves(study, ranking).frame
-    figure = Figure(figsize=(1040 / 96, 460 / 96), layout="constrained")
-    panels = min(n, 6)
-    axes = list(figure.subplots(-(-panels // 3), min(panels, 3), squeeze=False).flat)
-    study_figures.learning_curves(frame, axes, views.curve_band(study, ranking))
-    figure.draw_without_rendering()
+    axes = drawn(learning_curves, learning_curves.gather(load(tmp_path, n)))
+    axes = axes if n > 1 else [axes]
 
-    (legend,) = figure.legends
+    (legend,) = axes[0].get_figure().legends
     assert all(ax.get_legend() is None for ax in axes)
     box = legend.get_window_extent()
     assert not any(box.overlaps(ax.get_tightbbox()) for ax in axes)
 
 
-def test_one_wide_interval_does_not_hide_the_others():
+def test_one_wide_interval_does_not_hide_the_others(tmp_path):
     """It runs to an end of the axis with an arrow, and the note counts it."""
     narrow = Difference(0.01, -0.02, 0.04, 0.95, 3, is_paired=True)
     wide = Difference(0.02, -0.7, 0.7, 0.95, 2, is_paired=True)
-    found = tuple(
-        pairs.Contrast(i, 0, difference, 0.975)
-        for i, difference in enumerate([narrow, narrow, narrow, wide], start=1)
-    )
-    trials = pd.DataFrame({"trial": range(5), "name": None})
-    study = SimpleNamespace(trials=trials, arms=())
-    frame = verdicts.frame(study, found)
-    ax = study_figures.differences(frame, Figure().subplots(), 0.5)
+    for last, note in ((wide, "1 interval goes on beyond the axis"), (narrow, "")):
+        analysis = load(tmp_path, 5)
+        vars(analysis)["comparisons"] = tuple(
+            Comparison(i, 0, difference, 0.975)
+            for i, difference in enumerate([narrow, narrow, narrow, last], start=1)
+        )
+        data = differences.gather(analysis)
+        ax = drawn(differences, data)
 
-    assert ax.get_xlim()[1] < 25
-    assert {line.get_marker() for line in ax.lines} >= {"<", ">"}
-    assert titles.beyond(frame).startswith("1 interval goes on")
-    assert titles.beyond(frame.head(3)) == ""
+        assert ax.get_xlim()[1] < 25
+        arrows = {line.get_marker() for line in ax.lines} & {"<", ">"}
+        assert bool(arrows) == bool(note)
+        assert data.note.partition(" points. ")[2].startswith(note)
+        assert ("beyond" in data.note) == bool(note)
 
 
 def test_a_title_says_most_only_of_what_it_saw(tmp_path):
     """Where a part is shown, the widest gap is that of those shown."""
-    study, ranking = load(tmp_path, 500)
-    view = views.dumbbell(study, ranking)
-    few = view._replace(frame=view.frame[~view.frame["is_baseline"]])
+    data = dumbbell.gather(load(tmp_path, 500))
+    trials = data.frame[~data.frame["is_baseline"]]
 
-    assert "of those shown at most" in titles.dumbbell(few)
-    whole = load(tmp_path / "few", 12)
-    assert ", at most" in titles.dumbbell(views.dumbbell(*whole)).replace(" and", ",")
+    assert "of those shown at most" in dumbbell._title(trials, data.total)
+    whole = dumbbell._title(trials, len(trials))
+    assert "at most" in whole
+    assert "of those shown" not in whole
 
 
 def test_a_dashed_line_says_which_accuracy_it_is(tmp_path):
@@ -306,14 +289,13 @@ def test_a_dashed_line_says_which_accuracy_it_is(tmp_path):
     for name in ("first", "second"):
         study = read_study(studies.write_study(tmp_path, name, 6, change=change))
     published = read_study(studies.write_published(tmp_path / "apart"))
-    group = comparison_views.group(comparison_views.read_studies(tmp_path).entries)
-    said = [
-        study_images(study, rank(study))["dumbbell"].note,
-        study_images(published, rank(published))["dumbbell"].note,
-        comparison_images.images(group)["best"].note,
+    below = [
+        dumbbell.gather(Analysis(study)).note,
+        dumbbell.gather(Analysis(published)).note,
+        best_of_each.gather(group(read_studies(tmp_path).entries)).note,
     ]
     of = ("the baseline's validation", "the baseline's test", "baseline's validation")
-    for note, split in zip(said, of, strict=True):
+    for note, split in zip(below, of, strict=True):
         assert "The dashed line is the " in note
         assert f"{split} accuracy." in note
 
@@ -321,19 +303,15 @@ def test_a_dashed_line_says_which_accuracy_it_is(tmp_path):
 def test_a_loss_is_not_said_in_points(tmp_path):
     """What is away in a loss is away in its own unit."""
     settings = {**studies.SETTINGS, "objective": "val_loss"}
-    study, ranking = load(tmp_path, 12, settings=settings)
-
-    title = titles.cost(study, ranking, views.cost(study, ranking))
+    title = cost.gather(load(tmp_path, 12, settings=settings)).title
     assert re.search(r"is 0\.\d{3} away$", title)
 
 
 def test_the_best_of_hyperband_is_that_of_full_trainings(tmp_path):
     """A shorter training with a higher score is drawn: the title says who counts."""
     study = read_study(studies.write_hyperband(tmp_path))
-    ranking = rank(study)
-    view = views.progress(study, ranking)
 
-    assert "highest with all its epochs" in titles.progress(study, ranking, view)
+    assert "highest with all its epochs" in progress.gather(Analysis(study)).title
 
 
 def test_a_name_turns_no_text_and_keeps_its_ends():
@@ -344,21 +322,23 @@ def test_a_name_turns_no_text_and_keeps_its_ends():
     assert {len(name) for name in cut} == {12}
 
 
-def test_long_names_of_arms_stay_apart():
+def test_long_names_of_candidates_stay_apart(tmp_path):
     """What is cut from a name on an axis is not what tells it from the next."""
+    folder = studies.write_candidates(tmp_path / "tried", studies.TRIED, "try", 1)
     start = "filters=32,64,128 kernel_size=5 pooling=max units="
     trials = pd.DataFrame({"trial": [1, 2], "name": [f"{start}64", f"{start}128"]})
-    labels = views.arm_labels(trials)
+    study = read_study(folder)
+    names = trial_names.on_axis(study, trials)
 
-    assert labels.nunique() == 2
-    assert labels.str.len().max() <= 32
-    assert views.arm_names(trials).tolist() == trials["name"].tolist()
+    assert names.nunique() == 2
+    assert names.str.len().max() <= 32
+    assert trial_names.in_table(study, trials).tolist() == trials["name"].tolist()
 
 
 @pytest.mark.parametrize("n", [2, 50])
 def test_every_figure_has_a_finding_and_a_number(tmp_path, n):
     """Titles are sentences about these data; alt texts hold a number."""
-    for name, image in study_images(*load(tmp_path, n)).items():
+    for name, image in catalog.images("study", load(tmp_path, n)).items():
         assert re.search(r"\d", image.alt), name
         assert len(image.title) > 10, name
         assert image.drawing.uri.startswith("data:image/svg+xml;base64,")
@@ -366,9 +346,9 @@ def test_every_figure_has_a_finding_and_a_number(tmp_path, n):
 
 def test_svgs_are_the_same_bytes_every_time(tmp_path):
     """Equal data give an equal page, so that a diff shows what changed."""
-    study, ranking = load(tmp_path, 5)
+    analysis = load(tmp_path, 5)
 
-    first, second = (study_images(study, ranking) for _ in range(2))
+    first, second = (catalog.images("study", analysis) for _ in range(2))
     assert first == second
     svg = base64.b64decode(first["dumbbell"].drawing.uri.partition(",")[2]).decode()
     assert "<dc:date>" not in svg
@@ -380,19 +360,20 @@ def test_drawing_leaves_the_readers_matplotlib_alone():
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
-    render(lambda ax: ax.plot([1, 2], [1, 2]), width=100, height=100)
+    render(lambda ax: ax.plot([1, 2], [1, 2]), Size(100, 100))
 
     assert dict(mpl.rcParams) == before
 
 
 def test_dollars_and_markup_are_only_text(tmp_path):
     """A name with TeX in it is drawn as it is written."""
-    study, ranking = load(tmp_path, 9, change=studies.hostile)
+    analysis = load(tmp_path, 9, change=studies.hostile)
 
-    assert "dumbbell" in study_images(study, ranking)
+    assert catalog.image("dumbbell", analysis)
 
 
 def test_axes_carry_their_unit():
     """Accuracies are in percent, losses plain."""
-    assert views.axis_of(Objective("val_accuracy", True)) == "Validation accuracy (%)"
-    assert views.axis_of(Objective("val_loss", False)) == "Validation loss"
+    accuracy, loss = Objective.parse("val_accuracy"), Objective.parse("val_loss")
+    assert wording.axis(accuracy) == "Validation accuracy (%)"
+    assert wording.axis(loss) == "Validation loss"

@@ -164,7 +164,9 @@ def right_edge(tab, box):
     return float(image[:, -6:-1, :3].mean())
 
 
-@pytest.mark.parametrize("what", ["#knobs :not(.narrow)", "#trials", "#overfit figure"])
+@pytest.mark.parametrize(
+    "what", ["#hyperparameters :not(.narrow)", "#trials", "#overfit figure"]
+)
 def test_a_box_that_scrolls_is_shaded_where_more_lies(visit, paths, what):
     """On a phone: until its end is reached, and never where all of it is seen."""
     tab = visit(paths["50"], width=320)

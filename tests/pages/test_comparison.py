@@ -9,12 +9,14 @@ import pytest
 import studies
 from studies import scored
 
-from reports.figures import comparison_images, comparison_views, titles, views
+from reports.figures import best_against_time, best_of_each, distribution, progress
 from reports.pages import comparison as comparison_page
 from reports.pages.study import comparison_html
 from reports.read import labels
 from reports.read.study import read_study
-from reports.stats.ranking import rank
+from reports.stats.analysis import Analysis
+from reports.stats.groups import group as overlaid
+from reports.stats.groups import ranges, read_studies
 from tuner.study import record_files
 
 
@@ -31,7 +33,7 @@ def two_studies(runs, **second):
         change=studies.shared_baseline,
         **second,
     )
-    return comparison_views.group(comparison_views.read_studies(runs).entries)
+    return overlaid(read_studies(runs).entries)
 
 
 def test_two_studies_share_one_baseline(tmp_path):
@@ -44,7 +46,7 @@ def test_two_studies_share_one_baseline(tmp_path):
     }
     assert len(group.baselines) == 1
     assert len(group.baselines[0].studies) == 2
-    best = comparison_views.best_of_each(group)
+    best = best_of_each.gather(group).frame
     assert best["is_baseline"].sum() == 1
     assert "shared baseline" in set(best["label"])
     assert best["score"].is_monotonic_decreasing
@@ -71,15 +73,15 @@ def chain(runs):
         return dataclasses.replace(weak(0.7)(trial), config=config)
 
     studies.write_study(runs, "second", n=4, change=other)
-    return comparison_views.read_studies(runs)
+    return read_studies(runs)
 
 
 def test_a_baseline_that_leads_its_study_is_shown_once(tmp_path):
     """Where no trial comes before it, it is not listed as a leader as well."""
     studies.write_study(tmp_path, "a", n=4, change=weak(0.6))
     studies.write_study(tmp_path, "b", n=4, change=weak(0.6), seed=5)
-    found = comparison_views.read_studies(tmp_path)
-    best = comparison_views.best_of_each(comparison_views.group(found.entries))
+    found = read_studies(tmp_path)
+    best = best_of_each.gather(overlaid(found.entries)).frame
     assert list(best["label"]) == ["shared baseline"]
     assert comparison_page.page(found).lead == (
         "In no study does a trial come before the baseline: validation accuracy "
@@ -102,30 +104,30 @@ def test_only_a_baseline_of_all_is_everybodys(tmp_path):
     """One that a study lacks, or has another of, is neither named nor drawn through."""
     studies.write_study(tmp_path, "a", n=6)
     no_baseline = studies.write_study(tmp_path, "b", n=6, seed=3)
-    group = comparison_views.group(comparison_views.read_studies(tmp_path).entries)
+    group = overlaid(read_studies(tmp_path).entries)
     assert group.shared
-    assert comparison_images._baseline(group, "objective", 1.0) is not None
+    assert best_of_each.gather(group).baseline is not None
 
     record_files.trial_path(no_baseline, 0).unlink()
-    found = comparison_views.read_studies(tmp_path)
-    group = comparison_views.group(found.entries)
+    found = read_studies(tmp_path)
+    group = overlaid(found.entries)
     assert [b.studies for b in group.baselines] == [("a",)]
     assert group.shared is None
-    assert comparison_images._baseline(group, "objective", 1.0) is None
+    assert best_of_each.gather(group).baseline is None
     assert "baseline" not in comparison_page.page(found).lead
 
 
 def test_what_was_given_is_no_part_of_a_search(tmp_path):
     """Trial 0 and enqueued configs are left out of what a study searched."""
     group = two_studies(tmp_path)
-    counts = comparison_views.distribution(group)["study"].value_counts()
+    counts = distribution.gather(group).frame["study"].value_counts()
     assert set(counts) == {19}
 
     scores = [0.5, 0.9, 0.9, 0.4, 0.42, 0.44]
     enqueuing(tmp_path / "runs", "some", scores, 2)
-    found = comparison_views.read_studies(tmp_path / "runs")
-    group = comparison_views.group(found.entries)
-    assert comparison_views.distribution(group)["score"].tolist() == [44, 42, 40]
+    found = read_studies(tmp_path / "runs")
+    group = overlaid(found.entries)
+    assert distribution.gather(group).frame["score"].tolist() == [44, 42, 40]
     page = comparison_page.page(found)
     ((*_, first, highest, median, _, _, _, _, _, _),) = page.overview
     assert (first, highest, median) == ("1", "90.0 %", "42.0 %")
@@ -146,12 +148,12 @@ def test_a_study_of_enqueued_configs_alone_searched_nothing(tmp_path, beside):
     enqueuing(tmp_path, "given", [0.5, 0.9, 0.8], 2)
     if beside:
         enqueuing(tmp_path, "searched", [0.5, 0.6, 0.7, 0.4], 0)
-    found = comparison_views.read_studies(tmp_path)
+    found = read_studies(tmp_path)
     page = comparison_page.page(found)
 
     assert page.overview[0][4:7] == ("1", "90.0 %", labels.MISSING)
     assert ("distribution" in page.images) == bool(beside)
-    assert ("gap" in page.images) == bool(beside)
+    assert ("gap_by_study" in page.images) == bool(beside)
     assert [row[0] for row in page.spreads] == []
     html = comparison_html(found)
     assert html.rstrip().endswith("</html>")
@@ -192,7 +194,7 @@ def test_another_split_is_not_overlaid_and_it_says_why(tmp_path, change, asked, 
     group = two_studies(tmp_path, data=data, settings=settings)
 
     assert [apart.entry.name for apart in group.apart] == ["hyperparams-cifar10"]
-    said = comparison_page.page(comparison_views.read_studies(tmp_path)).support
+    said = comparison_page.page(read_studies(tmp_path)).support
     assert any(
         text.startswith("Not set against them: 1 study of other") for text in said
     )
@@ -203,8 +205,8 @@ def test_a_study_apart_stands_beside_its_own_baseline(tmp_path):
     """Scores of other images: what it found, and what trial 0 had on the same."""
     studies.write_study(tmp_path, "third", 4)
     two_studies(tmp_path, data={**studies.DATA, "split": "other"})
-    found = comparison_views.read_studies(tmp_path)
-    (apart,) = comparison_views.group(found.entries).apart
+    found = read_studies(tmp_path)
+    (apart,) = overlaid(found.entries).apart
     trials = apart.entry.study.trials.set_index("trial")["val_accuracy"]
 
     page = comparison_page.page(found)
@@ -229,7 +231,7 @@ def test_where_no_two_can_be_overlaid_each_stands_for_itself(tmp_path):
     limited(tmp_path, "a", 18_000, "2025-03-02T09:00:00+00:00")
     no_baseline = limited(tmp_path, "b", 23_000, "2025-03-03T09:00:00+00:00")
     studies.write_published(tmp_path)
-    found = comparison_views.read_studies(tmp_path)
+    found = read_studies(tmp_path)
     page = comparison_page.page(found)
 
     assert page.lead == (
@@ -256,7 +258,7 @@ def test_where_no_two_can_be_overlaid_each_stands_for_itself(tmp_path):
     assert "Which studies are not ranked, and why?" in html
 
     record_files.trial_path(no_baseline, 0).unlink()
-    lead = comparison_page.page(comparison_views.read_studies(tmp_path)).lead
+    lead = comparison_page.page(read_studies(tmp_path)).lead
     assert lead.endswith("each stands below, beside its own baseline where it has one.")
 
 
@@ -264,7 +266,7 @@ def test_as_little_is_said_as_tells_all_apart(tmp_path):
     """What is alike in all, or follows from what was said, is left out."""
     for name in ("a", "b"):
         limited(tmp_path, name, 1_000, "2025-03-01T09:00:00+00:00")
-    page = comparison_page.page(comparison_views.read_studies(tmp_path))
+    page = comparison_page.page(read_studies(tmp_path))
     assert page.lead.startswith("The two searches here did not have the same images")
     assert [row[2] for row in page.alone] == ["its split", "its split"]
 
@@ -273,7 +275,7 @@ def test_as_little_is_said_as_tells_all_apart(tmp_path):
     record = dataclasses.replace(record, settings=settings)
     record_files.write_study(tmp_path / "b", record)
     limited(tmp_path, "c", 2_000, "2025-03-02T09:00:00+00:00")
-    page = comparison_page.page(comparison_views.read_studies(tmp_path))
+    page = comparison_page.page(read_studies(tmp_path))
     assert page.lead.startswith("No two of these 3 searches had the same images, split")
     assert [row[2] for row in page.alone] == [
         "ranked by validation accuracy, 1,000 training images",
@@ -282,11 +284,11 @@ def test_as_little_is_said_as_tells_all_apart(tmp_path):
     ]
 
 
-def test_only_knobs_that_differ_are_listed(tmp_path):
-    """A range stands beside the value at which the other study held the knob."""
+def test_only_hyperparameters_that_differ_are_listed(tmp_path):
+    """A range stands beside the value at which the other study held it."""
     group = two_studies(tmp_path)
     rows = {row[0]: dict(zip([e.name for e in group.entries], row[1:], strict=True))
-            for row in comparison_views.ranges(group.entries)}  # fmt: skip
+            for row in ranges(group.entries)}  # fmt: skip
 
     rate = rows["learning_rate"]
     assert rate["architecture-cifar10"] == "fixed at 0.001"
@@ -294,7 +296,7 @@ def test_only_knobs_that_differ_are_listed(tmp_path):
     assert "padding" not in rows
 
 
-def test_a_knob_that_another_study_holds_elsewhere_is_listed(tmp_path):
+def test_a_hyperparameter_that_another_study_holds_elsewhere_is_listed(tmp_path):
     """Also where it varies in neither, or one of them does not have it."""
 
     def other(trial):
@@ -303,32 +305,30 @@ def test_a_knob_that_another_study_holds_elsewhere_is_listed(tmp_path):
 
     studies.write_study(tmp_path, "first", 6)
     studies.write_study(tmp_path, "second", 6, change=other)
-    entries = comparison_views.read_studies(tmp_path).entries
-    rows = {row[0]: row[1:] for row in comparison_views.ranges(entries)}
+    entries = read_studies(tmp_path).entries
+    rows = {row[0]: row[1:] for row in ranges(entries)}
     assert rows["padding"] == ("fixed at valid", "fixed at same")
     assert rows["groups"] == ("not in any config", "fixed at 2")
     assert "learning_rate" not in rows
 
 
 def test_a_range_is_what_was_searched_not_what_came_up(tmp_path):
-    """A declared knob that chance held at one value had its range all the same."""
+    """What is declared and chance held at one value had its range all the same."""
 
     def few(e):
         return dataclasses.replace(e, config={**e.config, "kernel_size": 5})
 
     studies.write_study(tmp_path, "first", 3, change=few)
     studies.write_study(tmp_path, "second", 20)
-    group = comparison_views.group(comparison_views.read_studies(tmp_path).entries)
-    row = next(
-        r for r in comparison_views.ranges(group.entries) if r[0] == "kernel_size"
-    )
+    group = overlaid(read_studies(tmp_path).entries)
+    row = next(r for r in ranges(group.entries) if r[0] == "kernel_size")
     assert row[1:] == ("3, 5", "3, 5")
 
 
 def test_best_against_time_never_falls(tmp_path):
     """The best so far rises, and ends at the leader's score."""
     group = two_studies(tmp_path)
-    frame = comparison_views.best_against_time(group)
+    frame = best_against_time.gather(group).frame
 
     for entry in group.entries:
         rows = frame[frame["study"] == entry.name]
@@ -349,7 +349,7 @@ def test_unreadable_neighbours_are_named(tmp_path):
     (tmp_path / "could not start" / "search.log").touch()
     studies.write_study(tmp_path, "empty", 0)
 
-    found = comparison_views.read_studies(tmp_path)
+    found = read_studies(tmp_path)
     page = comparison_page.page(found)
 
     assert page.studies == ("good",)
@@ -373,9 +373,9 @@ def test_damaged_candidates_are_named_and_no_more(tmp_path, broken):
     record["settings"]["candidates"] = 7
     path.write_text(json.dumps(record), encoding="utf-8")
 
-    page = comparison_page.page(comparison_views.read_studies(tmp_path))
+    page = comparison_page.page(read_studies(tmp_path))
 
-    assert {row[0] for row in page.given} == names - {broken}
+    assert {row[0] for row in page.candidates} == names - {broken}
     assert page.unread == (
         f"{broken} was left out: study.json: settings cannot be read: its candidates "
         "must be a list, got 7.",
@@ -390,16 +390,14 @@ def test_the_highest_came_when_it_was_first_reached(tmp_path):
         n=4,
         change=scored([0.5, 0.9, 0.8, 0.9], {0: 1000, 1: 900, 2: 800, 3: 100}),
     )
-    study = read_study(folder)
-    ranking = rank(study)
-    assert int(ranking.ranked["trial"].iloc[0]) == 3
-    title = titles.progress(study, ranking, views.progress(study, ranking))
-    assert title == "The highest came 2nd of 4"
+    analysis = Analysis(read_study(folder))
+    assert int(analysis.leader["trial"]) == 3
+    assert progress.gather(analysis).title == "The highest came 2nd of 4"
 
 
 def test_every_study_that_shares_the_highest_is_named(tmp_path):
     """Three of equal score are three."""
     for name in ("a", "b", "c"):
         studies.write_study(tmp_path, name, 3, change=scored([0.5, 0.7, 0.6]))
-    lead = comparison_page.page(comparison_views.read_studies(tmp_path)).lead
+    lead = comparison_page.page(read_studies(tmp_path)).lead
     assert lead.startswith("a, b and c share the highest validation accuracy, 70.0 %")

@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from studies import scored
 
-from reports.figures import comparison_views, titles, views
+from reports.figures import cost, dumbbell, hyperparameters, leaders, learning_curves
 from reports.pages import advice, facts, findings
 from reports.pages import comparison as comparison_page
 from reports.read import labels
 from reports.read.study import read_study
+from reports.stats.analysis import Analysis
+from reports.stats.groups import group, read_studies
 from reports.stats.ranking import rank
 from tuner.study import record_files
 from tuner.study.records import TrialRecord
@@ -138,18 +140,16 @@ def test_published_has_no_winner(tmp_path):
 def test_nothing_says_better(tmp_path, n):
     """No sentence or title claims what one training each cannot show."""
     study = read_study(studies.write_study(tmp_path, n=n, failures=0.3))
-    ranking = rank(study)
-    group = comparison_views.read_studies(tmp_path)
-    said = [
-        *findings.verdict(study, ranking),
-        advice.next_steps(study, ranking),
-        titles.leaders(study, ranking),
-        titles.dumbbell(views.dumbbell(study, ranking)),
-        titles.cost(study, ranking, views.cost(study, ranking)),
-        comparison_page.page(group).lead,
+    analysis = Analysis(study)
+    shown = [figure.gather(analysis) for figure in (leaders, dumbbell, cost)]
+    sentences = [
+        *findings.verdict(study, analysis.ranking),
+        advice.next_steps(study, analysis.ranking),
+        *(data.title for data in shown if data),
+        comparison_page.page(read_studies(tmp_path)).lead,
     ]
 
-    assert not re.search(r"\b(better|best of|wins|significant)", str(said))
+    assert not re.search(r"\b(better|best of|wins|significant)", str(sentences))
 
 
 def test_failures_are_grouped_by_reason(tmp_path):
@@ -220,18 +220,18 @@ def test_a_search_for_a_time_counts_what_it_did(tmp_path, planned, state, n, sai
 def test_the_edge_of_a_logarithmic_range_is_near_in_factors(tmp_path):
     """1.9e-4 is far from 1e-4 where the range is drawn in logarithms."""
     folder = studies.write_study(tmp_path, n=6, space="hyperparams")
-    knob = next(k for k in read_study(folder).knobs if k.name == "learning_rate")
-    assert advice._at_end(1.01e-4, 1e-4, knob)
-    assert not advice._at_end(1.9e-4, 1e-4, knob)
+    searched = {h.name: h for h in read_study(folder).hyperparameters}
+    assert advice._at_end(1.01e-4, 1e-4, searched["learning_rate"])
+    assert not advice._at_end(1.9e-4, 1e-4, searched["learning_rate"])
 
 
 def test_what_the_first_five_do_not_have_is_not_what_they_share(tmp_path):
-    """A knob that is switched off in them has a panel without them."""
-    knob = read_study(studies.write_study(tmp_path, n=6)).knobs[0]
-    panel = pd.DataFrame({"value": 64, "score": 50.0, "place": range(1, 21)})
-    assert "share" in titles.knobs(views.Knobs((knob,), (panel,), 1, 0))
-    later = panel.assign(place=range(6, 26))
-    assert "share" not in titles.knobs(views.Knobs((knob,), (later,), 1, 0))
+    """A hyperparameter that is switched off in them has a panel without them."""
+    first = read_study(studies.write_study(tmp_path, n=6)).hyperparameters[0]
+    frame = pd.DataFrame({"value": 64, "score": 50.0, "place": range(1, 21)})
+    assert "share" in hyperparameters.title((hyperparameters.Panel(first, frame),))
+    later = hyperparameters.Panel(first, frame.assign(place=range(6, 26)))
+    assert "share" not in hyperparameters.title((later,))
 
 
 def test_own_code_with_equal_values_shares_no_baseline(tmp_path):
@@ -245,8 +245,7 @@ def test_own_code_with_equal_values_shares_no_baseline(tmp_path):
             record.space, user_code={"has_fit": False}, source=name
         )
         record_files.write_study(folder, dataclasses.replace(record, space=space))
-    group = comparison_views.group(comparison_views.read_studies(tmp_path).entries)
-    assert len(group.baselines) == 2
+    assert len(group(read_studies(tmp_path).entries).baselines) == 2
 
 
 def test_overfitting_that_hurts_is_told_from_a_wide_gap(tmp_path):
@@ -292,7 +291,7 @@ def test_of_a_single_trial_nothing_is_counted(tmp_path, last, said):
     study = read_study(studies.write_study(tmp_path, n=1, change=change))
     ranking = rank(study)
     harm = findings.harm(study, ranking)
-    title = titles.curves(ranking, views.curves(study, ranking))
+    title = learning_curves.gather(Analysis(study)).title
     assert harm.endswith(said)
     assert title == "The ranked trial was at its best before its last epoch"
     assert "of 1" not in f"{harm} {title}"

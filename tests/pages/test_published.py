@@ -13,8 +13,7 @@ from reports.pages import published
 from reports.pages.study import report_html
 from reports.read import labels
 from reports.read.study import read_study
-from reports.stats import pairs
-from reports.stats.ranking import rank
+from reports.stats.analysis import Analysis
 from search_spaces.published import EXPERIMENTS
 from tuner.study.records import Rung
 
@@ -76,8 +75,7 @@ def test_claims_wait_for_five_seeds(tmp_path):
     few = _study(tmp_path / "few", 4)
     assert published.claims(few, ()) == []
     study = _study(tmp_path / "five", 5)
-    found = pairs.contrasts(study, rank(study))
-    claims = published.claims(study, found)
+    claims = published.claims(study, Analysis(study).comparisons)
     assert len(claims) == 4  # without predictions nothing is compared image by image
     assert claims[0].verdict == "holds here"
     assert "independently" in claims[1].claim
@@ -91,7 +89,7 @@ def test_the_readme_has_the_table_that_the_records_give():
     """No figure in it is typed in by hand."""
     root = Path(__file__).parents[2]
     studies = root / "reports/studies"
-    tables = published.markdown(read_study(studies / "published-cifar10"))
+    tables = published.markdown(Analysis(read_study(studies / "published-cifar10")))
     assert tables in (studies / "README.md").read_text(encoding="utf-8")
     experiments = tables.partition("\n\n")[0]
     assert experiments in (root / "README.md").read_text(encoding="utf-8")
@@ -100,5 +98,5 @@ def test_the_readme_has_the_table_that_the_records_give():
 @pytest.mark.parametrize("seeds", [4, 5])
 def test_claims_are_in_the_table_once_there_are_five_seeds(tmp_path, seeds):
     """Before that no word of them."""
-    text = published.markdown(_study(tmp_path, seeds))
+    text = published.markdown(Analysis(_study(tmp_path, seeds)))
     assert ("| claim | measured | verdict |" in text) == (seeds == 5)

@@ -90,7 +90,7 @@ def test_hostile_names_are_text(tmp_path):
 
 
 def test_the_table_holds_every_trial_once(tmp_path):
-    """Rows, columns and cells fit together; only knobs that vary are columns."""
+    """Rows, columns and cells fit together; only what varies is a column."""
     study = read_study(studies.write_study(tmp_path, n=120, failures=0.1))
     columns = table.trials_table(study, rank(study))
     by_key = {column.key: column for column in columns}

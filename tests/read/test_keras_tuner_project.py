@@ -87,7 +87,7 @@ def test_a_random_search_is_ranked_as_kerastuner_scored_it(projects):
     ranked = rank(study).ranked
     assert ranked["objective"].is_monotonic_decreasing
     assert ranked["objective_low"].isna().all()
-    assert {knob.name for knob in study.knobs} >= {"layers", "rate"}
+    assert {h.name for h in study.hyperparameters} >= {"layers", "rate"}
 
 
 def test_hyperbands_promotions_are_one_trial(projects):

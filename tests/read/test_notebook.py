@@ -8,14 +8,15 @@ from matplotlib import pyplot as plt
 
 import reports
 from reports import draw, open_study, ranked, verdicts
+from reports.figures.catalog import FIGURES
 from reports.pages.fresh_seeds import outcome
 from reports.pages.study import write_report
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Write a finished study of 20 trials."""
-    return studies.write_study(tmp_path, n=20)
+    """Write a finished study of 25 trials, whose scores hang on its hyperparameters."""
+    return studies.write_study(tmp_path, n=25, space="hyperparams")
 
 
 def test_the_package_offers_what_a_notebook_needs():
@@ -41,37 +42,52 @@ def test_verdicts_are_those_of_the_page(tmp_path):
     """The same words and intervals, as fractions."""
     folder = studies.write_candidates(tmp_path / "tried", studies.TRIED, "try", 5)
     study = open_study(folder)
-    found = verdicts(study)
+    frame = verdicts(study)
     facts = outcome(folder).facts["candidates"][1:]
-    assert len(found) == len(facts) > 1
+    assert len(frame) == len(facts) > 1
     for name, fact in (("difference", "difference"), ("low", "low"), ("high", "high")):
-        assert list(found[name]) == [arm[fact] for arm in facts]
-    assert list(found["verdict"]) == [arm["verdict"] for arm in facts]
-    assert set(found["trainings"]) == {5}
+        assert list(frame[name]) == [arm[fact] for arm in facts]
+    assert list(frame["verdict"]) == [arm["verdict"] for arm in facts]
+    assert set(frame["trainings"]) == {5}
     assert draw(study, "differences").has_data()
     plt.close("all")
 
 
-@pytest.mark.parametrize(
-    "figure", ["leaders", "dumbbell", "gaps", "learning_curve", "progress", "cost"]
-)
-def test_every_figure_can_be_drawn_into_an_axis(folder, figure):
-    """Or into a new one."""
+ON_STUDY_PAGES = [name for name, figure in FIGURES.items() if figure.page == "study"]
+
+
+@pytest.mark.parametrize("figure", sorted({*ON_STUDY_PAGES} - {"differences"}))
+def test_every_figure_of_the_page_can_be_drawn(folder, figure):
+    """Into new axes, and into as many of one's own."""
     study = open_study(folder)
-    _, ax = plt.subplots()
-    assert draw(study, figure, ax) is ax
-    assert ax.has_data()
-    assert draw(study, figure).has_data()
+    made = draw(study, figure)
+    several = made if isinstance(made, list) else [made]
+    assert any(ax.has_data() for ax in several)
+    own = plt.subplots(1, len(several), squeeze=False)[1]
+    assert draw(study, figure, own.flat if len(several) > 1 else own[0, 0])
+    assert any(ax.has_data() for ax in own.flat)
+    plt.close("all")
+
+
+def test_the_curves_of_one_trial_are_one_panel(folder):
+    """Of any trial, not only of those that the page shows."""
+    study = open_study(folder)
+    last = int(ranked(study)["trial"].iloc[-1])
+    ax = draw(study, "learning_curves", plt.subplots()[1], trial=last)
+    assert ax.get_title() == f"trial {last}"
     plt.close("all")
 
 
 def test_what_cannot_be_drawn_says_why(tmp_path, folder):
-    """A misspelt figure, a study without trials, a trial that is not there."""
-    with pytest.raises(ValueError, match="must be one of leaders, dumbbell"):
-        draw(open_study(folder), "dumbell")
-    with pytest.raises(ValueError, match="has nothing to draw 'learning_curve'"):
-        draw(open_study(folder), "learning_curve", trial=999)
+    """A misspelt figure, too few axes, no trials, a trial that is not there."""
+    study = open_study(folder)
+    with pytest.raises(ValueError, match="must be one of leaders, differences, dumb"):
+        draw(study, "dumbell")
+    with pytest.raises(ValueError, match="takes 6 axes here, one for each.*got 1"):
+        draw(study, "learning_curves", plt.subplots()[1])
+    with pytest.raises(ValueError, match="draw 'learning_curves', trial=999 from"):
+        draw(study, "learning_curves", trial=999)
     empty = studies.write_study(tmp_path, "empty-cifar10", n=0)
-    with pytest.raises(ValueError, match="has nothing to draw 'dumbbell'"):
+    with pytest.raises(ValueError, match="has nothing to draw 'dumbbell' from"):
         draw(open_study(empty), "dumbbell")
     plt.close("all")

@@ -10,7 +10,6 @@ import studies
 from reports.read.study import read_study
 from reports.stats.ranking import rank
 from tuner.study import record_files
-from tuner.study.ranking import best_first
 from tuner.study.records import RecordError
 from tuner.system import locks
 
@@ -132,18 +131,18 @@ def test_few_trials_make_whole_frames(tmp_path, n):
     assert len(study.trials) == n
     assert list(study.trials) == list(full.trials)
     assert study.trials["val_accuracy"].dtype == full.trials["val_accuracy"].dtype
-    assert not study.knobs
+    assert not study.hyperparameters
 
 
-def test_knobs_are_declared_and_vary(tmp_path):
-    """A hyperparameter that the space declares and never varied is no knob."""
+def test_hyperparameter_are_declared_and_vary(tmp_path):
+    """What the space declares and never varied is left out."""
 
     def fix(trial):
         config = {**trial.config, "kernel_size": 3, "batch_size": trial.trial + 1}
         return dataclasses.replace(trial, config=config)
 
     study = read_study(studies.write_study(tmp_path, n=30, change=fix))
-    names = [knob.name for knob in study.knobs]
+    names = [hyperparameter.name for hyperparameter in study.hyperparameters]
 
     assert "kernel_size" not in names  # declared, but never varied
     assert "batch_size" not in names  # varied, but not the search's to vary
@@ -248,28 +247,6 @@ def test_no_full_length_trial_yet_ranks_none(tmp_path):
 
     assert not len(ranking.ranked)
     assert ranking.shorter == 21
-
-
-@pytest.mark.parametrize("objective", ["val_accuracy", "val_loss"])
-@pytest.mark.parametrize("algorithm", ["random", "hyperband"])
-def test_terminal_and_page_rank_alike(tmp_path, algorithm, objective):
-    """The order on the page is the one that the search itself prints."""
-    settings = {
-        **studies.SETTINGS,
-        "algorithm": algorithm,
-        "objective": objective,
-    }
-    folder = studies.write_study(
-        tmp_path, n=60, space="hyperparams", failures=0.2, settings=settings
-    )
-    trials = [
-        record_files.read_trial(path) for path in record_files.trial_paths(folder)
-    ]
-
-    printed = [
-        trial.trial for trial in best_first(trials, read_study(folder).record.settings)
-    ]
-    assert rank(read_study(folder)).ranked["trial"].tolist() == printed
 
 
 def test_published_is_listed_and_not_ranked(tmp_path):

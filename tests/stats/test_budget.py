@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import studies
 
-from reports.figures import images
+from reports.figures import expected_best
 from reports.read.study import read_study
 from reports.stats import budget
+from reports.stats.analysis import Analysis
 from reports.stats.ranking import rank
 
 
@@ -43,14 +44,14 @@ def test_it_covers_what_new_searches_find():
 def test_the_note_says_how_the_trials_were_drawn(tmp_path):
     """With replacement, unless the whole space was tried."""
     study = read_study(studies.write_study(tmp_path, n=12))
-    part = images.study_images(study, rank(study))["budget"]
+    part = expected_best.gather(Analysis(study))
     assert "from these trials with replacement" in part.note
     space = dataclasses.replace(study.record.space, size=12)
     record = dataclasses.replace(study.record, space=space)
     study = dataclasses.replace(study, record=record)
     curve = budget.curve(study, rank(study))
     assert curve["score"].iloc[-1] == 100 * study.trials["objective"][1:].max()
-    whole = images.study_images(study, rank(study))["budget"]
+    whole = expected_best.gather(Analysis(study))
     assert "drew the whole space" in whole.note
 
 

@@ -1,4 +1,4 @@
-"""Main effects of knobs: against references, and against a known truth."""
+"""Main effects of hyperparameters: against references, and against a known truth."""
 
 import re
 from pathlib import Path
@@ -12,17 +12,17 @@ from scipy.stats import studentized_range
 from statsmodels.stats.multicomp import pairwise_tukeyhsd
 
 from reports.pages import study as page
-from reports.read.hyperparameters import Knob
-from reports.read.study import Study, read_study
+from reports.read.hyperparameters import Hyperparameter
+from reports.read.study import StudyFrames, read_study
 from reports.stats.effects import effects, note, rows
 from reports.stats.ranking import Ranking, rank
 
-KNOBS = (
-    Knob("learning_rate", 1e-4, 1e-2, log=True),
-    Knob("dropout", 0.0, 0.5),
-    Knob("batch_size", choices=(16, 32, 64, 128)),
-    Knob("optimizer", choices=("adam", "sgd", "rmsprop")),
-    Knob("batch_norm", choices=(True, False)),
+HYPERPARAMETERS = (
+    Hyperparameter("learning_rate", 1e-4, 1e-2, log=True),
+    Hyperparameter("dropout", 0.0, 0.5),
+    Hyperparameter("batch_size", choices=(16, 32, 64, 128)),
+    Hyperparameter("optimizer", choices=("adam", "sgd", "rmsprop")),
+    Hyperparameter("batch_norm", choices=(True, False)),
 )
 STEPS = {"adam": 0.0, "sgd": -0.04, "rmsprop": 0.01}
 
@@ -39,19 +39,19 @@ def _configs(rng, n):
     return pd.DataFrame(drawn, index=index).astype("object")
 
 
-def _study(configs, scores, knobs=KNOBS, **settings):
+def _study(configs, scores, searched=HYPERPARAMETERS, **settings):
     """Put trials into a study's frames, without a folder; trial 0 is not among them."""
     empty = pd.DataFrame()
     record = studies.study_record("s", settings={"algorithm": "random", **settings})
-    study = Study(
-        Path(), record, "completed", empty, empty, empty, configs, tuple(knobs)
+    study = StudyFrames(
+        Path(), record, "completed", empty, empty, empty, configs, tuple(searched)
     )
     trials = pd.DataFrame({"trial": configs.index, "objective": scores})
     return study, Ranking(trials, trials, None, 0, 0, by_validation=True)
 
 
 def _by_name(found):
-    return {e.name: e for e in found.found}
+    return {e.name: e for e in found.estimated}
 
 
 @pytest.mark.parametrize("wider", ["usual", "HC3"])
@@ -96,10 +96,10 @@ def test_a_category_has_tukeys_interval(scattered):
     usual = np.ptp(table.confint[at]) / 2
     dummies = pd.get_dummies(names, dtype=float)
     fit = sm.OLS(scores, dummies.to_numpy()).fit(cov_type="HC3", use_t=True)
-    contrast = (dummies.columns == seen.end).astype(float)
-    contrast -= dummies.columns == seen.start
+    weights = (dummies.columns == seen.end).astype(float)
+    weights -= dummies.columns == seen.start
     q = studentized_range.ppf(0.99, 3, 15) / np.sqrt(2)
-    robust = float(q * fit.t_test(contrast).sd.squeeze())
+    robust = float(q * fit.t_test(weights).sd.squeeze())
     assert (robust > usual) == (scattered in {seen.start, seen.end})
     assert (seen.start, seen.end) == ("sgd", "adam")
     assert seen.value == pytest.approx(abs(table.meandiffs[at]))
@@ -107,7 +107,7 @@ def test_a_category_has_tukeys_interval(scattered):
 
 
 def test_intervals_hold_together_for_a_known_truth():
-    """All knobs of a study are covered in 95 % of studies, other knobs varying."""
+    """All effects of a study are covered in 95 % of studies, the others varying."""
     rng = np.random.default_rng(2)
     n, runs, whole = 12, 250, 0
     for _ in range(runs):
@@ -122,10 +122,10 @@ def test_intervals_hold_together_for_a_known_truth():
             "batch_size": 0.0,
             "batch_norm": 0.0,
         }
-        for e in found.found:
+        for e in found.estimated:
             if e.name == "optimizer":
                 truth[e.name] = STEPS[e.end] - STEPS[e.start]
-        whole += all(e.low <= truth[e.name] <= e.high for e in found.found)
+        whole += all(e.low <= truth[e.name] <= e.high for e in found.estimated)
     error = np.sqrt(0.05 * 0.95 / runs)
     assert whole / runs >= 0.95 - 3 * error
 
@@ -144,25 +144,25 @@ def test_scores_that_depend_on_nothing_show_nothing(n, kind):
         if kind == "long left tail":
             scores = 0.7 - 0.05 * rng.lognormal(0, 1, n)
         found = effects(*_study(_configs(rng, n), scores))
-        wrong += any(e.word() != "not shown" for e in found.found)
+        wrong += any(e.word() != "inconclusive" for e in found.estimated)
     assert wrong / runs <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / runs)
 
 
-def test_a_knob_that_changes_only_the_scatter_is_not_shown():
+def test_a_hyperparameter_that_changes_only_the_scatter_is_inconclusive():
     """Usual errors alone had a false finding on one page in ten."""
     rng = np.random.default_rng(8)
-    runs, wrong, knobs = 500, 0, KNOBS[1:2]
+    runs, wrong, hyperparameters = 500, 0, HYPERPARAMETERS[1:2]
     for _ in range(runs):
         configs = _configs(rng, 12)
         spread = np.where(configs["dropout"] > 0.35, 0.05, 0.01)
         scores = rng.normal(0.6, spread)
-        found = effects(*_study(configs, scores, knobs))
-        wrong += found.found[0].word() != "not shown"
+        found = effects(*_study(configs, scores, hyperparameters))
+        wrong += found.estimated[0].word() != "inconclusive"
     assert wrong / runs <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / runs)
 
 
 def test_what_scores_depend_on_is_shown():
-    """A line falls, a category differs, and the rest is not shown."""
+    """A line falls, a category differs, and the rest is inconclusive."""
     rng = np.random.default_rng(4)
     configs = _configs(rng, 19)
     steps = configs["optimizer"].map({"adam": 0.0, "sgd": -0.3, "rmsprop": 0.0})
@@ -182,15 +182,15 @@ def test_the_baseline_and_what_was_enqueued_are_left_out():
         _configs(rng, 14), rng.normal(0.6, 0.05, 14), enqueue=[1] * 3
     )
     assert effects(study, ranking).trials == 11
-    assert all(e.trials <= 11 for e in effects(study, ranking).found)
+    assert all(e.trials <= 11 for e in effects(study, ranking).estimated)
 
 
 def test_too_little_to_go_by_is_refused():
     """Few trials, a value of one trial alone, and 0 on a log scale."""
     rng = np.random.default_rng(6)
     few = effects(*_study(_configs(rng, 7), rng.normal(0.6, 0.05, 7)))
-    assert not few.found
-    assert len(few.refused) == len(KNOBS)
+    assert not few.estimated
+    assert len(few.refused) == len(HYPERPARAMETERS)
     configs = _configs(rng, 12)
     configs["optimizer"] = ["sgd"] + ["adam"] * 11
     configs["dropout"] = [0.1, 0.2, 0.3] + [None] * 9
@@ -206,27 +206,29 @@ def test_equal_scores_show_nothing():
     """No variance at all is no finding."""
     configs = _configs(np.random.default_rng(7), 12)
     found = effects(*_study(configs, np.full(12, 0.6)))
-    assert found.found
-    assert {e.word() for e in found.found} == {"not shown"}
+    assert found.estimated
+    assert {e.word() for e in found.estimated} == {"inconclusive"}
 
 
 @pytest.mark.parametrize("objective", ["val_accuracy", "val_loss"])
 def test_the_page_says_what_it_cannot_tell(tmp_path, objective):
-    """A small table, in points or plain, and that other knobs vary too."""
+    """A small table, in points or plain, and that other hyperparameters vary too."""
     settings = {"algorithm": "bayesian", "objective": objective}
     folder = studies.write_study(tmp_path, n=14, space="hyperparams", settings=settings)
     study = read_study(folder)
     html = page.report_html(study)
     found = effects(study, rank(study))
     table = re.search(
-        r'aria-label="Main effects of the knobs">(.*?)</table>', html, re.DOTALL
+        'aria-label="Main effects of the hyperparameters">(.*?)</table>',
+        html,
+        re.DOTALL,
     )
     assert table
-    assert table[1].count("<tr>") == 1 + len(found.found)
+    assert table[1].count("<tr>") == 1 + len(found.estimated)
     assert (">Points<" in table[1]) == (objective == "val_accuracy")
     for row in rows(study, found):
         assert f"<td>{row.start}</td><td>{row.end}</td>" in table[1]
-    assert "All other knobs vary at the same time" in html
+    assert "All other hyperparameters vary at the same time" in html
     assert "did not draw its trials at random" in note(study, found)
 
 

@@ -12,11 +12,30 @@ from tuner.study.ranking import best_first
 from tuner.system.numbers import duration, params, rounded
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_page_ranks_as_the_command_does(tmp_path, seed):
-    """Two readings of one folder, one order: by validation, ties to the smaller."""
-    folder = studies.write_study(tmp_path, n=40, seed=seed, failures=0.2, executions=2)
-    _assert_equal_order(folder)
+@pytest.mark.parametrize("objective", ["val_accuracy", "val_loss"])
+@pytest.mark.parametrize("algorithm", ["random", "hyperband"])
+def test_the_page_ranks_as_the_command_does(tmp_path, algorithm, objective):
+    """One order: by the mean over the seeds, ties to the smaller, then the earlier."""
+    settings = {
+        **studies.study_record("x").settings,
+        "algorithm": algorithm,
+        "objective": objective,
+    }
+    folder = studies.write_study(
+        tmp_path,
+        n=60,
+        space="hyperparams",
+        failures=0.2,
+        executions=2,
+        settings=settings,
+    )
+    trials = read_study(folder).trials.dropna(subset=objective)
+    if algorithm == "hyperband":
+        trials = trials[trials["epochs"] >= 5]
+    ascending = [objective == "val_loss", True, True]
+    by_hand = trials.sort_values([objective, "params", "trial"], ascending=ascending)
+
+    assert _assert_equal_order(folder) == by_hand["trial"].tolist()
 
 
 def test_hyperband_ranks_its_last_rung_in_both(tmp_path):

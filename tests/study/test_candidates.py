@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from reports.pages import fresh_seeds as results
 from reports.pages.study import report_html
 from reports.read.study import read_study
+from reports.stats.analysis import Analysis
 from reports.stats.differences import compare
 from search_spaces.config import BASELINE, CnnConfig
 from search_spaces.errors import UsageError
@@ -303,7 +304,10 @@ def test_the_verdict_is_about_what_was_asked(tmp_path):
     assert asked.is_settled
     assert not results.outcome(folder).is_settled
     html = report_html(read_study(folder))
-    assert "2 changes tried against the baseline: 1 better (units=8) and 1 not" in html
+    assert (
+        "2 changes tried against the baseline: 1 better (units=8) and 1 inconclusive"
+        in html
+    )
 
 
 def test_too_few_seeds_count_no_winners(tmp_path):
@@ -315,9 +319,9 @@ def test_too_few_seeds_count_no_winners(tmp_path):
     folder = tmp_path / "tried"
     session(folder, Arithmetic(), _settings(candidates))
     _predict(folder, {0: 0.5, 1: 0.62, 2: 0.7})
-    lead = results.verdict(read_study(folder)).lead
+    lead = results.verdict(Analysis(read_study(folder))).lead
     assert "better" not in lead
-    assert "2 not shown" in lead
+    assert "2 inconclusive" in lead
 
 
 def test_a_first_config_that_failed_is_said(tmp_path):
@@ -329,7 +333,7 @@ def test_a_first_config_that_failed_is_said(tmp_path):
     record = json.loads(path.read_text(encoding="utf-8"))
     record |= {"status": "failed", "error": "out of memory"}
     path.write_text(json.dumps(record), encoding="utf-8")
-    lead = results.verdict(read_study(folder)).lead
+    lead = results.verdict(Analysis(read_study(folder))).lead
     assert lead.startswith("Baseline failed: out of memory.")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 
 from tuner.study.objective import Objective
 from tuner.study.records import TrialRecord
@@ -65,9 +66,26 @@ def best_first(
         left out.
     """
     objective = Objective.parse(settings.objective)
-    ranked = [
+    return in_order(full_length(trials, settings), objective)
+
+
+def in_order(
+    trials: Iterable[TrialRecord],
+    objective: Objective,
+    score_of: Callable[[TrialRecord, str], float | None] = score,
+) -> list[TrialRecord]:
+    """Sort trials as `best_first` does.
+
+    Args:
+        trials: Those that may be ranked together, in any order.
+        objective: What ranks them.
+        score_of: Takes a trial and the objective's name; a trial of which it gives
+            None or NaN is left out.
+    """
+    scored = [
         (-objective.sign * value, trial.executions[0].params or 0, trial.trial, trial)
-        for trial in full_length(trials, settings)
-        if (value := score(trial, objective.name)) is not None
+        for trial in trials
+        if (value := score_of(trial, objective.name)) is not None
+        and not math.isnan(value)
     ]
-    return [trial for *_, trial in sorted(ranked, key=lambda r: r[:3])]
+    return [trial for *_, trial in sorted(scored, key=lambda row: row[:3])]

@@ -83,25 +83,22 @@ def labels_path(folder: Path) -> Path:
     return folder / "labels.npz"
 
 
-def read_predictions(
-    folder: Path, trial: int, execution: int, split: str
-) -> np.ndarray | None:
-    """Read the predicted class of each image of a split; None if not stored."""
-    return _read_array(predictions_path(folder, trial, execution), split)
+def read_predictions(folder: Path, trial: int, execution: int) -> dict[str, np.ndarray]:
+    """Read the predicted class of each image, by split; empty if not stored."""
+    return _read_arrays(predictions_path(folder, trial, execution))
 
 
-def read_labels(folder: Path, split: str) -> np.ndarray | None:
-    """Read the true class of each image of a split; None if not stored."""
-    return _read_array(labels_path(folder), split)
+def read_labels(folder: Path) -> dict[str, np.ndarray]:
+    """Read the true class of each image, by split; empty if not stored."""
+    return _read_arrays(labels_path(folder))
 
 
-def _read_array(path: Path, name: str) -> np.ndarray | None:
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path) as stored:
-            array: np.ndarray = stored[name]
+            return dict(stored)
     except (OSError, zipfile.BadZipFile, ValueError, KeyError, EOFError):
-        return None
-    return array
+        return {}
 
 
 def _write(path: Path, record: Record) -> None:

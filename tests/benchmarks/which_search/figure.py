@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures.comparison_figures import COLORS, DASHES
+from reports.figures.series import COLORS, DASHES
 from reports.figures.style import GREY, STYLE
 
 

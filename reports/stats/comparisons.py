@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reports.figures import views
-from reports.read.study import Study
-from reports.stats.differences import MIN_TRAININGS, Difference, Right, compare
+from reports.read.predictions import Right
+from reports.read.study import StudyFrames
+from reports.read.trial_names import BASELINE
+from reports.stats.differences import MIN_TRAININGS, Difference, compare
 from reports.stats.ranking import Ranking
-from tuner.study.record_files import read_labels, read_predictions
 
 Trainings = dict[tuple[int, ...], Right]  # by what makes two of them a pair
 
@@ -24,7 +24,7 @@ _LEADERS = 8
 _ERROR = 0.05  # of all verdicts of a page together
 
 
-class Contrast(NamedTuple):
+class Comparison(NamedTuple):
     """One trial against another.
 
     Attributes:
@@ -40,36 +40,36 @@ class Contrast(NamedTuple):
     next_level: float
 
 
-def contrasts(study: Study, ranking: Ranking) -> tuple[Contrast, ...]:
+def compare_trials(study: StudyFrames, ranking: Ranking) -> tuple[Comparison, ...]:
     """Compare the pairs that the page shows, with simultaneous 95 % intervals."""
-    if study.arms:
-        return _of_arms(study)
+    if study.candidates:
+        return _of_candidates(study)
     pairs = _pairs(study, ranking)
     right = {
-        trial: found
+        trial: trainings
         for trial in sorted({t for pair in pairs for t in pair})
-        if (found := _right(study, trial))
+        if (trainings := _right(study, trial))
     }
     pairs = [(a, b) for a, b in pairs if a in right and b in right]
     level = 1 - _ERROR / max(1, len(pairs))  # of the one look that there is
     return tuple(
-        Contrast(a, b, _compare(right[a], right[b], level), level) for a, b in pairs
+        Comparison(a, b, _compare(right[a], right[b], level), level) for a, b in pairs
     )
 
 
-def _of_arms(study: Study) -> tuple[Contrast, ...]:
-    """Compare every arm with arm 0, at the last look that both have reached.
+def _of_candidates(study: StudyFrames) -> tuple[Comparison, ...]:
+    """Compare every candidate with candidate 0, at the last look that both reached.
 
     Seeds beyond it count at the next: to show them as they come would be a look each.
     """
-    first, comparisons = _right(study, views.BASELINE), len(study.arms) - 1
+    first, comparisons = _right(study, BASELINE), len(study.candidates) - 1
     made = []
     for trial in study.trials["trial"]:
-        ours = _right(study, int(trial)) if trial != views.BASELINE else {}
+        ours = _right(study, int(trial)) if trial != BASELINE else {}
         paired = [key for key in ours if key in first]
         looks = [
             seeds
-            for seeds in study.arms[int(trial)].looks
+            for seeds in study.candidates[int(trial)].looks
             if all((i,) in paired for i in range(seeds))
         ]
         if not looks:
@@ -79,7 +79,7 @@ def _of_arms(study: Study) -> tuple[Contrast, ...]:
             level_at(look, comparisons) for look in (len(looks), len(looks) + 1)
         )
         difference = _compare(seen, first, level)
-        made.append(Contrast(int(trial), views.BASELINE, difference, after))
+        made.append(Comparison(int(trial), BASELINE, difference, after))
     return tuple(made)
 
 
@@ -91,47 +91,47 @@ def level_at(look: int, comparisons: int) -> float:
     return 1 - _ERROR * 0.5**look / comparisons
 
 
-def seeds_to_settle(contrast: Contrast) -> int | None:
+def seeds_to_settle(comparison: Comparison) -> int | None:
     """Count the seeds of each that would settle a difference, more than there are.
 
     None where no number would, or more than 200.
     """
-    trained = contrast.difference.trainings
+    trained = comparison.difference.trainings
     if trained < MIN_TRAININGS:
         return MIN_TRAININGS
-    difference = contrast.difference._replace(level=contrast.next_level)
+    difference = comparison.difference._replace(level=comparison.next_level)
     wanted = difference.trainings_to_settle()
     return max(int(wanted), trained + 2) if math.isfinite(wanted) else None
 
 
-def _pairs(study: Study, ranking: Ranking) -> list[tuple[int, int]]:
+def _pairs(study: StudyFrames, ranking: Ranking) -> list[tuple[int, int]]:
     if ranking.by_validation:
         first = [int(t) for t in ranking.ranked["trial"].head(_LEADERS)]
     else:
         done = ranking.listed[ranking.listed["status"] == "completed"]
         first = [int(t) for t in done["trial"]]
-    pairs = [(trial, views.BASELINE) for trial in first if trial != views.BASELINE]
+    pairs = [(trial, BASELINE) for trial in first if trial != BASELINE]
     shorter = _shorter(study)
     pairs += [
         (trial, shorter[trial])
         for trial in first
-        if shorter.get(trial, views.BASELINE) != views.BASELINE
+        if shorter.get(trial, BASELINE) != BASELINE
     ]
     return pairs
 
 
-def _shorter(study: Study) -> dict[int, int]:
+def _shorter(study: StudyFrames) -> dict[int, int]:
     """Find, for each trial, the longest shorter training from the same seed."""
     finished = study.executions[study.executions["final"]]
-    found: dict[int, int] = {}
+    shorter: dict[int, int] = {}
     for _, same in finished[finished["execution"] == 0].groupby("seed"):
         in_order = same.sort_values("epochs")
         trials = [int(t) for t in in_order["trial"]]
         lengths = list(in_order["epochs"])
         for i in range(1, len(trials)):
             if lengths[i] > lengths[i - 1]:
-                found[trials[i]] = trials[i - 1]
-    return found
+                shorter[trials[i]] = trials[i - 1]
+    return shorter
 
 
 def _compare(ours: Trainings, theirs: Trainings, level: float) -> Difference:
@@ -149,16 +149,15 @@ def _compare(ours: Trainings, theirs: Trainings, level: float) -> Difference:
     )
 
 
-def _right(study: Study, trial: int) -> Trainings:
-    """Read which test images each training got right."""
-    labels = read_labels(study.folder, "test")
+def _right(study: StudyFrames, trial: int) -> Trainings:
+    """Find which test images each training got right."""
     mine = study.executions["trial"] == trial
-    found: Trainings = {}
+    trainings: Trainings = {}
     for _, row in study.executions[mine & study.executions["final"]].iterrows():
-        chosen = read_predictions(study.folder, trial, int(row["execution"]), "test")
-        if labels is not None and chosen is not None and len(chosen) == len(labels):
-            execution, seed = int(row["execution"]), int(row["seed"])
-            # Arms share a split a seed, other trials a seed's whole trajectory.
-            pair = (execution,) if study.arms else (execution, seed)
-            found[pair] = chosen == labels
-    return found
+        execution, seed = int(row["execution"]), int(row["seed"])
+        right = study.predictions.right(trial, execution, "test")
+        if right is not None:
+            # Candidates share a split a seed, other trials a seed's whole trajectory.
+            pair = (execution,) if study.candidates else (execution, seed)
+            trainings[pair] = right
+    return trainings

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import studies
 
+from reports.figures import differences
 from reports.pages.study import report_html
 from reports.read.study import read_study
-from reports.stats import pairs, verdicts
+from reports.stats import verdicts
+from reports.stats.analysis import Analysis
+from reports.stats.comparisons import Comparison
 from reports.stats.differences import Difference
 from reports.stats.ranking import rank
 from tuner.study.record_files import labels_path, predictions_path
@@ -30,10 +33,9 @@ def _write_predictions(folder, accuracies, seed=0):
             np.savez(path, test=np.where(wrong, (labels + 1) % 10, labels))
 
 
-def _contrasts(folder):
-    study = read_study(folder)
-    found = pairs.contrasts(study, rank(study))
-    return verdicts.rows(study, found), found
+def _compared(folder):
+    analysis = Analysis(read_study(folder))
+    return verdicts.rows(analysis.study, analysis.comparisons), analysis.comparisons
 
 
 def test_the_first_by_validation_stand_against_the_baseline(tmp_path):
@@ -43,14 +45,14 @@ def test_the_first_by_validation_stand_against_the_baseline(tmp_path):
     spread = np.linspace(-0.004, 0.004, 3)
     _write_predictions(folder, [0.5 + 0.02 * t + spread for t in range(12)])
 
-    rows, found = _contrasts(folder)
+    rows, compared = _compared(folder)
 
     first = [int(t) for t in rank(read_study(folder)).ranked["trial"].head(8)]
-    assert [c.trial for c in found] == [t for t in first if t]
-    assert {c.other for c in found} == {0}
-    assert {c.difference.level for c in found} == {1 - 0.05 / len(found)}
+    assert [c.trial for c in compared] == [t for t in first if t]
+    assert {c.other for c in compared} == {0}
+    assert {c.difference.level for c in compared} == {1 - 0.05 / len(compared)}
     assert {r.verdict for r in rows} == {"better"}
-    best = next(c for c in found if c.trial == max(c.trial for c in found))
+    best = next(c for c in compared if c.trial == max(c.trial for c in compared))
     assert best.difference.value == pytest.approx(0.02 * best.trial, abs=1e-3)
 
 
@@ -59,12 +61,12 @@ def test_one_training_each_speaks_of_two_networks(tmp_path):
     folder = studies.write_study(tmp_path, n=2)
     _write_predictions(folder, [[0.5], [0.6]])
 
-    rows, found = _contrasts(folder)
+    rows, compared = _compared(folder)
 
     assert rows[0].verdict == "better, as two networks"
     assert rows[0].difference == "+10.0"
     assert "other trainings of the same two configs" in verdicts.note(
-        read_study(folder), found
+        read_study(folder), compared
     )
 
 
@@ -77,17 +79,17 @@ def test_a_longer_training_is_paired_with_the_shorter_it_continues(tmp_path):
     luck = np.array([-0.05, 0.0, 0.05])
     _write_predictions(folder, [0.5 + luck, 0.6 + luck, 0.62 + luck])
 
-    rows, found = _contrasts(folder)
+    rows, compared = _compared(folder)
 
-    pair = next(c for c in found if c.other == 1)
-    row = rows[found.index(pair)]
+    pair = next(c for c in compared if c.other == 1)
+    row = rows[compared.index(pair)]
     assert (pair.trial, pair.difference.is_paired) == (2, True)
     assert pair.difference.word() == "better"
     assert row.trainings == "3 pairs"
-    apart = next(c for c in found if (c.trial, c.other) == (2, 0))
+    apart = next(c for c in compared if (c.trial, c.other) == (2, 0))
     assert not apart.difference.is_paired
-    assert apart.difference.word() == "not shown"
-    assert "compared one by one" in verdicts.note(read_study(folder), found)
+    assert apart.difference.word() == "inconclusive"
+    assert "compared one by one" in verdicts.note(read_study(folder), compared)
 
 
 def test_a_longer_baseline_is_paired_with_it(tmp_path):
@@ -97,45 +99,47 @@ def test_a_longer_baseline_is_paired_with_it(tmp_path):
     )
     _write_predictions(folder, [[0.5, 0.52], [0.53, 0.55]])
 
-    rows, found = _contrasts(folder)
+    rows, compared = _compared(folder)
 
-    assert [(c.trial, c.other, c.difference.is_paired) for c in found] == [(1, 0, True)]
+    assert [(c.trial, c.other, c.difference.is_paired) for c in compared] == [
+        (1, 0, True)
+    ]
     assert rows[0].verdict == "no verdict: 3 trainings of each are needed"
 
 
 def test_without_predictions_nothing_is_compared(tmp_path):
     """Records alone make a page, and a broken file is no comparison."""
     folder = studies.write_study(tmp_path, n=3)
-    assert _contrasts(folder) == ([], ())
+    assert _compared(folder) == ([], ())
     assert "Against the baseline?" not in report_html(read_study(folder))
 
     _write_predictions(folder, [[0.5], [0.6], [0.7]])
     predictions_path(folder, 1, 0).write_bytes(b"PK cut off")
-    assert [c.trial for c in _contrasts(folder)[1]] == [2]
+    assert [c.trial for c in _compared(folder)[1]] == [2]
 
 
 @pytest.mark.parametrize("accuracy", [0.503, 0.6])
 def test_a_single_training_is_said_once_in_the_title(tmp_path, accuracy):
-    """Before the count, and what is not shown is not shown even of two networks."""
+    """Before the count, and what is inconclusive is so even of two networks."""
     folder = studies.write_study(tmp_path, n=2)
     _write_predictions(folder, [[0.5], [accuracy]])
-    rows, found = _contrasts(folder)
-    title = verdicts.title(read_study(folder), found)
-    word = found[0].difference.word()
+    rows, compared = _compared(folder)
+    title = differences.gather(Analysis(read_study(folder))).title
+    word = compared[0].difference.word()
     assert title == f"Test accuracy against the baseline, one training each: 1 {word}"
-    as_two = {"better": "as two networks", "not shown": "even of these two networks"}
+    as_two = {"better": "as two networks", "inconclusive": "even of these two networks"}
     assert rows[0].verdict == f"{word}, {as_two[word]}"
 
 
 def test_the_page_has_the_verdicts(tmp_path):
-    """A row a contrast, with its interval, and hostile names stay text."""
+    """A row a comparison, with its interval, and hostile names stay text."""
     change = _named("<script>alert(1)</script>")
     folder = studies.write_study(tmp_path, n=3, change=change)
     _write_predictions(folder, [[0.5], [0.6], [0.503]])
 
     page = report_html(read_study(folder))
 
-    rows, _ = _contrasts(folder)
+    rows, _ = _compared(folder)
     assert "<h2>Against the baseline?</h2>" in page
     for row in rows:
         assert f"<td>{row.verdict}</td>" in page
@@ -167,43 +171,49 @@ def _named(name):
 
 
 @pytest.mark.parametrize(
-    ("half", "said"),
+    ("half", "why"),
     [
-        (0.006, "no number of seeds settles less than 1.0 points between these two"),
-        (0.150, "more seeds narrow it, though no number settles less than"),
-        (0.011, "about 9 seeds would settle it if it is as large as it looks, no num"),
+        (
+            0.006,
+            "no difference seen; no number of seeds settles less than 1.0 points",
+        ),
+        (
+            0.150,
+            "too few seeds; more seeds narrow it, though no number settles less than",
+        ),
+        (0.011, "seeds; about 9 would settle it if it is as large as it looks, no num"),
         (0.020, "if it is as large as it looks, more than 200 if half as large"),
         (
             0.030,
-            "about 4 seeds would settle it if it is as large as it looks, about 11",
+            "seeds; about 4 would settle it if it is as large as it looks, about 11",
         ),
     ],
 )
-def test_what_seeds_would_do_is_said_by_what_is_known(half, said):
+def test_what_seeds_would_do_is_said_by_what_is_known(half, why):
     """A difference that may well be large is not called beyond settling."""
     value = half if 0.01 < half < 0.1 else 0.001  # it just reaches 0
-    found = Difference(
+    difference = Difference(
         value, value - half, value + half, 0.95, 3, is_paired=True,
         image_variance=0.0000125, training_variance=3 * (half / 4.3) ** 2,
     )  # fmt: skip
-    assert said in verdicts.verdict(pairs.Contrast(1, 0, found, 0.95))
+    assert why in verdicts.verdict(Comparison(1, 0, difference, 0.95))
 
 
 def test_what_looks_small_is_not_said_to_show_a_difference():
     """Seeds would show that it is too small, if they show anything."""
     small = Difference(0.002, -0.01, 0.014, 0.95, 5, True, 1e-8, 0.008**2)
-    said = verdicts.verdict(pairs.Contrast(1, 0, small, 0.95))
+    said = verdicts.verdict(Comparison(1, 0, small, 0.95))
     assert said.endswith(
-        "seeds would show it too small to matter if it is as small as it looks"
+        "would show it too small to matter if it is as small as it looks"
     )
 
 
 def test_what_no_seeds_settle_names_what_it_rests_on(tmp_path):
     """Every pair of configs disagrees on its own share of the images."""
     folder = studies.write_candidates(tmp_path / "tried", studies.TRIED, "try", 3)
-    contrast = _contrasts(folder)[1][0]
+    comparison = _compared(folder)[1][0]
     wide = Difference(0.001, -0.02, 0.02, 0.95, 3, True, 0.004**2, 0.004**2)
-    found = (contrast._replace(difference=wide),)
-    said = verdicts.note(read_study(folder), found)
-    assert "between these two on these images" in verdicts.verdict(found[0])
-    assert "follows from how often the two compared disagree" in said
+    one = (comparison._replace(difference=wide),)
+    note = verdicts.note(read_study(folder), one)
+    assert "between these two on these images" in verdicts.verdict(one[0])
+    assert "follows from how often the two compared disagree" in note
