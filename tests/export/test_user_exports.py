@@ -206,10 +206,10 @@ def build_model(hp):
 @pytest.mark.parametrize(
     ("layer", "said"),
     [
-        ("Local()", "at the top of its file, and Local has none"),
+        ("Local()", "at the top level of a file, but Local is not"),
         (
             "keras.layers.Dense(4, activation=lambda x: -x)",
-            "must be able to store and load a network, and this one it cannot: TypeErr",
+            "Keras cannot store and load this model: TypeError",
         ),
         ("keras.layers.Lambda(lambda x: 2 * x)", ", safe_mode=False"),
         (
@@ -236,10 +236,12 @@ def test_what_loads_a_file_is_said_or_no_file_exported(tmp_path, layer, said):
     model.compiled, model.optimizer = False, None
     model.save(tmp_path / "mine.keras")
     if not said or said.startswith(", "):
-        assert custom_objects.needs(tmp_path / "mine.keras", model).options == said
+        assert (
+            custom_objects.check_needs(tmp_path / "mine.keras", model).options == said
+        )
         return
     with pytest.raises(StudyError, match=said):
-        custom_objects.needs(tmp_path / "mine.keras", model)
+        custom_objects.check_needs(tmp_path / "mine.keras", model)
 
 
 @slow
@@ -257,4 +259,4 @@ def test_a_file_that_would_predict_something_else_is_not_exported(tmp_path):
     model.save(tmp_path / "mine.keras")
     other = user_models.network(own, hp, (8, 8, 1), 10).model  # other weights
     with pytest.raises(StudyError, match="registered is stored by a name that several"):
-        custom_objects.needs(tmp_path / "mine.keras", other)
+        custom_objects.check_needs(tmp_path / "mine.keras", other)

@@ -1,4 +1,4 @@
-"""Take a trained network out of a study, as a Keras file of its own."""
+"""Export a trained network from a study as a `.keras` file."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ if TYPE_CHECKING:
 
 
 def choose_trial(study: Study, number: int | None) -> TrialRecord:
-    """Find the trial to export: the one named, or the best by validation.
+    """Find the trial to export: the one with this number, or the best by validation.
 
     Raises:
-        NotAStudyError: There is no such finished trial, or none can be called best.
+        NotAStudyError: There is no such completed trial, or no trial is ranked.
     """
     ranked = best_first(study.trials.values(), study.record.settings)
     if number is None:
         if not ranked:
             raise NotAStudyError(
-                f"Study {study.name} has no trial that validation ranks, so name "
-                f"one of those that this shows: {study.command('show')}"
+                f"Study {study.name} has no trial ranked by validation, so choose a "
+                f"trial yourself: {study.command('show')} lists them."
             )
         return ranked[0]
     trial = study.trials.get(number)
     if trial is None or trial.status != "completed":
-        finished = sorted(
+        completed = sorted(
             t.trial for t in study.trials.values() if t.status == "completed"
         )
         raise NotAStudyError(
             f"TRIAL must be a completed trial of {study.name}, got {number}. "
-            f"Completed: {', '.join(map(str, finished)) or 'none'}."
+            f"Completed: {', '.join(map(str, completed)) or 'none'}."
         )
     return trial
 
@@ -60,47 +60,48 @@ def write_model(
     path: Path,
     retrain: Callable[[TrainingTask], State],
 ) -> str:
-    """Write a trial's first execution as a `.keras` file, and say how to load it.
+    """Write a trial's first execution as a `.keras` file.
 
-    The file takes pixels 0 to 255 and gives a column a class: probabilities, as far
-    as the loss of a user's own network tells. It needs Keras alone.
+    The exported model takes pixels from 0 to 255 and returns one column per class.
+    The values are probabilities; for a user's model, only if its loss shows how to
+    compute them. Loading needs only Keras and, if any, the user's own objects.
 
     Args:
-        study: The trial's.
-        trial: A completed one.
-        path: Where to write; its name ends in `.keras`.
-        retrain: Trains a state that was not kept.
+        study: The trial's study.
+        trial: A completed trial.
+        path: The file to write; its name ends in `.keras`.
+        retrain: Trains the state again if it was not kept.
 
     Returns:
         A Python snippet that loads and uses the file.
     """
-    own, settings = user_space(study), study.record.settings
+    space, settings = user_space(study), study.record.settings
     execution = trial.executions[0]
     state = study.state(trial.trial, execution.execution)
-    kept = execution.best_epoch or execution.epochs
-    if state is None or state.epoch != kept:
+    epochs = execution.best_epoch or execution.epochs
+    if state is None or state.epoch != epochs:
         state = retrain(
             TrainingTask(
                 trial=trial.trial,
                 execution=execution.execution,
                 config=trial.config,
                 seed=execution.seed,
-                epochs=kept,
+                epochs=epochs,
                 jit_compile=execution.jit_compile,
                 split_seed=settings.split_seed(execution.execution),
-                user_model=own.model if own else None,
+                user_model=space.model if space else None,
             )
         )
     imports, options = [], ""
     with quiet(), tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        whole = Path(folder) / path.name
-        if own:
-            needs = _save_own(study, trial, state, whole, own)
+        complete = Path(folder) / path.name
+        if space:
+            needs = _save_user_model(study, trial, state, complete, space)
             imports = needs.imports(Path(settings.space), study.space_file)
             options = needs.options
         else:
-            _save(study, trial, state, whole)
-        whole.replace(path)  # it is there whole or not at all
+            _save(study, trial, state, complete)
+        complete.replace(path)  # so that no partial file ever has this name
     return load_snippet(str(path), study.record.data, imports, options)
 
 
@@ -118,38 +119,38 @@ def _save(study: Study, trial: TrialRecord, state: State, path: Path) -> None:
     keras.Model(model.input, probabilities, name=f"trial_{trial.trial}").save(path)
 
 
-def _save_own(
-    study: Study, trial: TrialRecord, state: State, path: Path, own: OwnSpace
+def _save_user_model(
+    study: Study, trial: TrialRecord, state: State, path: Path, space: OwnSpace
 ) -> Needs:
-    """Write a network of a user's own, and say what it is loaded with."""
+    """Write a user's model, and return what loading it needs."""
     import keras
 
-    from tuner.export.custom_objects import needs, refusal
+    from tuner.export.custom_objects import cannot_store, check_needs
     from tuner.training import user_models
     from tuner.training.loop import restore
 
     data = study.record.data
     shape, classes = data.shape, len(data.classes)
     hp = user_models.hyperparameters(trial.config)
-    network = user_models.network(own.model, hp, shape, classes)
+    network = user_models.network(space.model, hp, shape, classes)
     restore(network.model, state)
-    # What trained it is no part of it: a loss of their own need not be there to load.
+    # Without its loss and optimizer, so that loading does not need the user's own.
     network.model.compiled, network.model.optimizer = False, None
     pixels = keras.Input(shape, name="pixels")
-    unit = keras.layers.Rescaling(1 / user_models.divisor(own.model))(pixels)
-    probabilities = network.probabilities(network.model(unit))
+    scaled = keras.layers.Rescaling(1 / user_models.divisor(space.model))(pixels)
+    probabilities = network.probabilities(network.model(scaled))
     exported = keras.Model(pixels, probabilities, name=f"trial_{trial.trial}")
     try:
         exported.save(path)
     except Exception as error:
-        raise StudyError(refusal(error)) from error
-    return needs(path, exported)
+        raise StudyError(cannot_store(error)) from error
+    return check_needs(path, exported)
 
 
 def train_again(
     study: Study, say: Callable[[str], None]
 ) -> Callable[[TrainingTask], State]:
-    """Make the function that trains a state again from its seed."""
+    """Return a function that trains a state again from its seed."""
 
     def retrain(task: TrainingTask) -> State:
         from tuner.data.dataset import save_arrays
@@ -158,24 +159,24 @@ def train_again(
         from tuner.workers.placement import Placement
 
         say(
-            f"Trial {task.trial}'s network was not kept: its {task.epochs} epochs are "
-            "trained again from the seed."
+            f"Trial {task.trial}'s network was not kept, so its {task.epochs} epochs "
+            "are trained again from the seed."
         )
         settings = study.record.settings
         data = load_data(settings, say)
         if data.split != study.record.data.split:
             raise StudyError(
-                f"The data must be those of study {study.name}, but they have "
-                "changed. Put them back where the study's command found them."
+                f"The data must be unchanged since study {study.name}, but it has "
+                "changed. Restore it at the path in the study's command."
             )
         log = study.folder / "search.log"
-        alone = Placement(threads=1 if settings.deterministic else None)
+        placement = Placement(threads=1 if settings.deterministic else None)
         with (
             tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-            LocalWorkers(log, say, settings.device, alone) as pool,
+            LocalWorkers(log, say, settings.device, placement) as pool,
         ):
             save_arrays(data, Path(folder))
-            del data  # the worker maps its own
+            del data  # the worker maps its own copy
             pool.open(Path(folder))
             pool.submit(task)
             while True:
@@ -193,14 +194,13 @@ def train_again(
 
 
 def _compared(study: Study, again: TrainingResult) -> str:
-    """Say how good a network is that was trained again, beside its record."""
+    """Compare the test accuracy of a repeated run with its record."""
     execution = study.trials[again.trial].executions[again.execution]
     now, recorded = again.test.accuracy, execution.test_accuracy
-    said = f"Trained again, its test accuracy is {100 * now:.2f} %"
+    result = f"Trained again, its test accuracy is {100 * now:.2f} %"
     if recorded is None or now == recorded:
-        return f"{said}, as recorded."
+        return f"{result}, as recorded."
     return (
-        f"{said}; the record says "
-        f"{100 * recorded:.2f} %. Only --deterministic, in one version on one kind of "
-        "machine, repeats a training to the bit."
+        f"{result}; the record says {100 * recorded:.2f} %. Runs repeat exactly only "
+        "with --deterministic, the same versions and the same kind of machine."
     )

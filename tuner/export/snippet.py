@@ -1,4 +1,4 @@
-"""Python that loads an exported network: one text, for the terminal and the page."""
+"""The Python snippet that loads an exported model, for terminal and report."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ _TEXT = """\
 {imports}
 
 model = keras.saving.load_model({path!r}{options})
-# It predicts as it is; model.compile it before evaluate or fit.
-images = np.zeros(({shape}), "uint8")  # yours: pixels 0 to 255, not 0 to 1
-probabilities = model.predict(images)  # one row an image, one column a class
+# Ready to predict; call model.compile before evaluate or fit.
+images = np.zeros(({shape}), "uint8")  # your images: pixels 0 to 255, not 0 to 1
+probabilities = model.predict(images)  # one row per image, one column per class
 print({classes!r}[probabilities[0].argmax()])"""
 
 
 def load_snippet(
     path: str, data: DataRecord, imports: Sequence[str] = (), options: str = ""
 ) -> str:
-    """Write Python that loads a file of `tune export` and classifies an image.
+    """Return Python code that loads a file of `tune export` and classifies an image.
 
-    It is the same for every network: the file gives a score a class, whatever the
-    network's own last layer gives.
+    It is the same for every model, because exported models always return one score
+    per class.
 
     Args:
         path: The file.
-        data: The images that it was trained on.
-        imports: Lines of Python that the file needs besides Keras.
-        options: What `load_model` is given besides the file, as Python.
+        data: The images that the model was trained on.
+        imports: Further lines of Python imports.
+        options: Further arguments for `load_model`, as Python code.
     """
     shape = data.input_shape or (32, 32, 3)
     return _TEXT.format(
