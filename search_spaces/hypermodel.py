@@ -12,7 +12,7 @@ from search_spaces.config import CnnConfig
 from search_spaces.layers import Shape
 from search_spaces.model import build_model
 from search_spaces.space import Space, SpaceError, load_space
-from search_spaces.user_code import OwnSpace
+from search_spaces.user_code import UserSpace
 
 # Finite, so that a tuner's own models can be fitted to it.
 _WORST = {"accuracy": 0.0, "val_accuracy": 0.0, "loss": 1e6, "val_loss": 1e6}
@@ -89,7 +89,7 @@ def hypermodel(
         space = Space(space.__name__.rpartition(".")[2], space.sample)
     elif isinstance(space, str):
         loaded = load_space(space)
-        if isinstance(loaded, OwnSpace):
+        if isinstance(loaded, UserSpace):
             raise SpaceError(
                 f"{space} defines its own network, which KerasTuner takes directly: "
                 "import it from that file."

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from search_spaces.config import BASELINE, CnnConfig
 from search_spaces.errors import UsageError, cause
 from search_spaces.neighbours import as_written, beside
-from search_spaces.user_code import OwnModel, OwnSpace, brings_a_model
+from search_spaces.user_code import UserModel, UserSpace, brings_a_model
 
 if TYPE_CHECKING:
     import keras_tuner as kt
@@ -112,7 +112,7 @@ class Space:
 
 def load_space(
     name: str, base: CnnConfig = BASELINE, kept: Path | None = None
-) -> Space | OwnSpace:
+) -> Space | UserSpace:
     """Load a space by its name, or from a Python file.
 
     Args:
@@ -134,7 +134,7 @@ def load_space(
     try:
         code = path.read_text(encoding="utf-8")
         if brings_a_model(code, str(path)):
-            return OwnSpace(Path(name).stem, OwnModel(str(path), code, name), base)
+            return UserSpace(Path(name).stem, UserModel(str(path), code, name), base)
         sample = runpy.run_path(str(path), beside(Path(name))).get("sample")
     except Exception as error:
         raise SpaceError(blame(path, "the file", error)) from error

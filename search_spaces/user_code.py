@@ -22,7 +22,7 @@ _NOTHING: Mapping[str, Any] = {"space": [], "values": {}}
 
 
 @dataclass(frozen=True)
-class OwnConfig:
+class UserConfig:
     """The values that a user's code is called with.
 
     Attributes:
@@ -37,7 +37,7 @@ class OwnConfig:
         """Give one plain value a hyperparameter."""
         return {**self.values, "epochs": self.epochs}
 
-    def changed(self, values: Mapping[str, Any]) -> OwnConfig:
+    def changed(self, values: Mapping[str, Any]) -> UserConfig:
         """Return this config with some values changed.
 
         Raises:
@@ -47,20 +47,20 @@ class OwnConfig:
         if unknown:
             known = ", ".join(self.to_dict())
             raise ValueError(f"Unknown hyperparameters {unknown}. Known: {known}.")
-        return OwnConfig.from_dict({**self.to_dict(), **values})
+        return UserConfig.from_dict({**self.to_dict(), **values})
 
     @classmethod
-    def from_dict(cls, flat: Mapping[str, Any]) -> OwnConfig:
+    def from_dict(cls, flat: Mapping[str, Any]) -> UserConfig:
         """Read what `to_dict` wrote."""
         values = {name: value for name, value in flat.items() if name != "epochs"}
         return cls(values, int(flat["epochs"]))
 
 
-Config = CnnConfig | OwnConfig
+Config = CnnConfig | UserConfig
 
 
 @dataclass(frozen=True)
-class OwnModel:
+class UserModel:
     """A user's file, as it travels to the workers.
 
     Attributes:
@@ -85,7 +85,7 @@ class OwnModel:
 
 
 @dataclass(frozen=True)
-class OwnSpace:
+class UserSpace:
     """The search space of a user's code; it has the interface of `space.Space`.
 
     Attributes:
@@ -97,7 +97,7 @@ class OwnSpace:
     """
 
     name: str
-    model: OwnModel
+    model: UserModel
     base: CnnConfig = BASELINE
     declared: Mapping[str, Any] | None = None
     brings_epochs: bool = False
@@ -113,7 +113,7 @@ class OwnSpace:
         """SHA-256 of the file."""
         return hashlib.sha256(self.model.code.encode()).hexdigest()
 
-    def config(self, values: Mapping[str, Any]) -> OwnConfig:
+    def config(self, values: Mapping[str, Any]) -> UserConfig:
         """Return the config for `values`; the rest keeps its default."""
         hp = self.declare()
         hp.values.update(values)
@@ -122,11 +122,11 @@ class OwnSpace:
             for h in hp.space
             if hp.is_active(h)
         }
-        return OwnConfig.from_dict({"epochs": self.base.epochs, **active})
+        return UserConfig.from_dict({"epochs": self.base.epochs, **active})
 
-    def read(self, flat: Mapping[str, Any]) -> OwnConfig:
+    def read(self, flat: Mapping[str, Any]) -> UserConfig:
         """Read what a config's `to_dict` wrote."""
-        return OwnConfig.from_dict(flat)
+        return UserConfig.from_dict(flat)
 
     def declare(self, *, tune_epochs: bool = True) -> kt.HyperParameters:
         """List every hyperparameter, each with its conditions.
@@ -153,7 +153,7 @@ class OwnSpace:
         metrics = list(self.model.metrics)  # which older studies did not store
         return {**discovered, "metrics": metrics} if metrics else discovered
 
-    def known(self, discovered: Mapping[str, Any]) -> OwnSpace:
+    def known(self, discovered: Mapping[str, Any]) -> UserSpace:
         """Return this space with what a worker discovered, as `to_dict` returns it."""
         model = replace(
             self.model,

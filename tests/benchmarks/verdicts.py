@@ -225,12 +225,12 @@ def draw(
     """
     kept = np.sqrt(1 - setting.share)
     difficulty = rng.normal(EASE, setting.images, IMAGES)
-    own = rng.normal(0, setting.configs, (configs, 1, IMAGES))
+    user_model = rng.normal(0, setting.configs, (configs, 1, IMAGES))
     luck = rng.normal(0, setting.luck, (configs, k, 1)) * kept
     luck += rng.normal(0, setting.luck, (1, k, 1)) * np.sqrt(setting.share)
     shifts = np.full((configs, 1, 1), shift)
     shifts[0] = 0
-    p = 1 / (1 + np.exp(-(difficulty + own + shifts + luck), dtype=np.float32))
+    p = 1 / (1 + np.exp(-(difficulty + user_model + shifts + luck), dtype=np.float32))
     chance = rng.random(p.shape, np.float32)
     if setting.share:
         shared = rng.random(p.shape[1:], np.float32) < setting.share

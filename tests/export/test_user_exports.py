@@ -12,7 +12,7 @@ import pytest
 from user_spaces import write_space as _space
 
 from search_spaces.space import load_space
-from search_spaces.user_code import OwnModel
+from search_spaces.user_code import UserModel
 
 slow = pytest.mark.slow
 
@@ -230,9 +230,9 @@ def test_what_loads_a_file_is_said_or_no_file_exported(tmp_path, layer, said):
     from tuner.training import user_models
 
     code = _UNNAMED.format(layer=layer)
-    own = OwnModel(str(_space(tmp_path, code)), code)
+    user_model = UserModel(str(_space(tmp_path, code)), code)
     hp = user_models.hyperparameters({})
-    model = user_models.network(own, hp, (8, 8, 1), 10).model
+    model = user_models.network(user_model, hp, (8, 8, 1), 10).model
     model.compiled, model.optimizer = False, None
     model.save(tmp_path / "mine.keras")
     if not said or said.startswith(", "):
@@ -252,11 +252,11 @@ def test_a_file_that_would_predict_something_else_is_not_exported(tmp_path):
     from tuner.training import user_models
 
     code = _UNNAMED.format(layer="keras.layers.Dense(4, activation=registered)")
-    own = OwnModel(str(_space(tmp_path, code)), code)
+    user_model = UserModel(str(_space(tmp_path, code)), code)
     hp = user_models.hyperparameters({})
-    model = user_models.network(own, hp, (8, 8, 1), 10).model
+    model = user_models.network(user_model, hp, (8, 8, 1), 10).model
     model.compiled, model.optimizer = False, None
     model.save(tmp_path / "mine.keras")
-    other = user_models.network(own, hp, (8, 8, 1), 10).model  # other weights
+    other = user_models.network(user_model, hp, (8, 8, 1), 10).model  # other weights
     with pytest.raises(StudyError, match="registered is stored by a name that several"):
         custom_objects.check_needs(tmp_path / "mine.keras", other)

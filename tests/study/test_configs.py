@@ -123,14 +123,14 @@ def test_an_enqueued_name_that_no_config_has_is_refused(space):
     """Before any image is loaded; a user's own code has names of its own."""
     import keras_tuner as kt
 
-    from search_spaces.user_code import OwnModel, OwnSpace
+    from search_spaces.user_code import UserModel, UserSpace
     from tuner.search.planning import plan_space
 
     hp = kt.HyperParameters()
     hp.Int("width", 1, 9)
     declared = {"space": hp.get_config()["space"], "values": {}}
-    own = OwnSpace("mine", OwnModel("mine.py", ""), declared=declared)
-    found = own if space == "own" else load_space("architecture")
+    user_model = UserSpace("mine", UserModel("mine.py", ""), declared=declared)
+    found = user_model if space == "own" else load_space("architecture")
     known = {"width": 3} if space == "own" else {"filters_1": 48}
     settings = StudySettings("architecture", enqueue=[known])
     enqueued = plan_space(settings, found).given_trials()[1].config.to_dict()

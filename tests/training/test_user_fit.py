@@ -17,7 +17,7 @@ sys.path.insert(0, "tests")
 import keras, keras_tuner
 from dataclasses import replace
 from tasks import digits, task
-from search_spaces.user_code import OwnModel
+from search_spaces.user_code import UserModel
 from tuner.training import loop, user_fit, user_models
 
 CODE = '''
@@ -88,7 +88,7 @@ VARIANTS = [
 ]
 for model, options in VARIANTS:
     code = written(CODE + FIT, model, options)
-    own = OwnModel("mine.py", code, has_fit=True)
+    own = UserModel("mine.py", code, has_fit=True)
     mine = replace(task(), own=own, config=config, epochs=2)
     *epochs, result = user_fit.train(mine, data)
     assert len(epochs) == 2
@@ -100,7 +100,7 @@ for model, options in VARIANTS:
 
 # Without a fit of theirs, nobody sees how many steps are a call, but of their own.
 for model, options in VARIANTS:
-    own = OwnModel("mine.py", written(CODE, model, options))
+    own = UserModel("mine.py", written(CODE, model, options))
     made = loop.build(replace(task(), own=own, config=config), data, 1).model
     many = keras.backend.backend() == "tensorflow" and model != "Stepped"
     many = many and "eager" not in options

@@ -15,14 +15,14 @@ import user_spaces
 from user_spaces import write_space as _space
 
 from search_spaces.space import SpaceError, load_space
-from search_spaces.user_code import OwnConfig, OwnModel, OwnSpace
+from search_spaces.user_code import UserConfig, UserModel, UserSpace
 from tuner.study.settings import SettingsError
 
 slow = pytest.mark.slow
 
 
 def _own(code):
-    return OwnModel("mine.py", code)
+    return UserModel("mine.py", code)
 
 
 @cache
@@ -39,9 +39,9 @@ def _task(code, config, **changes):
 
     found = _discover(code)
     flags = {name: found[name] for name in ("has_fit", "draws_epochs")}
-    own = replace(_own(code), **flags)
+    user_model = replace(_own(code), **flags)
     return replace(
-        task(), user_model=own, config=config, epochs=config["epochs"], **changes
+        task(), user_model=user_model, config=config, epochs=config["epochs"], **changes
     )
 
 
@@ -58,7 +58,7 @@ def test_a_file_with_a_network_is_a_space_of_its_own(tmp_path, name):
     """The driver reads it, and does not run it."""
     code = "raise SystemExit\n" + getattr(user_spaces, name)
     space = load_space(str(_space(tmp_path, code)))
-    assert isinstance(space, OwnSpace)
+    assert isinstance(space, UserSpace)
     assert space.name == "mine"
 
 
@@ -71,10 +71,10 @@ def test_values_behind_a_condition_are_no_part_of_a_config():
     with hp.conditional_scope("optimizer", ["sgd"]):
         hp.Float("momentum", 0.0, 0.9)
     declared = {"space": hp.get_config()["space"], "values": {}}
-    space = OwnSpace("mine", _own(""), declared=declared)
+    space = UserSpace("mine", _own(""), declared=declared)
     assert space.config({}).values == {"optimizer": "adam"}
     sgd = space.config({"optimizer": "sgd", "momentum": 0.5})
-    assert sgd == OwnConfig({"optimizer": "sgd", "momentum": 0.5}, 5)
+    assert sgd == UserConfig({"optimizer": "sgd", "momentum": 0.5}, 5)
     assert space.config({"optimizer": "sgd"}).values["momentum"] == 0.0
     assert space.read(json.loads(json.dumps(sgd.to_dict()))) == sgd
 
@@ -137,9 +137,9 @@ def test_a_function_gets_pixels_from_0_to_1_and_labels_that_fit_its_loss():
     for loss, shape in (("categorical", (50, 10)), ("sparse_categorical", (50,))):
         code = user_spaces.FUNCTION.replace('"categorical_', f'"{loss}_')
         for pixels, top in (("unit", 1.0), ("raw", 255.0)):
-            own = replace(_own(code), pixels=pixels)
+            user_model = replace(_own(code), pixels=pixels)
             hp = user_models.hyperparameters({})
-            network = user_models.network(own, hp, digits().input_shape, 10)
+            network = user_models.network(user_model, hp, digits().input_shape, 10)
             images, labels = network.arrays(*seen)
             assert images.dtype == np.float32
             assert 0.9 * top < images.max() <= top

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from search_spaces.config import unlike_baseline
 from search_spaces.errors import UsageError
 from search_spaces.space import Space
-from search_spaces.user_code import Config, OwnSpace
+from search_spaces.user_code import Config, UserSpace
 from tuner.algorithms.screening import Screen
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class SearchProblem:
         options: The algorithm's own options, by name.
     """
 
-    space: Space | OwnSpace
+    space: Space | UserSpace
     declared: kt.HyperParameters
     points: int | None
     screen: Screen

@@ -7,7 +7,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.space import Space, random_point
-from search_spaces.user_code import Config, OwnSpace
+from search_spaces.user_code import Config, UserSpace
 from tuner.algorithms.base import (
     ListProposer,
     Proposal,
@@ -37,7 +37,7 @@ def random_points(declared: kt.HyperParameters, seed: int) -> Iterator[Values]:
 
 
 def admitted(
-    points: Iterable[Values], space: Space | OwnSpace, screen: Screen
+    points: Iterable[Values], space: Space | UserSpace, screen: Screen
 ) -> Iterator[tuple[Values, Config]]:
     """Go through the points that can be trained, each network once.
 

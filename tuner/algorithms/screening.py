@@ -12,7 +12,7 @@ from search_spaces.layers import (
     infeasibility,
     network_key,
 )
-from search_spaces.user_code import Config, OwnConfig
+from search_spaces.user_code import Config, UserConfig
 
 _CPU_COST = 8  # times the baseline's multiply-adds that a CPU is asked for at most
 _BYTES_A_PARAM = 16  # weight, gradient and Adam's two moments, float32
@@ -38,7 +38,7 @@ class Limits:
 
         What a user's own code builds is seen when it is built.
         """
-        if isinstance(config, OwnConfig):
+        if isinstance(config, UserConfig):
             return None
         if infeasibility(config, shape):
             return "impossible for these images"
@@ -63,7 +63,7 @@ def limits_for(
     memory_bytes: int | None,
 ) -> Limits:
     """Set the limits of a study on this machine; a user's own code has none."""
-    if isinstance(baseline, OwnConfig):
+    if isinstance(baseline, UserConfig):
         return Limits()
     cost = None
     if not on_gpu and not infeasibility(baseline, shape):
@@ -117,6 +117,6 @@ class Screen:
 
 def _key(config: Config, classes: int) -> tuple[object, ...]:
     """Name the trained network: configs with equal keys are one config."""
-    if isinstance(config, OwnConfig):
+    if isinstance(config, UserConfig):
         return tuple(sorted(config.to_dict().items()))
     return network_key(config, classes)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.config import BASELINE, HYPERPARAMETERS, LAYERED, CnnConfig
-from search_spaces.user_code import Config, OwnConfig
+from search_spaces.user_code import Config, UserConfig
 from tuner.study.candidates import Candidate
 from tuner.study.configs import read_config
 from tuner.study.folder import NotAStudyError, Study
@@ -172,14 +172,14 @@ def _candidate(first: Candidate, config: Mapping[str, Any], name: str) -> Candid
 
 
 def _names(base: Config) -> list[str]:
-    if isinstance(base, OwnConfig):
+    if isinstance(base, UserConfig):
         return list(base.to_dict())
     return [*HYPERPARAMETERS, *(layered.count for layered in LAYERED.values())]
 
 
 def _refuse_unknown(base: Config, values: Mapping[str, Any]) -> None:
     """Refuse a name that no config has, and suggest a similar one."""
-    names, is_user_config = _names(base), isinstance(base, OwnConfig)
+    names, is_user_config = _names(base), isinstance(base, UserConfig)
     for name in values:
         size, _, layer = name.rpartition("_")
         is_layer = size in LAYERED and layer.isdecimal() and not is_user_config
@@ -202,7 +202,7 @@ def _value(text: str) -> Any:
 
 def _flat(base: Config, values: Mapping[str, list[Any]]) -> dict[str, Any]:
     """Write sizes layer by layer, as `CnnConfig.changed` takes them."""
-    is_user_config = isinstance(base, OwnConfig)
+    is_user_config = isinstance(base, UserConfig)
     flat = {
         name: parts[0] if len(parts) == 1 else parts
         for name, parts in values.items()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search_spaces.config import CnnConfig
-from search_spaces.user_code import OwnSpace
+from search_spaces.user_code import UserSpace
 from tuner.export.snippet import load_snippet
 from tuner.study.configs import user_space
 from tuner.study.folder import NotAStudyError, Study, StudyError
@@ -120,7 +120,7 @@ def _save(study: Study, trial: TrialRecord, state: State, path: Path) -> None:
 
 
 def _save_user_model(
-    study: Study, trial: TrialRecord, state: State, path: Path, space: OwnSpace
+    study: Study, trial: TrialRecord, state: State, path: Path, space: UserSpace
 ) -> Needs:
     """Write a user's model, and return what loading it needs."""
     import keras

@@ -10,7 +10,7 @@ from typing import Any
 
 from search_spaces.config import CnnConfig
 from search_spaces.layers import LOSS, layers, optimizer
-from search_spaces.user_code import OwnSpace
+from search_spaces.user_code import UserSpace
 from tuner.study.configs import user_space
 from tuner.study.folder import Study
 from tuner.study.records import TrialRecord
@@ -150,11 +150,11 @@ def script(study: Study, trial: TrialRecord) -> str:
         SpaceError: The user's own code, which it is made of, is not there any more.
         SettingsError: That code has changed.
     """
-    own = user_space(study)
+    users = user_space(study)
     execution = trial.executions[0]
-    first, code = _parted(own.code) if own else ([], "")
+    first, code = _parted(users.code) if users else ([], "")
     imports = ["import keras", "import numpy as np"]
-    if own:
+    if users:
         imports = [*first, "import keras", "import keras_tuner", "import numpy as np"]
     head = _HEAD.format(
         trial=trial.trial,
@@ -167,8 +167,8 @@ def script(study: Study, trial: TrialRecord) -> str:
         load=_load(study) + _SHAPED,
     )
     kept = execution.best_epoch or execution.epochs
-    if own:
-        return head + _own(study, trial, own, code, kept)
+    if users:
+        return head + _own(study, trial, users, code, kept)
     config, data = CnnConfig.from_dict(trial.config), study.record.data
     return head + _CNN.format(
         layers="\n".join(_lines(config, data.input_shape, data.classes)),
@@ -227,7 +227,7 @@ def _lines(
 
 
 def _own(
-    study: Study, trial: TrialRecord, own: OwnSpace, code: str, epochs: int
+    study: Study, trial: TrialRecord, user_space: UserSpace, code: str, epochs: int
 ) -> str:
     data = study.record.data
     shape, classes = data.shape, len(data.classes)
@@ -235,19 +235,19 @@ def _own(
         from tuner.training import user_models
 
         hp = user_models.hyperparameters(trial.config)
-        network = user_models.network(own.model, hp, shape, classes)
-    told = "" if own.model.draws_epochs else f", epochs={epochs}"
-    name = user_models.expression(own.model)
-    is_function = user_models.is_function(own.model)
+        network = user_models.network(user_space.model, hp, shape, classes)
+    told = "" if user_space.model.draws_epochs else f", epochs={epochs}"
+    name = user_models.expression(user_space.model)
+    is_function = user_models.is_function(user_space.model)
     build = f"{name}(hp)" if is_function else f"{name}.build(hp)"
-    fit = _BY_ITS_FIT if own.model.has_fit else _BY_KERAS
+    fit = _BY_ITS_FIT if user_space.model.has_fit else _BY_KERAS
     values: dict[str, Any] = dict(trial.config)
     return _OWN.format(
         file=Path(study.record.settings.space).name,
-        beside=_beside(code, Path(own.model.origin or own.model.path)),
+        beside=_beside(code, Path(user_space.model.origin or user_space.model.path)),
         code=code.strip() + "\n",
         seed=trial.executions[0].seed,
-        divisor=user_models.divisor(own.model),
+        divisor=user_models.divisor(user_space.model),
         labels=network.label_code,
         values=values,
         fit=fit.format(

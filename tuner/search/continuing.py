@@ -33,9 +33,9 @@ def starting_point(
         execution before its first epoch, and None.
     """
     if execution.epochs:
-        own = study.state(record.trial, execution.execution)
-        if own and own.epoch <= execution.epochs:  # a later one's record is lost
-            return _at(own.epoch, execution, execution, None), own
+        state = study.state(record.trial, execution.execution)
+        if state and state.epoch <= execution.epochs:  # a later one's record is lost
+            return _at(state.epoch, execution, execution, None), state
     shorter = sorted(
         _shorter(study, record, execution, epochs), key=lambda found: -found[1].epochs
     )

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from search_spaces.config import unlike_baseline
 from search_spaces.errors import ExpectedError
-from search_spaces.user_code import OwnModel
+from search_spaces.user_code import UserModel
 from tuner.algorithms.base import Proposal, Proposer, Wait
 from tuner.search.continuing import from_the_start, starting_point
 from tuner.search.deadline import Deadline, InFlight
@@ -87,7 +87,7 @@ class Search:
         workers: The workers that train.
         listener: Shows the user what happens.
         rejected: Number of rejected configs by reason; grows during the search.
-        own: The user's code that builds the models, or None.
+        user_model: The user's code that builds the models, or None.
         started: When the session began, on the monotonic clock.
         deadline: When the search should end, or None.
     """
@@ -98,7 +98,7 @@ class Search:
     workers: Workers
     listener: Listener
     rejected: Mapping[str, int] = field(default_factory=dict)
-    own: OwnModel | None = None
+    user_model: UserModel | None = None
     started: float = field(default_factory=time.monotonic)
     deadline: Deadline | None = None
 
@@ -269,7 +269,7 @@ class Search:
         self._enqueue(record, record.rungs[-1].epochs)
 
     def _execution(self, config: Mapping[str, Any], number: int) -> Execution:
-        values = config if self.own else unlike_baseline(config)
+        values = config if self.user_model else unlike_baseline(config)
         seed = execution_seed(self.settings.training_seed, values, number)
         return Execution(number, seed)
 
@@ -314,7 +314,7 @@ class Search:
         self, record: TrialRecord, execution: Execution, epochs: int
     ) -> TrainingTask:
         start, state = from_the_start(execution), None
-        if not (self.own and self.own.has_fit):
+        if not (self.user_model and self.user_model.has_fit):
             start, state = starting_point(self.study, record, execution, epochs)
         if state is None and execution.is_final:
             self.listener.note(
@@ -334,7 +334,7 @@ class Search:
             patience=self.settings.patience,
             jit_compile=start.jit_compile,
             split_seed=self.settings.split_seed(execution.execution),
-            user_model=self.own,
+            user_model=self.user_model,
         )
 
     def _handle(self, event: Event) -> None:

@@ -20,7 +20,7 @@ from search_spaces.space import (
     enumerate_points,
     load_space,
 )
-from search_spaces.user_code import Config, OwnSpace
+from search_spaces.user_code import Config, UserSpace
 from tuner.algorithms.base import (
     Algorithm,
     Chain,
@@ -56,7 +56,7 @@ class Plan:
     """
 
     settings: StudySettings
-    space: Space | OwnSpace
+    space: Space | UserSpace
     declared: kt.HyperParameters
     trials: int
     points: int | None
@@ -184,7 +184,7 @@ class Plan:
             size=self.points,
             source=self.space.source,
             user_code=self.space.to_dict()
-            if isinstance(self.space, OwnSpace)
+            if isinstance(self.space, UserSpace)
             else None,
         )
 
@@ -332,7 +332,7 @@ def plan_study(settings: StudySettings) -> Plan:
         replace(base, epochs=settings.epochs or base.epochs),
         Path(settings.kept_space) if settings.kept_space else None,
     )
-    if isinstance(space, OwnSpace):
+    if isinstance(space, UserSpace):
         _check_own(settings)
         space = replace(space, model=replace(space.model, pixels=settings.pixels))
         return Plan(settings, space, space.declare(), 0, 0)  # a worker knows more
@@ -344,7 +344,7 @@ def plan_study(settings: StudySettings) -> Plan:
     return plan_space(settings, space)
 
 
-def plan_space(settings: StudySettings, space: Space | OwnSpace) -> Plan:
+def plan_space(settings: StudySettings, space: Space | UserSpace) -> Plan:
     """Plan the search of a space that is known; see `plan_study`."""
     if settings.base and not space.takes_base:
         raise SettingsError(
@@ -354,13 +354,13 @@ def plan_space(settings: StudySettings, space: Space | OwnSpace) -> Plan:
         )
     _check_objective(settings, space)
     algorithm = settings.search_algorithm
-    draws_epochs = isinstance(space, OwnSpace) and space.model.draws_epochs
+    draws_epochs = isinstance(space, UserSpace) and space.model.draws_epochs
     if algorithm.sets_epochs and draws_epochs:
         raise SettingsError(
             f"{algorithm.label} sets the epochs, and fit of {settings.space} draws its "
             "own. Take them from its arguments, or use --algorithm random."
         )
-    if isinstance(space, OwnSpace) and space.model.has_fit and settings.patience:
+    if isinstance(space, UserSpace) and space.model.has_fit and settings.patience:
         raise SettingsError(
             f"--patience stops a training, and fit of {settings.space} is its own. "
             "Use keras.callbacks.EarlyStopping there, and leave --patience out."
@@ -396,11 +396,11 @@ def _check_own(settings: StudySettings) -> None:
         )
 
 
-def _check_objective(settings: StudySettings, space: Space | OwnSpace) -> None:
+def _check_objective(settings: StudySettings, space: Space | UserSpace) -> None:
     """Refuse a metric that the networks of a space do not have."""
     name = Objective.parse(settings.objective).name
-    own = space.model.metrics if isinstance(space, OwnSpace) else ()
-    known = (*ALWAYS, *(f"val_{metric}" for metric in own))
+    user_model = space.model.metrics if isinstance(space, UserSpace) else ()
+    known = (*ALWAYS, *(f"val_{metric}" for metric in user_model))
     if name not in known:
         raise SettingsError(
             f"--objective must be a metric that the networks of {settings.space} "

@@ -256,11 +256,11 @@ def discover(plan: Plan, workers: Workers, folder: Path | None) -> Plan:
         SettingsError: An option does not go with it.
     """
     from search_spaces.space import SpaceError
-    from search_spaces.user_code import OwnSpace
+    from search_spaces.user_code import UserSpace
     from tuner.search.planning import plan_space
 
     space = plan.space
-    if not isinstance(space, OwnSpace):
+    if not isinstance(space, UserSpace):
         return plan
     if folder and (folder / "study.json").exists():
         stored = Study.open(folder).record.space
@@ -351,7 +351,7 @@ def prepare(
         workers=workers,
         listener=listener,
         rejected=screen.counts,
-        own=getattr(plan.space, "model", None),
+        user_model=getattr(plan.space, "model", None),
         started=started,
         deadline=deadline,
     )

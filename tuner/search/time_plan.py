@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from search_spaces.user_code import OwnSpace
+from search_spaces.user_code import UserSpace
 from tuner.search.deadline import LAST_PAGE_S
 from tuner.search.timing import Speed, measure_speed
 from tuner.study import words as wording
@@ -147,7 +147,7 @@ def _too_short(
         f"{wording.several(least.epochs, 'epoch')} each. Got {settings.in_s:g} s: "
         f"starting, timing and the report take {overhead:.0f} s, which leaves time for "
         f"{wording.several(least.trials, 'trial')}. Give --in {least_in}, or fewer "
-        f"trials with -n{'' if isinstance(speed.plan.space, OwnSpace) else smaller}."
+        f"trials with -n{'' if isinstance(speed.plan.space, UserSpace) else smaller}."
     )
 
 

@@ -9,7 +9,7 @@ import keras_tuner as kt
 
 from search_spaces.layers import Shape, count_multiply_adds
 from search_spaces.space import Space, random_point
-from search_spaces.user_code import Config, OwnConfig, OwnSpace
+from search_spaces.user_code import Config, UserConfig, UserSpace
 from tuner.algorithms.screening import Limits
 from tuner.study.records import TrialRecord
 
@@ -34,13 +34,13 @@ class Workload:
     """
 
     total: float
-    space: Space | OwnSpace
+    space: Space | UserSpace
     shape: Shape
     classes: int
 
     def of(self, config: Config, epochs: int) -> float:
         """Give the work of one training."""
-        if isinstance(config, OwnConfig):
+        if isinstance(config, UserConfig):
             return float(epochs)
         return epochs * count_multiply_adds(config, self.shape, self.classes)
 
@@ -60,7 +60,7 @@ class Workload:
 
 
 def workload(
-    space: Space | OwnSpace,
+    space: Space | UserSpace,
     declared: kt.HyperParameters,
     limits: Limits,
     shape: Shape,
@@ -92,7 +92,7 @@ def workload(
 
 
 def sample_configs(
-    space: Space | OwnSpace,
+    space: Space | UserSpace,
     declared: kt.HyperParameters,
     limits: Limits,
     shape: Shape,

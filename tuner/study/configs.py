@@ -10,7 +10,7 @@ from typing import Any
 
 from search_spaces.config import CnnConfig
 from search_spaces.space import load_space
-from search_spaces.user_code import Config, OwnConfig, OwnSpace
+from search_spaces.user_code import Config, UserConfig, UserSpace
 from tuner.study.folder import Study, find_study
 from tuner.study.ranking import best_first
 from tuner.study.settings import SettingsError
@@ -70,11 +70,11 @@ def best_config(
 def read_config(study: Study | None, flat: Mapping[str, Any]) -> Config:
     """Rebuild a config from its `to_dict`: a user's if the study searches user code."""
     if study and study.record.space.user_code is not None:
-        return OwnConfig.from_dict(flat)
+        return UserConfig.from_dict(flat)
     return CnnConfig.from_dict(flat)
 
 
-def user_space(study: Study) -> OwnSpace | None:
+def user_space(study: Study) -> UserSpace | None:
     """Load the user's code that builds a study's networks, or return None.
 
     Raises:
@@ -86,7 +86,7 @@ def user_space(study: Study) -> OwnSpace | None:
         return None
     path = study.space_file
     space = load_space(settings.space, kept=path)
-    if not isinstance(space, OwnSpace) or space.source != record.source:
+    if not isinstance(space, UserSpace) or space.source != record.source:
         raise SettingsError(
             f"{path} must be unchanged since study {study.name} began, but it has "
             "changed. Restore it, or search the new version under another --name."

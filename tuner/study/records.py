@@ -261,7 +261,7 @@ class SpaceRecord:
         size: The number of distinct points, or None if the space is continuous.
         source: The SHA-256 of a user's file, or None.
         user_code: What a user's `build_model` or `HyperModel` declares
-            (`OwnSpace.to_dict`), or None for a space of configs.
+            (`UserSpace.to_dict`), or None for a space of configs.
     """
 
     name: str

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from search_spaces.user_code import OwnModel
+from search_spaces.user_code import UserModel
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class TrainingTask:
     patience: int | None = None
     jit_compile: bool | None = None
     split_seed: int | None = None
-    user_model: OwnModel | None = None
+    user_model: UserModel | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class TimingTask:
 
     config: Mapping[str, Any]
     seconds: float
-    user_model: OwnModel | None = None
+    user_model: UserModel | None = None
     trial: int = 0
     execution: int = 0
 
@@ -88,14 +88,14 @@ class TimingTask:
 class DiscoveryTask:
     """A user's code to run once, on few images, to discover its hyperparameters."""
 
-    user_model: OwnModel
+    user_model: UserModel
     trial: int = 0
     execution: int = 0
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """What a user's code declares; see `OwnSpace.to_dict`."""
+    """What a user's code declares; see `UserSpace.to_dict`."""
 
     discovered: Mapping[str, Any]
 

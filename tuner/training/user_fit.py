@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from search_spaces.user_code import OwnModel
+from search_spaces.user_code import UserModel
 from tuner.data.dataset import Dataset, resplit
 from tuner.study.tasks import EpochEnd, TrainingResult, TrainingTask
 from tuner.training import user_models
@@ -58,20 +58,20 @@ def _work(task: TrainingTask, data: Dataset, put: _Put) -> None:
 
 
 def _train(task: TrainingTask, data: Dataset, put: _Put) -> TrainingResult:
-    own = task.user_model
-    assert isinstance(own, OwnModel)  # noqa: S101  that is what this is for
+    user_model = task.user_model
+    assert isinstance(user_model, UserModel)  # noqa: S101  that is what this is for
     clock = Clock()
     if task.split_seed is not None:
         data = resplit(data, task.split_seed)
     network = build(task, data, task.seed, jit_compile=task.jit_compile)
     ends = _EpochEnds(task, clock, put)
     options: dict[str, Any] = {"callbacks": [ends], "verbose": 0}
-    if not own.draws_epochs:
+    if not user_model.draws_epochs:
         options["epochs"] = task.epochs
     if len(data.validation):
         options["validation_data"] = _arrays(network, data, data.validation)
-    assert isinstance(network, user_models.OwnNetwork)  # noqa: S101  built by `own`
-    user_models.fit(own, network, _arrays(network, data, data.train), **options)
+    assert isinstance(network, user_models.UserNetwork)  # noqa: S101  built by `own`
+    user_models.fit(user_model, network, _arrays(network, data, data.train), **options)
     if not ends.epochs:  # it calls no callbacks
         ends.end({}, task.epochs)
     return measured(

@@ -18,7 +18,7 @@ import numpy as np
 
 from search_spaces.neighbours import beside
 from search_spaces.space import SpaceError, blame
-from search_spaces.user_code import OwnModel
+from search_spaces.user_code import UserModel
 from tuner.data.dataset import Dataset
 from tuner.study.tasks import Assessment, Discovery
 from tuner.system import patches
@@ -40,7 +40,7 @@ _PROBE_S = 8.0
 _FEW = 32  # images that a user's `fit` is tried on
 
 
-class OwnNetwork(Network):
+class UserNetwork(Network):
     """A model that a user's code built: float32 pixels go in, class scores come out.
 
     Labels are what its loss takes: class ids for a sparse loss, one number for one
@@ -158,9 +158,9 @@ class OwnNetwork(Network):
         return keras.layers.Concatenate()([first, outputs])
 
 
-def divisor(own: OwnModel) -> float:
+def divisor(user_model: UserModel) -> float:
     """Give what stored pixels are divided by."""
-    return 255.0 if own.pixels == "unit" else 1.0
+    return 255.0 if user_model.pixels == "unit" else 1.0
 
 
 def hyperparameters(config: Mapping[str, Any]) -> kt.HyperParameters:
@@ -171,12 +171,12 @@ def hyperparameters(config: Mapping[str, Any]) -> kt.HyperParameters:
 
 
 def network(
-    own: OwnModel, hp: kt.HyperParameters, shape: Sequence[int], classes: int
-) -> OwnNetwork:
+    user_model: UserModel, hp: kt.HyperParameters, shape: Sequence[int], classes: int
+) -> UserNetwork:
     """Build a network with new weights.
 
     Args:
-        own: The user's code.
+        user_model: The user's code.
         hp: Its draws are the config; it learns what is drawn.
         shape: Height, width and channels of one image.
         classes: How many classes the labels name.
@@ -185,62 +185,68 @@ def network(
         SpaceError: The code failed, or built something else.
     """
     try:
-        model = hypermodel(own).build(hp)
-        _check_compiled(own, model)
-        made = OwnNetwork(model, hp, divisor(own), shape, classes)
+        model = hypermodel(user_model).build(hp)
+        _check_compiled(user_model, model)
+        made = UserNetwork(model, hp, divisor(user_model), shape, classes)
     except SpaceError:
         raise
     except Exception as error:
-        raise SpaceError(blame(own.path, "build", error)) from error
-    made.has_fit = _has_fit(own)
+        raise SpaceError(blame(user_model.path, "build", error)) from error
+    made.has_fit = _has_fit(user_model)
     return made
 
 
-def _has_fit(own: OwnModel) -> bool:
-    return type(hypermodel(own)).fit is not kt.HyperModel.fit
+def _has_fit(user_model: UserModel) -> bool:
+    return type(hypermodel(user_model)).fit is not kt.HyperModel.fit
 
 
-def _check_compiled(own: OwnModel, model: Any) -> None:
+def _check_compiled(user_model: UserModel, model: Any) -> None:
     if not isinstance(model, keras.Model) or not model.compiled:
         raise SpaceError(
-            f"build(hp) of {own.path} must return a compiled keras.Model, got "
+            f"build(hp) of {user_model.path} must return a compiled keras.Model, got "
             f"{type(model).__name__}. Call model.compile(...) and return model."
         )
 
 
-def fit(own: OwnModel, made: OwnNetwork, train: Arrays, **options: Any) -> None:
+def fit(
+    user_model: UserModel, made: UserNetwork, train: Arrays, **options: Any
+) -> None:
     """Train a network as the user's `HyperModel.fit` does.
 
     Args:
-        own: The user's code.
+        user_model: The user's code.
         made: By its `build`.
         train: Pixels and labels.
         options: As KerasTuner passes them on: epochs, validation_data, callbacks, ...;
             only those that the user's `fit` takes.
     """
-    taken = inspect.signature(hypermodel(own).fit).parameters
+    taken = inspect.signature(hypermodel(user_model).fit).parameters
     if not any(p.kind is p.VAR_KEYWORD for p in taken.values()):
         options = {name: o for name, o in options.items() if name in taken}
-    hypermodel(own).fit(made.hp, made.model, *train, **options)
+    hypermodel(user_model).fit(made.hp, made.model, *train, **options)
 
 
-def hypermodel(own: OwnModel) -> kt.HyperModel:
+def hypermodel(user_model: UserModel) -> kt.HyperModel:
     """Run a user's file, once a process, and find its hypermodel.
 
     Raises:
         SpaceError: The file failed, or it defines none, or several.
     """
-    return _hypermodel(own.path, own.code, own.origin or own.path)[1]
+    return _hypermodel(
+        user_model.path, user_model.code, user_model.origin or user_model.path
+    )[1]
 
 
-def expression(own: OwnModel) -> str:
+def expression(user_model: UserModel) -> str:
     """Python that gives the hypermodel, or the function, after the user's file."""
-    return _hypermodel(own.path, own.code, own.origin or own.path)[0]
+    return _hypermodel(
+        user_model.path, user_model.code, user_model.origin or user_model.path
+    )[0]
 
 
-def is_function(own: OwnModel) -> bool:
+def is_function(user_model: UserModel) -> bool:
     """Whether that is `build_model`, and no hypermodel."""
-    return isinstance(hypermodel(own), _FromFunction)
+    return isinstance(hypermodel(user_model), _FromFunction)
 
 
 @lru_cache(maxsize=1)
@@ -313,32 +319,32 @@ class _FromFunction(kt.HyperModel):  # type: ignore[misc]
         return self._build(hp)
 
 
-def discover(own: OwnModel, data: Dataset) -> Discovery:
+def discover(user_model: UserModel, data: Dataset) -> Discovery:
     """Run a user's code once in small, and see what it declares.
 
     Its defaults are built, and trained on a few images where it brings a `fit`: what
     fails there would fail in every trial. More draws then look behind each `if`.
 
     Args:
-        own: The user's code.
+        user_model: The user's code.
         data: A few images of which are used.
 
     Raises:
         SpaceError: The code fails.
     """
-    has_fit = _has_fit(own)
+    has_fit = _has_fit(user_model)
     if has_fit:
-        _check_size(own, data)
+        _check_size(user_model, data)
     hp = kt.HyperParameters()
     shape, classes = data.input_shape, len(data.classes)
 
-    def build() -> OwnNetwork:
-        return network(own, hp, shape, classes)
+    def build() -> UserNetwork:
+        return network(user_model, hp, shape, classes)
 
     made, draws_epochs = fresh(build, seed=1), False
-    metrics = _metrics(own, made, data)
+    metrics = _metrics(user_model, made, data)
     if has_fit:
-        draws_epochs = _try_fit(own, made, data)
+        draws_epochs = _try_fit(user_model, made, data)
     until, idle = time.monotonic() + _PROBE_S, 0
     for probe in range(_PROBES):
         if idle == _IDLE_PROBES or time.monotonic() > until:
@@ -346,7 +352,7 @@ def discover(own: OwnModel, data: Dataset) -> Discovery:
         known = len(hp.space)
         hp.values = {h.name: _draw(h, probe, i) for i, h in enumerate(hp.space)}
         told = {} if draws_epochs else {"epochs": 1}
-        _probe(own, build, data if has_fit else None, told)
+        _probe(user_model, build, data if has_fit else None, told)
         idle = idle + 1 if len(hp.space) == known else 0
     draws_epochs = draws_epochs or (has_fit and "epochs" in {h.name for h in hp.space})
     declared = {"space": hp.get_config()["space"], "values": {}}
@@ -359,14 +365,14 @@ def discover(own: OwnModel, data: Dataset) -> Discovery:
     return Discovery(found)
 
 
-def _check_size(own: OwnModel, data: Dataset) -> None:
+def _check_size(user_model: UserModel, data: Dataset) -> None:
     """Refuse what memory cannot hold: a `fit` is given its images as one array."""
     images = len(data.train) + len(data.validation)
     need, memory = 4 * images * math.prod(data.input_shape), memory_bytes()
     if memory is not None and need > memory:
         raise SpaceError(
-            f"fit of {own.path} is given all images as one array, and {images:,} of "
-            f"them as float32 take {need / 1e9:.1f} GB of this machine's "
+            f"fit of {user_model.path} is given all images as one array, and "
+            f"{images:,} of them as float32 take {need / 1e9:.1f} GB of this machine's "
             f"{memory / 1e9:.1f} GB. Use build_model(hp) alone, which trains batch by "
             "batch, or --limit or a smaller --image-size."
         )
@@ -379,42 +385,42 @@ def _draw(h: Any, probe: int, number: int) -> Any:
     return h.random_sample(probe * 1000 + number)
 
 
-def _metrics(own: OwnModel, made: OwnNetwork, data: Dataset) -> list[str]:
+def _metrics(user_model: UserModel, made: UserNetwork, data: Dataset) -> list[str]:
     """List what a network compiles besides the accuracy and the loss."""
     images, labels = _few(data)
     try:
         return list(made.assess(images, labels, np.arange(len(labels))).metrics)
     except Exception as error:
-        raise SpaceError(blame(own.path, "evaluate", error)) from error
+        raise SpaceError(blame(user_model.path, "evaluate", error)) from error
 
 
-def _try_fit(own: OwnModel, made: OwnNetwork, data: Dataset) -> bool:
+def _try_fit(user_model: UserModel, made: UserNetwork, data: Dataset) -> bool:
     """Train on a few images, and say whether the user's `fit` chooses its epochs."""
     few = made.arrays(*_few(data))
     options = {"validation_data": few, "callbacks": [], "verbose": 0}
     try:
         try:
-            fit(own, made, few, epochs=1, **options)
+            fit(user_model, made, few, epochs=1, **options)
         except TypeError as error:
             if "'epochs'" not in str(error):
                 raise
-            fit(own, made, few, **options)
+            fit(user_model, made, few, **options)
             return True
     except Exception as error:
-        raise SpaceError(blame(own.path, "fit", error)) from error
+        raise SpaceError(blame(user_model.path, "fit", error)) from error
     return False
 
 
 def _probe(
-    own: OwnModel,
-    build: Callable[[], OwnNetwork],
+    user_model: UserModel,
+    build: Callable[[], UserNetwork],
     data: Dataset | None,
     told: Mapping[str, int],
 ) -> None:
     """Draw what these values lead to; that some of them fail is for the trials.
 
     Args:
-        own: The user's code.
+        user_model: The user's code.
         build: Builds its network.
         data: For its `fit`, or None where it has none.
         told: What its `fit` is told besides.
@@ -427,7 +433,7 @@ def _probe(
             if patches.are_on():
                 made.model.fit = _trains_nothing
             options = {"validation_data": few, "callbacks": [], "verbose": 0, **told}
-            fit(own, made, few, **options)
+            fit(user_model, made, few, **options)
     except Exception:  # noqa: BLE001
         return
 
