@@ -249,7 +249,8 @@ def test_a_study_of_an_unknown_algorithm_is_refused_in_a_line():
     """It says which, which are known, and what to do."""
     from studies import study_record
 
-    from tuner.study.records import RecordError, to_json
+    from tuner.study.records import to_json
+    from tuner.study.schema import RecordError
 
     stored = to_json(study_record("a"))
     assert StudyRecord.from_json(stored)

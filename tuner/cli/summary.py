@@ -7,10 +7,12 @@ from collections import Counter
 from typing import Any
 
 from tuner.study import rungs, words
+from tuner.study.descriptions import SpaceRecord
 from tuner.study.folder import Study
 from tuner.study.objective import Objective
 from tuner.study.ranking import best_first, score
-from tuner.study.records import MEASURES, SCHEMA, Execution, SpaceRecord, TrialRecord
+from tuner.study.records import MEASURES, Execution, TrialRecord
+from tuner.study.schema import SCHEMA
 from tuner.system import locks, numbers
 from tuner.system.tables import blocks, table
 
