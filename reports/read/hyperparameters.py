@@ -10,6 +10,7 @@ import pandas as pd
 
 from reports.read.keras_tuner_project import KIND
 from search_spaces.config import completed
+from tuner.study import descriptions
 from tuner.study.records import StudyRecord, TrialRecord
 
 

@@ -26,6 +26,7 @@ from tuner.study.candidates import Candidate
 from tuner.study.objective import Objective
 from tuner.study.records import MEASURES, Execution, StudyRecord, TrialRecord
 from tuner.study.rungs import sentences
+from tuner.study.schema import RecordError
 from tuner.system import locks
 
 HISTORY = ("accuracy", "loss", "val_accuracy", "val_loss")
