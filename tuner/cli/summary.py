@@ -163,7 +163,7 @@ def study_lines(study: Study, width: int | None = None) -> list[str]:
     elif unranked:
         lines.append(
             f"{words.several(len(unranked), 'trial')} not ranked: failed, unfinished "
-            "or stopped early by Hyperband."
+            "or eliminated early."
         )
     lines += rungs.sentences(list(study.trials.values()), record.settings)
     lines += [
