@@ -29,7 +29,7 @@ from tuner.algorithms import plan as hyperband
 from tuner.algorithms.base import Audit, Chain, ListProposer, Proposal, Proposer
 from tuner.algorithms.oracles import Bayesian, Hyperband, OracleProposer, RandomSearch
 from tuner.algorithms.screening import Limits, Screen, limits_for
-from tuner.search.workload import Workload, workload
+from tuner.search.workload import Workload, estimate_workload
 from tuner.study.objective import ALWAYS, Objective
 from tuner.study.records import Hyperparameter, PlanRecord, SpaceRecord
 from tuner.study.settings import SettingsError, StudySettings
@@ -207,7 +207,7 @@ class Plan:
                 if p.trial
             )
             return replace(nothing, total=sum(works))
-        return workload(
+        return estimate_workload(
             self.space,
             self.declared,
             limits,

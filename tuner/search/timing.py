@@ -20,7 +20,7 @@ from tuner.algorithms.base import without_epochs
 from tuner.algorithms.screening import Limits
 from tuner.data.dataset import Dataset, open_arrays, save_arrays
 from tuner.search import session
-from tuner.search.fitting import fitted
+from tuner.search.fitting import fit_seconds
 from tuner.search.loop import Workers
 from tuner.study.settings import StudySettings
 from tuner.study.tasks import Ready, Timing, TimingTask, TrainingFailure, WorkerLoss
@@ -154,7 +154,7 @@ def _prediction(
         Gives the times of a network of so many multiply-adds.
     """
     train, evaluate, start = (
-        fitted([(work, getattr(timing, name)) for work, timing in timed])
+        fit_seconds([(work, getattr(timing, name)) for work, timing in timed])
         for name in ("train_s", "evaluate_s", "start_s")
     )
 
