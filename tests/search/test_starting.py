@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
-from test_search import Arithmetic, Silent
+from arithmetic import Arithmetic, Silent
 
 from tuner.algorithms import ALGORITHMS
 from tuner.algorithms.base import Algorithm, AlgorithmError
