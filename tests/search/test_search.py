@@ -22,6 +22,8 @@ from arithmetic import (
     facts_of,
     session,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from studies import study_record
 
 from search_spaces.config import BASELINE, CnnConfig
