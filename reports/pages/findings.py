@@ -178,12 +178,13 @@ def harmful_overfitting(study: StudyFrames, ranking: Ranking) -> str:
     ends["rise"] = ends["val_loss_last"] - ends["val_loss"]
     hurt = ends[(ends["rise"] > 0) & (ends["loss_last"] < ends["loss"])]
     is_single = len(ends) == 1
-    total = "ranked trial" if is_single else labels.several(len(ends), "ranked trial")
+    total = f"{labels.count(len(ends))} ranked trials"
     if hurt.empty:
-        few = "the only" if is_single else "any of"
+        if is_single:
+            return "Validation loss did not rise at the end while train loss fell."
         return (
-            "Validation loss did not rise at the end while train loss fell in "
-            f"{few} {total}."
+            f"In none of {total} did validation loss rise at the end while train loss "
+            "fell."
         )
     worst = hurt.sort_values("rise").reset_index().iloc[-1]
     name = in_sentence(worst["trial"])

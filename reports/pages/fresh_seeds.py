@@ -202,7 +202,8 @@ def sentence(result: Result, against: str) -> str:
     why = f"a verdict needs {MIN_TRAININGS} seeds"
     if word == INCONCLUSIVE:
         why = ": ".join(verdicts.why_inconclusive(comparison))
-    return f"{result.name} against {against} is inconclusive: {evidence}; {why}."
+    why = labels.capital(why)
+    return f"{result.name} against {against} is inconclusive: {evidence}. {why}."
 
 
 def accuracy(result: Result) -> str:

@@ -32,7 +32,8 @@ def verdict(noise: Noise | None) -> Verdict:
     )
     return Verdict(
         f"A change without effect, trained once, gains up to {labels.points(single)} "
-        f"here in 19 of 20 tries. The best of six gains up to {labels.points(of_six)}.",
+        f"here in 19 of 20 tries. The best of six such changes gains up to "
+        f"{labels.points(of_six)}.",
         (sd,),
     )
 

@@ -274,7 +274,7 @@ def test_overfitting_that_hurts_is_told_from_a_wide_gap(tmp_path):
     ("last", "ending"),
     [
         (1.3, "It rose from 1.00 after epoch 1 to 1.30."),
-        (0.9, "in the only ranked trial."),
+        (0.9, "loss did not rise at the end while train loss fell."),
     ],
 )
 def test_of_a_single_trial_nothing_is_counted(tmp_path, last, ending):
