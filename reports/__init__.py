@@ -1,6 +1,6 @@
-"""Read study folders and write pages about them.
+"""Read study folders and write reports about them.
 
-`open_study`, `ranked`, `verdicts` and `draw` are for notebooks; see `reports.notebook`.
+Notebooks use `open_study`, `ranked`, `verdicts` and `draw`; see `reports.notebook`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["draw", "open_study", "ranked", "verdicts"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the notebook's functions once they are asked for: pandas takes a second."""
+    """Load the notebook functions on first use, because pandas takes a second."""
     if name not in __all__:
         raise AttributeError(f"module 'reports' has no attribute {name!r}")
     from reports import notebook

@@ -1,4 +1,4 @@
-"""`python -m reports STUDY_FOLDER`: write every page that shows a study."""
+"""`python -m reports STUDY_FOLDER`: write every report that shows a study."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import reports
 
 if __name__ == "__main__":
-    # As in `tuner.__main__`: no file of the working folder stands for a module.
+    # As in `tuner.__main__`: do not import modules from the working directory.
     is_installed = f"{sys.path[0]}{os.sep}reports" not in reports.__path__
     if is_installed and not sys.flags.safe_path:
         del sys.path[0]
@@ -19,7 +19,7 @@ from pathlib import Path
 
 
 def main(arguments: list[str]) -> int:
-    """Write the pages; return 0, or 1 after one line that says what is wrong."""
+    """Write the reports; return 0, or print one line of error and return 1."""
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m reports STUDY_FOLDER\n")
         return 2
@@ -28,8 +28,8 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0]).resolve()
     if not (folder / "study.json").is_file():
         sys.stderr.write(
-            f"A study folder must hold study.json, and {folder} does not. "
-            "`tune list` names the studies.\n"
+            f"STUDY_FOLDER must hold study.json, but {folder} has none. "
+            "`tune list` lists the studies.\n"
         )
         return 1
     problem = write_pages(folder)
@@ -39,11 +39,12 @@ def main(arguments: list[str]) -> int:
 
 
 def serve() -> None:
-    """Write the pages for each folder that comes on stdin, until it ends.
+    """Write the reports of each folder read from stdin, until it closes.
 
-    A folder is a JSON string a line; the answer is null or what is wrong.
+    Each line is a folder as a JSON string. The answer is one line of JSON: null, or
+    what went wrong.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # that one decides on Ctrl-C
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     from reports.pages.study import write_pages
 
     for line in sys.stdin:

@@ -1,6 +1,6 @@
-"""A study from Python: tidy frames, the page's figures, its verdicts.
+"""Open a study in Python: tidy frames, the report's figures and its verdicts.
 
-The objects are those that the pages are made of, so the numbers are the same.
+The reports are made from the same objects, so the numbers are the same.
 
 Example:
 >>> from reports import draw, open_study, ranked
@@ -31,39 +31,40 @@ def open_study(folder: str | Path) -> StudyFrames:
     """Read a study.
 
     Args:
-        folder: It holds study.json, whatever state the search is in.
+        folder: The study's folder, which holds study.json. The search may still run.
 
     Returns:
-        Its record and its frames: `trials`, one row a trial; `executions`, one a
-        training; `epochs`, one an epoch; `configs`, one a trial and one column a
-        hyperparameter. Accuracies are fractions, times seconds.
+        The study's record and frames: `trials`, one row per trial; `executions`, one
+        row per run; `epochs`, one row per epoch; `configs`, one row per trial and one
+        column per hyperparameter. Accuracies are fractions, times are seconds.
 
     Raises:
-        FileNotFoundError: There is no study.json.
-        RecordError: study.json is cut off, of another schema, or not a study's.
+        FileNotFoundError: The folder has no study.json.
+        RecordError: study.json is cut off, has another schema, or is not a study's.
     """
     return read_study(Path(folder))
 
 
 def ranked(study: StudyFrames) -> pd.DataFrame:
-    """Rank a study's trials by validation, as its page does.
+    """Rank a study's trials by validation, as its report does.
 
     Returns:
-        `StudyFrames.trials` in order, with `place` from 1, the score `objective` with
-        its 95 % interval for the choice of images, `objective_low` and
-        `objective_high`, and `gap_half`, half that of the gap. Empty where nothing may
-        be chosen.
+        `StudyFrames.trials` in order, with `place` from 1; the score, `objective`; its
+        95 % interval for the choice of images, from `objective_low` to
+        `objective_high`; and `gap_half`, half the width of the gap's interval. Empty
+        if the study has no validation split to choose by.
     """
     return Analysis(study).ranking.ranked
 
 
 def verdicts(study: StudyFrames) -> pd.DataFrame:
-    """Set trials against others on the test images, as the page does.
+    """Compare trials on the test images, as the report does.
 
     Returns:
-        One row a comparison: `trial`, `other`, `difference` of their test accuracies
-        and its interval, `low` and `high`, fractions; `level` of that interval, so
-        that all rows together hold at 95 %; `trainings` of each; `verdict` in a word.
+        One row per comparison: `trial` and `other`; the `difference` of their test
+        accuracies and its interval, `low` and `high`, as fractions; the `level` of
+        that interval, so that all rows together hold at 95 %; `trainings`, the runs of
+        each; `verdict`.
     """
     rows = [
         {
@@ -88,45 +89,42 @@ def draw(
     ax: Axes | Sequence[Axes] | None = None,
     **options: Any,
 ) -> Axes | list[Axes]:
-    """Draw one of the page's figures.
+    """Draw one of the report's figures.
 
     Args:
-        study: From `open_study`.
+        study: A study from `open_study`.
         figure: "leaders", "differences", "dumbbell", "gaps", "learning_curves",
             "importance", "hyperparameters", "progress", "expected_best" or "cost".
-        ax: Where to draw, as many axes as the figure has panels; None makes them in
-            the page's style.
-        options: What the figure takes besides: `trial` of "learning_curves" draws the
-            curve of that trial alone.
+        ax: One axes per panel of the figure. None makes them in the report's style.
+        options: Further options of the figure. `trial` makes "learning_curves" draw
+            only that trial.
 
     Returns:
-        The axes, in a list where the figure has several panels.
+        The axes; a list if the figure has several panels.
 
     Raises:
-        ValueError: There is no such figure, the study has nothing for it, or `ax` does
-            not fit its panels.
+        ValueError: The figure does not exist, the study has no data for it, or `ax`
+            does not match its panels.
     """
-    names = [name for name, known in FIGURES.items() if known.page == "study"]
+    names = [name for name, entry in FIGURES.items() if entry.page == "study"]
     if figure not in names:
         raise ValueError(f"A figure must be one of {', '.join(names)}, got {figure!r}.")
     data = FIGURES[figure].gather(Analysis(study), **options)
     if data is None:
-        asked = "".join(f", {name}={value!r}" for name, value in options.items())
-        raise ValueError(
-            f"Study {study.name} has nothing to draw {figure!r}{asked} from."
-        )
+        choices = "".join(f", {name}={value!r}" for name, value in options.items())
+        raise ValueError(f"Study {study.name} has no data to draw {figure!r}{choices}.")
     if ax is None:
         with mpl.rc_context(STYLE):
-            made: Axes | list[Axes] = new_axes(data.size, plt.figure)
-            FIGURES[figure].draw(data, made)
-        return made
+            drawn: Axes | list[Axes] = new_axes(data.size, plt.figure)
+            FIGURES[figure].draw(data, drawn)
+        return drawn
     panels = data.size.rows * data.size.columns
     axes = [ax] if isinstance(ax, Axes) else list(ax)
     if len(axes) != panels:
         raise ValueError(
-            f"Figure {figure!r} takes {panels} axes here, one for each panel, got "
-            f"{len(axes)}. Leave `ax` out to have them made."
+            f"Figure {figure!r} needs {panels} axes, one per panel, got {len(axes)}. "
+            "Leave `ax` out to have them made."
         )
-    chosen = axes[0] if panels == 1 else axes
-    FIGURES[figure].draw(data, chosen)
-    return chosen
+    drawn = axes[0] if panels == 1 else axes
+    FIGURES[figure].draw(data, drawn)
+    return drawn

@@ -1,1 +1,1 @@
-"""The pages: what they say, and the HTML they are written to."""
+"""The HTML reports and the sentences in them."""

@@ -1,4 +1,4 @@
-"""What to do next: rules, each of which says the numbers it rests on."""
+"""Advice on what to do next, each with the numbers behind it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from reports.read.trial_names import in_sentence
 from reports.stats.ranking import Ranking, overlapping
 from tuner.system.files import CONFIRM
 
-_FEWEST = 2  # layers, or pixels that are pooled: there is nothing to go on to
+_FEWEST = 2  # of layers or pooled pixels: a range cannot usefully go lower
 
 
 class Step(NamedTuple):
-    """One suggestion, and the numbers it rests on."""
+    """One suggestion, and the numbers behind it."""
 
     what: str
     evidence: str
 
 
 def next_steps(study: StudyFrames, ranking: Ranking) -> tuple[Step, ...]:
-    """Suggest at most four things, each only where the numbers ask for it."""
+    """Return at most four suggestions, each only if the numbers support it."""
     steps = [
         *_many_failures(study),
         *_overlap(study, ranking),
@@ -42,12 +42,13 @@ def _many_failures(study: StudyFrames) -> list[Step]:
     if failed < 2 or failed < 0.2 * total:
         return []
     worst = failures(study)[0]
-    what = "Find out what fails first"
-    what += "." if study.is_imported else ": search.log has what was printed."
+    what = "Look into the failures first"
+    what += "." if study.is_imported else ": search.log holds all messages."
     if "memory" in worst.error.lower():
-        what = "Keep large networks out with --max-params, or search fewer layers."
+        what = "Exclude large networks with --max-params, or search fewer layers."
     evidence = (
-        f"{failed} of {total} trials failed, {worst.trials} of them: {worst.error}."
+        f"{failed} of {total} trials failed, {worst.trials} of them with: "
+        f"{worst.error}."
     )
     return [Step(what, evidence)]
 
@@ -59,22 +60,22 @@ def _overlap(study: StudyFrames, ranking: Ranking) -> list[Step]:
         return []
     return [
         Step(
-            f"Train the first few again on fresh seeds ({command(study, 'confirm')}).",
+            f"Train the top trials again on fresh seeds ({command(study, 'confirm')}).",
             f"{labels.several(len(near), 'interval')} "
             f"{'overlaps' if len(near) == 1 else 'overlap'} the leader's, and each "
-            "score is from one or two trainings.",
+            "score comes from only one or two runs.",
         )
     ]
 
 
 def _edges(study: StudyFrames, ranking: Ranking) -> list[Step]:
-    """Find ranges whose end holds the leader and most of the top five."""
+    """Advise a wider range if the leader and most of the top five lie at its end."""
     if len(ranking.ranked) < 10:
         return []
     is_users = bool(study.record.space.source)
-    how = "" if is_users else ", in a space of your own"
+    how = "" if is_users else " in a search space of your own"
     top = ranking.ranked["trial"].head(5)
-    first = in_sentence(top.iloc[0])
+    leader = in_sentence(top.iloc[0])
     steps = []
     for hyperparameter in study.hyperparameters:
         values = top.map(study.configs[hyperparameter.name])
@@ -92,9 +93,8 @@ def _edges(study: StudyFrames, ranking: Ranking) -> list[Step]:
                 steps.append(
                     Step(
                         f"Widen the range of {hyperparameter.name}{how}.",
-                        f"{labels.capital(first)} lies at its {word} "
-                        f"end, {labels.value(end)}, as do {int(at.sum())} of the "
-                        f"first {len(top)}.",
+                        f"{int(at.sum())} of the top {len(top)} trials, including "
+                        f"{leader}, lie at its {word} end, {labels.value(end)}.",
                     )
                 )
     return steps[:2]
@@ -123,8 +123,8 @@ def _no_gain(study: StudyFrames, ranking: Ranking) -> list[Step]:
         return []
     return [
         Step(
-            "Change the space rather than adding trials to this one.",
-            f"The last {third} of {len(ranked)} trials, a third, brought nothing "
-            f"better than {in_sentence(ranked['trial'].iloc[0])}.",
+            "Change the search space instead of adding trials.",
+            f"None of the last {third} of {len(ranked)} trials ranks above "
+            f"{in_sentence(ranked['trial'].iloc[0])}.",
         )
     ]

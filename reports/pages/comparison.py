@@ -1,4 +1,4 @@
-"""What the page across studies says and shows, ready for its template."""
+"""The sentences, tables and figures of the comparison report."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Page(NamedTuple):
 
 
 def page(studies: Studies) -> Page:
-    """Compute the words, tables and figures across studies."""
+    """Compute everything that the comparison report shows."""
     group = groups.group(studies.entries)
     shown = group.entries or group.alone
     differing = comparability.what_differs([entry.study for entry in group.alone])
@@ -44,7 +44,7 @@ def page(studies: Studies) -> Page:
         support=support(group, studies),
         studies=tuple(entry.name for entry in shown),
         alone=tuple(
-            _beside_its_baseline(entry, words)
+            _row_with_baseline(entry, words)
             for entry, words in zip(group.alone, differing, strict=True)
         ),
         overview=tuple(_overview(entry) for entry in group.entries),
@@ -57,14 +57,14 @@ def page(studies: Studies) -> Page:
             for entry in studies.of_candidates
         ),
         apart=tuple(
-            _beside_its_baseline(item.entry, item.reason) for item in group.apart
+            _row_with_baseline(item.entry, item.reason) for item in group.apart
         ),
         unread=studies.unread,
     )
 
 
 def lead(group: Group, studies: Studies) -> str:
-    """Say which study holds the highest validation score, and by which margin."""
+    """Say which study has the best validation score, and by what margin."""
     if not group.entries:
         return _none_overlaid(group, studies)
     objective = group.objective
@@ -74,81 +74,84 @@ def lead(group: Group, studies: Studies) -> str:
     value = _value(group, first)
     if len(group.entries) == 1:
         text = f"{first.name} is the only study to show: its {superlative} {metric}"
-        return f"{text} is {value}{_baseline_words(group)}."
-    text = f"{first.name} holds the {superlative} {metric}, {value}"
+        return f"{text} is {value}.{_baseline_words(group)}"
     second = group.entries[1]
     margin = abs(float(first.leader["objective"] - second.leader["objective"]))
     no_trial_leads = all(int(e.leader["trial"]) == BASELINE for e in group.entries)
     if no_trial_leads and group.shared:
-        return f"In no study does a trial come before the baseline: {metric} {value}."
+        return f"No trial in any study ranks above the baseline: {metric} {value}."
     if margin == 0:
         top = float(first.leader["objective"])
         tied = [e.name for e in group.entries if float(e.leader["objective"]) == top]
         text = f"{labels.listing(tied)} share the {superlative} {metric}, "
-        text += labels.score(objective, top)
+        text += f"{labels.score(objective, top)}."
     else:
         side = "above" if objective.higher_is_better else "below"
         unit = (
             labels.points(margin) if objective.is_accuracy else labels.number(margin, 3)
         )
         score = labels.score(objective, float(second.leader["objective"]))
-        text += f", {unit} {side} the next study's first, {second.name} with {score}"
+        text = (
+            f"{first.name} has the {superlative} {metric}, {value}. That is {unit} "
+            f"{side} the next study, {second.name}, with {score}."
+        )
     if no_trial_leads:
-        text += "; in no study does a trial come before its own baseline"
-    return text + _baseline_words(group) + "."
+        text += " No trial in any study ranks above its own baseline."
+    return text + _baseline_words(group)
 
 
 def _none_overlaid(group: Group, studies: Studies) -> str:
-    """Say why no study is set against another, and what there is instead."""
+    """Say why no studies are compared, and what the report shows instead."""
     if not studies.entries:
-        return "There is no study here that can be read."
+        return "This folder holds no study that can be read."
     if all(e.study.candidates for e in studies.entries):
-        return "No search is here; what was tried on several seeds is below."
+        return (
+            "There is no search here. The configs trained on several seeds are below."
+        )
     if not group.alone:
         return "No study has a finished trial to rank yet."
     objectives = {entry.study.objective for entry in group.alone}
     same = "images and split" if len(objectives) == 1 else "images, split and objective"
-    differ = f"No two of these {len(group.alone)} searches had the same {same}"
+    differ = f"No two of these {len(group.alone)} searches used the same {same}"
     if len(group.alone) == 2:
-        differ = f"The two searches here did not have the same {same}"
-    has = all(entry.baseline is not None for entry in group.alone)
-    where = "" if has else " where it has one"
-    return f"{differ}; each stands below, beside its own baseline{where}."
+        differ = f"These two searches did not use the same {same}"
+    have_baselines = all(entry.baseline is not None for entry in group.alone)
+    condition = "" if have_baselines else ", if it has one"
+    return (
+        f"{differ}, so their scores cannot be compared with each other. Each search is "
+        f"shown beside its own baseline{condition}."
+    )
 
 
 def support(group: Group, studies: Studies) -> tuple[str, ...]:
-    """Say what the comparison does not show."""
+    """Say what the comparison cannot show."""
     shown = group.entries or group.alone
     if not shown:
         return ()
     sentences = []
     if len(group.entries) > 1:
         sentences.append(
-            "Each study is shown within the ranges it searched; other ranges would "
-            "give other spreads."
+            "Each study searched its own ranges. Other ranges would give other spreads."
         )
     others = sum(bool(len(item.entry.ranking.ranked)) for item in group.apart)
     if group.entries and others:
-        them = "it stands" if others == 1 else "they stand"
         sentences.append(
-            f"Not set against them: {labels.several(others, 'study', 'studies')} of "
-            f"other images, split or objective; {them} apart, below."
+            f"{labels.several(others, 'study', 'studies')} with other images, another "
+            f"split or another objective {'is' if others == 1 else 'are'} listed "
+            "separately below."
         )
     once = all((e.ranking.ranked["executions"] <= 1).all() for e in shown)
     if once:
         sentences.append(
-            "In each search a config was trained once, so a small difference can be "
-            "noise."
+            "Each search trained its configs once, so a small difference can be noise."
         )
     searches = [e for e in studies.entries if not e.study.candidates]
-    all_of_them = [*searches, *studies.of_candidates]
-    tested = sum(
-        int(e.study.trials["test_accuracy"].notna().sum()) for e in all_of_them
-    )
+    analyses = [*searches, *studies.of_candidates]
+    tested = sum(int(e.study.trials["test_accuracy"].notna().sum()) for e in analyses)
     sentences.append(
         f"Test accuracy was measured for {labels.several(tested, 'trial')} in "
-        f"{labels.several(len(all_of_them), 'study', 'studies')}: a choice made "
-        "by looking at it is not corrected for."
+        f"{labels.several(len(analyses), 'study', 'studies')}. If you choose by "
+        "it, nothing here corrects for that choice."
     )
     for baseline in group.baselines:
         if baseline.spread > 0:
@@ -159,8 +162,8 @@ def support(group: Group, studies: Studies) -> tuple[str, ...]:
                 else labels.number(baseline.spread, 3)
             )
             sentences.append(
-                f"The baseline of {names} has the same config and seeds, and its "
-                f"scores lie {unit} apart; the oldest is shown."
+                f"The baseline of {names} has the same config and seeds, but its "
+                f"scores differ by up to {unit}. The oldest is shown."
             )
     return tuple(sentences)
 
@@ -169,7 +172,7 @@ def _baseline_words(group: Group) -> str:
     if group.shared is None:
         return ""
     score = labels.score(group.objective, float(group.shared.row["objective"]))
-    return f"; the {groups.baseline_label(group, group.shared)} has {score}"
+    return f" The {groups.baseline_label(group, group.shared)} has {score}."
 
 
 def _value(group: Group, entry: Analysis) -> str:
@@ -180,12 +183,12 @@ def _value(group: Group, entry: Analysis) -> str:
     text = labels.score(group.objective, float(row["objective"]))
     if pd.isna(row["objective_low"]):
         return f"{text} ({who})"
-    reach = labels.interval(row["objective_low"], row["objective_high"])
-    return f"{text} ({who}, interval {reach})"
+    interval = labels.interval(row["objective_low"], row["objective_high"])
+    return f"{text} ({who}, 95 % interval {interval})"
 
 
 def _overview(entry: Analysis) -> tuple[str, ...]:
-    """Write one row: name, link, and what the study found and cost."""
+    """Write one row: name, link, and the study's best trial and cost."""
     study, row = entry.study, entry.leader
     trials = study.trials
     searched = entry.searched
@@ -207,19 +210,19 @@ def _overview(entry: Analysis) -> tuple[str, ...]:
     )
 
 
-def _beside_its_baseline(entry: Analysis, words: str) -> tuple[str, ...]:
-    """Write one row: name, link, some words, and what it found and its baseline had."""
+def _row_with_baseline(entry: Analysis, words: str) -> tuple[str, ...]:
+    """Write one row: name, link, some words, the best trial's scores, the baseline."""
     study = entry.study
     row = (study.name, f"{study.folder.name}/report.html", words)
     scores = (labels.MISSING,) * 4
     if len(entry.ranking.ranked):
-        first, baseline = entry.leader, entry.baseline
-        known = None if baseline is None else float(baseline["objective"])
+        leader, baseline = entry.leader, entry.baseline
+        baseline_score = None if baseline is None else float(baseline["objective"])
         scores = (
-            labels.score(study.objective, first["objective"]),
-            labels.score(study.objective, known),
-            labels.percent(first["test_accuracy"]),
-            labels.gap(first["gap"]),
+            labels.score(study.objective, leader["objective"]),
+            labels.score(study.objective, baseline_score),
+            labels.percent(leader["test_accuracy"]),
+            labels.gap(leader["gap"]),
         )
     return (*row, *scores, labels.count(len(study.trials)), study.state)
 

@@ -1,4 +1,4 @@
-"""What a study is and how to use it again: label and value, in words."""
+"""Facts about a study and how to use it again, as pairs of label and value."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from reports.read import labels
 from reports.read.study import StudyFrames
+from reports.read.trial_names import in_sentence
 from reports.stats import speed as speeds
 from reports.stats.ranking import Ranking
 from tuner.export.snippet import load_snippet
@@ -18,15 +19,15 @@ from tuner.study.records import StudyRecord
 
 
 class Use(NamedTuple):
-    """How the page says to take a trial out of a study.
+    """How to export one trial's model and use it.
 
     Attributes:
-        trial: Its number.
-        who: For example "trial 7, the highest".
-        export: The command.
-        snippet: Python that loads what the command wrote.
-        note: What it leaves out, or "".
-        config: Hyperparameter and value, as text.
+        trial: The trial's number.
+        who: The trial in words, for example "trial 7, ranked first".
+        export: The export command.
+        snippet: Python code that loads the exported model.
+        note: What else is needed, or "".
+        config: Hyperparameters and their values, as text.
     """
 
     trial: int
@@ -39,45 +40,45 @@ class Use(NamedTuple):
 
 _KINDS = {
     "confirm": "finalists on fresh seeds",
-    "try": "changes that were tried",
+    "try": "changes compared on several seeds",
     "noise": "one config, many seeds",
 }
 
 
 def status(study: StudyFrames) -> str:
-    """Say how far the study came: "interrupted, 23 of 40 trials".
+    """Say how far the study got: "interrupted, 23 of 40 trials".
 
-    Of a search that was planned for a time, which its clock ends, no number of trials
-    was asked for: "completed, 15 trials and the baseline, planned for 30m00s".
+    A search with --in ends by its clock, so it has no target number of trials:
+    "completed, 15 trials and the baseline, planned for 30m00s".
     """
     ended = study.trials["status"].isin(["completed", "failed"])
     done = int(ended.sum())
     failed = int((study.trials["status"] == "failed").sum())
-    plan = study.record.plan.trials
-    base = int((ended & (study.trials["trial"] == 0)).any())
-    time = study.record.settings.in_s
+    planned = study.record.plan.trials
+    has_baseline = bool((ended & (study.trials["trial"] == 0)).any())
+    planned_s = study.record.settings.in_s
     if study.candidates:
         configs = labels.several(len(study.candidates), "config")
         progress = f"{labels.count(done)} of {configs}"
-    elif isinstance(plan, int) and not study.has_rungs:
-        searched = max(done - base, 0)
-        progress = labels.several(searched if time else plan, "trial")
-        progress = progress if time else f"{labels.count(searched)} of {progress}"
-        progress += " and the baseline" if base else ""
+    elif isinstance(planned, int) and not study.has_rungs:
+        searched = max(done - has_baseline, 0)
+        progress = f"{labels.count(searched)} of {labels.several(planned, 'trial')}"
+        progress = labels.several(searched, "trial") if planned_s else progress
+        progress += " and the baseline" if has_baseline else ""
     else:
         progress = labels.several(done, "trial")
     parts = [study.state, progress, *([f"{failed} failed"] if failed else [])]
-    if time:
-        parts.append(f"planned for {labels.duration(time)}")
+    if planned_s:
+        parts.append(f"planned for {labels.duration(planned_s)}")
     return ", ".join(parts)
 
 
 def about(study: StudyFrames) -> tuple[tuple[str, str], ...]:
-    """List what the study is: space, data, seed, device, versions, times."""
+    """List the study's space, algorithm, data, epochs, seed, device and times."""
     record, data, settings = study.record, study.record.data, study.record.settings
     seconds = float(study.trials["seconds"].fillna(0).sum())
     epochs = record.plan.epochs
-    clock = labels.duration(record.seconds)
+    clock, in_trials = labels.duration(record.seconds), labels.duration(seconds)
     how = [
         ("Space", _space(study)),
         ("Algorithm", _algorithm(study)),
@@ -85,9 +86,9 @@ def about(study: StudyFrames) -> tuple[tuple[str, str], ...]:
             "Ranked by",
             labels.metric(study.objective.name)
             if study.has_validation
-            else "nothing: listed in declared order",
+            else "nothing; listed in declared order",
         ),
-        ("Seeds a trial", str(settings.executions)),
+        ("Seeds per trial", str(settings.executions)),
     ]
     if study.is_imported:
         return (*how[:3], ("Last written", _when(record.created)))
@@ -103,7 +104,7 @@ def about(study: StudyFrames) -> tuple[tuple[str, str], ...]:
         ("Epochs", _epochs(record, epochs)),
         ("Study seed", str(settings.seed)),
         ("Device", _device(record.hardware)),
-        ("Time", f"{clock} on the clock, {labels.duration(seconds)} in trials"),
+        ("Time", f"{clock} in all; the trials' times add up to {in_trials}"),
         ("Started", _when(record.created)),
     ]
     speed = speeds.speed(study)
@@ -113,9 +114,7 @@ def about(study: StudyFrames) -> tuple[tuple[str, str], ...]:
         rows.insert(1, ("Baseline", f"the best trial of {settings.base_study}"))
     if study.enqueued:
         configs = labels.several(study.enqueued, "config")
-        rows.insert(
-            2, ("Enqueued", f"{configs} of the user's own, before the search's")
-        )
+        rows.insert(2, ("Enqueued", f"{configs}, tried before the search's own"))
     if record.rejected:
         reasons = [f"{reason}: {n}" for reason, n in record.rejected.items()]
         rows.append(("Rejected proposals", ", ".join(reasons)))
@@ -123,7 +122,7 @@ def about(study: StudyFrames) -> tuple[tuple[str, str], ...]:
 
 
 def environment(study: StudyFrames) -> tuple[tuple[str, str], ...]:
-    """List versions, hardware and commit, for who runs it again."""
+    """List versions, hardware and commit, for anyone who runs the study again."""
     hardware = study.record.hardware
     rows = [(name, str(version)) for name, version in study.record.versions.items()]
     rows += [
@@ -139,22 +138,22 @@ def environment(study: StudyFrames) -> tuple[tuple[str, str], ...]:
 
 
 def use(study: StudyFrames, ranking: Ranking) -> Use | None:
-    """Say how to take the first trial out; None where there is none."""
-    first = ranking.ranked.head(1)
-    what = "first by validation"
-    if not len(first):
+    """Say how to export the top trial; return None if no trial has finished."""
+    top = ranking.ranked.head(1)
+    role = "ranked first"
+    if not len(top):
         done = ranking.listed[ranking.listed["status"] == "completed"]
-        first, what = done.head(1), "as an example"
-    if not len(first):
+        top, role = done.head(1), "as an example"
+    if not len(top):
         return None
-    trial = int(first["trial"].iloc[0])
+    trial = int(top["trial"].iloc[0])
     config = study.configs.loc[trial].dropna()
     return Use(
         trial=trial,
-        who=f"{'the baseline' if trial == 0 else f'trial {trial}'}, {what}",
+        who=f"{in_sentence(trial)}, {role}",
         export=command(study, "export", str(trial), "-o", "model.keras"),
         snippet=load_snippet("model.keras", study.record.data),
-        note="Where it has layers of your own, export prints what loads them too."
+        note="If the model has your own layers, export also prints how to load them."
         if study.record.space.user_code is not None
         else "",
         config=tuple((str(key), labels.value(value)) for key, value in config.items()),
@@ -162,23 +161,23 @@ def use(study: StudyFrames, ranking: Ranking) -> Use | None:
 
 
 def command(study: StudyFrames, verb: str, *words: str) -> str:
-    """Write a command about a study, with the --directory that its own command had."""
-    written = shlex.join(["tune", verb, study.name, *words])
+    """Write a command about a study, with the --directory of the study's command."""
+    line = shlex.join(["tune", verb, study.name, *words])
     try:
-        typed = shlex.split(study.record.command)
+        study_words = shlex.split(study.record.command)
     except ValueError:
-        return written
-    for word, value in itertools.pairwise([*typed, ""]):
+        return line
+    for word, value in itertools.pairwise([*study_words, ""]):
         if word == "--directory" and value:
-            return f"{written} --directory {shlex.quote(value)}"
+            return f"{line} --directory {shlex.quote(value)}"
         if word.startswith("--directory="):
-            return f"{written} --directory {shlex.quote(word.partition('=')[2])}"
-    return written
+            return f"{line} --directory {shlex.quote(word.partition('=')[2])}"
+    return line
 
 
 def _algorithm(study: StudyFrames) -> str:
     if study.record.space.is_published:
-        return "none: all of them, in order"
+        return "none; all configs in order"
     if study.algorithm is None:
         return study.record.settings.algorithm
     return study.algorithm.label
@@ -186,9 +185,8 @@ def _algorithm(study: StudyFrames) -> str:
 
 def _space(study: StudyFrames) -> str:
     space = study.record.space
-    size = space.size
-    reach = f", {labels.count(size)} distinct configs" if size else ""
-    return f"{space.name}{reach}"
+    size = f", {labels.count(space.size)} distinct configs" if space.size else ""
+    return f"{space.name}{size}"
 
 
 def _data(data: DataRecord) -> str:
@@ -202,12 +200,13 @@ def _data(data: DataRecord) -> str:
 def _epochs(record: StudyRecord, planned: object) -> str:
     settings = record.settings
     if record.space.draws_epochs:
-        return "drawn by their own fit"
+        return "chosen by your own fit"
     text = str(settings.epochs or labels.MISSING)
-    if settings.in_s:  # the clock ends it, before what is planned to spare
+    if settings.in_s:  # the clock ends the search before the planned epochs do
         return f"{text} for the baseline"
     if isinstance(planned, int):
-        text += f" for the baseline; at most {labels.count(planned)} for all others"
+        most = labels.count(planned)
+        text += f" for the baseline; at most {most} for all other trials together"
     return text
 
 
@@ -221,5 +220,6 @@ def _when(created: str) -> str:
 def _device(hardware: Mapping[str, Any]) -> str:
     device = str(hardware.get("device", labels.MISSING))
     workers = hardware.get("workers")
-    several = isinstance(workers, int) and workers > 1
-    return f"{workers} at a time, each {device}" if several else device
+    if isinstance(workers, int) and workers > 1:
+        return f"{workers} workers, each on {device}"
+    return device

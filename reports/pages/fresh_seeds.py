@@ -1,4 +1,4 @@
-"""Studies of candidates in words: what `confirm`, `try` and `noise` measured."""
+"""Sentences and tables about what `confirm`, `try` and `noise` measured."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Result(NamedTuple):
     """One candidate.
 
     Attributes:
-        trial: Its number; 0 is what the others are set against.
-        name: What people call it.
-        status: As its record has it.
-        seeds: Trainings that ended.
-        accuracy: Mean test accuracy of them, a fraction, or None.
-        sd: Its standard deviation between them, or None under two.
-        gap: Mean train - test of them, a fraction, or None.
+        trial: Its number; the others are compared with candidate 0.
+        name: Its name on the page.
+        status: The status in its record.
+        seeds: Finished runs.
+        accuracy: Mean test accuracy of these runs, a fraction, or None.
+        sd: Standard deviation of test accuracy between runs, or None below two runs.
+        gap: Mean train - test of these runs, a fraction, or None.
         comparison: With candidate 0 on the test images, seed by seed, or None.
         error: Why it failed, or None.
     """
@@ -51,23 +51,23 @@ class Result(NamedTuple):
 
     @property
     def difference(self) -> Difference | None:
-        """The comparison's."""
+        """The difference that the comparison measured, or None."""
         return self.comparison.difference if self.comparison else None
 
 
 class Outcome(NamedTuple):
-    """What a command says at its end.
+    """What a command prints when it ends.
 
     Attributes:
-        state: The study's.
-        is_settled: Whether every asked candidate has its verdict.
-        lines: For the terminal.
+        state: The study's state.
+        is_settled: Whether every requested candidate has its verdict.
+        lines: The lines for the terminal.
         facts: The same as plain values.
-        untrained: Why asked configs have no result, one sentence each.
-        better: The asked candidate that is shown to be better, the first of several,
-            or None.
-        seeds_to_settle: How many seeds of each would settle the first of the asked
-            candidates that are not, or None where all are or no number would do.
+        untrained: Why requested configs have no result, one sentence each.
+        better: The first requested candidate that is shown to be better, or None.
+        seeds_to_settle: The fewest seeds per candidate that would settle one of the
+            unsettled requested candidates. None if all are settled or no number of
+            seeds would do.
     """
 
     state: str
@@ -80,15 +80,15 @@ class Outcome(NamedTuple):
 
 
 def results(analysis: Analysis) -> tuple[Result, ...]:
-    """List the candidates that were begun, candidate 0 first."""
+    """List the candidates that have started, candidate 0 first."""
     study = analysis.study
     compared = {c.trial: c for c in analysis.comparisons}
     final = study.executions[study.executions["final"]]
-    out = []
+    candidates = []
     for _, row in study.trials.sort_values("trial").iterrows():
         trial = int(row["trial"])
         tests = final.loc[final["trial"] == trial, "test_accuracy"]
-        out.append(
+        candidates.append(
             Result(
                 trial,
                 str(row["name"] or f"trial {trial}"),
@@ -101,114 +101,113 @@ def results(analysis: Analysis) -> tuple[Result, ...]:
                 row["error"] if isinstance(row["error"], str) else None,
             )
         )
-    return tuple(out)
+    return tuple(candidates)
 
 
 def outcome(
     folder: Path,
-    asked: Sequence[Mapping[str, Any]] = (),
+    configs: Sequence[Mapping[str, Any]] = (),
     width: int | None = None,
 ) -> Outcome:
     """Say what a study of candidates shows so far.
 
     Args:
-        folder: The study's.
-        asked: The configs that this is about; none are all of them.
-        width: Characters of a line of the table; None has no end.
+        folder: The study's folder.
+        configs: The requested configs; all candidates if empty.
+        width: Longest line of the table, in characters; None for no limit.
     """
     analysis = Analysis(read_study(folder))
-    study, every = analysis.study, results(analysis)
-    about = [r for r in every[1:] if not asked or _config(study, r.trial) in asked]
-    lines = _lines(every, about, width)
+    study, candidates = analysis.study, results(analysis)
+    requested = [
+        r
+        for r in candidates[1:]
+        if not configs or dict(study.candidates[r.trial].config) in configs
+    ]
+    lines = _lines(candidates, requested, width)
     if study.kind == "noise":
         lines = tuple(noise.lines(analysis.noise))
-    waiting = [r for r in about if r.status != "failed"]
-    is_settled = all(r.difference and r.difference.word() in _SETTLED for r in waiting)
-    untrained = _untrained(study, every, asked)
-    better = (r.trial for r in waiting if _shown(r) == "better")
+    compared = [r for r in requested if r.status != "failed"]
     return Outcome(
         study.state,
-        is_settled,
+        all(r.difference and r.difference.word() in _SETTLED for r in compared),
         lines,
-        _facts(analysis, every),
-        untrained,
-        next(better, None),
-        _seeds_to_settle(waiting),
+        _facts(analysis, candidates),
+        _untrained(study, candidates, configs),
+        next((r.trial for r in compared if _config_verdict(r) == "better"), None),
+        _seeds_to_settle(compared),
     )
 
 
-def _shown(result: Result) -> str:
-    """Say what is shown of two configs; too few seeds show it of networks only."""
+def _config_verdict(result: Result) -> str:
+    """Give the verdict on two configs; few seeds compare only two networks."""
     difference = result.difference
     if difference is None or difference.trainings < MIN_TRAININGS:
         return "nothing"
     return difference.word()
 
 
-def _seeds_to_settle(waiting: Sequence[Result]) -> int | None:
-    wanted = [
+def _seeds_to_settle(compared: Sequence[Result]) -> int | None:
+    needed = [
         seeds_to_settle(r.comparison)
-        for r in waiting
-        if r.comparison and _shown(r) not in _SETTLED
+        for r in compared
+        if r.comparison and _config_verdict(r) not in _SETTLED
     ]
-    finite = [seeds for seeds in wanted if seeds is not None]
-    return min(finite, default=None)
+    return min((seeds for seeds in needed if seeds is not None), default=None)
 
 
 def _untrained(
-    study: StudyFrames, every: tuple[Result, ...], asked: Sequence[Mapping[str, Any]]
+    study: StudyFrames,
+    candidates: tuple[Result, ...],
+    configs: Sequence[Mapping[str, Any]],
 ) -> tuple[str, ...]:
-    """Say which of the asked configs have no result although the study has ended."""
+    """Say why requested configs have no result although the study is complete."""
     if study.state != "completed":
         return ()
-    begun = {r.trial: r for r in every}
+    started = {r.trial: r for r in candidates}
     reasons = []
     for trial, candidate in enumerate(study.candidates):
-        if asked and dict(candidate.config) not in asked:
+        if configs and dict(candidate.config) not in configs:
             continue
-        result = begun.get(trial)
+        result = started.get(trial)
         if result is None:
-            skipped = [n for n in study.record.notes if n.startswith(f"Trial {trial},")]
-            never = f"{candidate.name} was not trained."
-            reasons.append(skipped[-1] if skipped else never)
+            notes = [n for n in study.record.notes if n.startswith(f"Trial {trial},")]
+            reason = f"{candidate.name} was not trained."
+            reasons.append(notes[-1] if notes else reason)
         elif not result.seeds:
             reasons.append(f"{result.name} failed: {result.error}.")
     return tuple(reasons)
 
 
-def _config(study: StudyFrames, trial: int) -> dict[str, Any]:
-    return dict(study.candidates[trial].config)
-
-
 def sentence(result: Result, against: str) -> str:
-    """Say in one sentence what a candidate's seeds show."""
+    """Say what a candidate's seeds show, compared with the one called `against`."""
     comparison, difference = result.comparison, result.difference
     if result.status == "failed":
         return f"{result.name} failed: {result.error}."
     if comparison is None or difference is None:
-        return f"{result.name} has no training to set against {against} yet."
+        return f"{result.name} has no finished run to compare with {against} yet."
     evidence = (
         f"{labels.gap(difference.value)} points of test accuracy "
         f"[{_interval(difference)}] on {labels.several(difference.trainings, 'seed')}"
     )
     word = difference.word()
     if difference.trainings == 1:
-        once = f"{result.name} against {against}, one training each: {evidence}"
-        return f"{once}. That shows two networks, not two configs."
+        once = f"{result.name} against {against}, one run each: {evidence}"
+        return f"{once}. That compares two networks, not two configs."
     if word in ("better", "worse"):
         return f"{result.name} is {word} than {against}: {evidence}."
     if word == "too small to matter":
-        little = "differs by too little to matter from"
-        return f"{result.name} {little} {against}: {evidence}."
+        return (
+            f"{result.name} differs from {against} by too little to matter: {evidence}."
+        )
     why = f"a verdict needs {MIN_TRAININGS} seeds"
     if word == INCONCLUSIVE:
         why = ": ".join(verdicts.why_inconclusive(comparison))
-    whether = f"Inconclusive whether {result.name} differs from {against}"
-    return f"{whether}: {evidence}; {why}."
+    why = labels.capital(why)
+    return f"{result.name} against {against} is inconclusive: {evidence}. {why}."
 
 
 def accuracy(result: Result) -> str:
-    """Say what a candidate's seeds have on test images; "" where none has ended."""
+    """Give a candidate's mean test accuracy; "" if no run has finished."""
     if result.accuracy is None:
         return ""
     mean = f"Test accuracy of {_against(result)}: {labels.percent(result.accuracy)}"
@@ -219,7 +218,7 @@ def accuracy(result: Result) -> str:
 
 
 def accuracy_rows(analysis: Analysis) -> list[tuple[str, ...]]:
-    """Write what each candidate has: name, test, its spread, seeds, train - test."""
+    """Write one row per candidate: name, mean test, SD, seeds, train - test."""
     return [
         (
             r.name,
@@ -234,75 +233,75 @@ def accuracy_rows(analysis: Analysis) -> list[tuple[str, ...]]:
 
 
 def on_fresh_seeds(analysis: Analysis) -> str:
-    """Say how a search's finalists were trained again, and what its first then has."""
-    first = next((accuracy(r) for r in results(analysis)[1:] if r.accuracy), "")
+    """Sum up `tune confirm`: its verdict and the first finalist's test accuracy."""
+    finalist = next((accuracy(r) for r in results(analysis)[1:] if r.accuracy), "")
     how = trained_again(analysis.study.folder)
-    return f"{how}: {verdict(analysis).lead} {first}".rstrip()
+    return f"{how}: {verdict(analysis).lead} {finalist}".rstrip()
 
 
 def trained_again(folder: Path) -> str:
-    """Say how `tune confirm` trained what lies in one of its folders."""
+    """Say how `tune confirm` trained the configs of one of its folders."""
     images = " and all images" if folder.name == CONFIRM[1] else ""
     return f"Trained again on fresh seeds{images}"
 
 
 def verdict(analysis: Analysis) -> Verdict:
-    """Give the first words of a page of candidates."""
+    """Write the first sentences of a report on candidates."""
     kind = analysis.study.kind
     if kind == "noise":
         return noise.verdict(analysis.noise)
-    every = results(analysis)
-    if every and every[0].status == "failed":
-        first = sentence(every[0], "")
-        return Verdict(f"{labels.capital(first)} Nothing can be set against it.", ())
-    if not every or every[0].accuracy is None:
-        return Verdict("Nothing has been trained to the end yet.", ())
-    against, others = _against(every[0]), every[1:]
+    candidates = results(analysis)
+    if candidates and candidates[0].status == "failed":
+        failure = labels.capital(sentence(candidates[0], ""))
+        return Verdict(f"{failure} Nothing can be compared with it.", ())
+    if not candidates or candidates[0].accuracy is None:
+        return Verdict("No run has finished yet.", ())
+    against, others = _against(candidates[0]), candidates[1:]
     if not others:
-        return Verdict(f"Only {against} has been trained.", ())
+        return Verdict(f"Only {against} has been trained so far.", ())
     lead, *more = (sentence(r, against) for r in others)
-    has = accuracy(every[0])
+    reference = accuracy(candidates[0])
     if kind == "try" and more:
-        return Verdict(_counted(others, against), (lead, *more[:3], has))
-    return Verdict(lead, (*more[:3], *filter(None, (accuracy(others[0]), has))))
+        return Verdict(_counted(others, against), (lead, *more[:3], reference))
+    return Verdict(lead, (*more[:3], *filter(None, (accuracy(others[0]), reference))))
 
 
 def _counted(others: Sequence[Result], against: str) -> str:
-    """Count the verdicts of changes that were tried."""
-    named: dict[str, list[str]] = {}
+    """Count the changes by verdict."""
+    names: dict[str, list[str]] = {}
     for r in others:
         word = "failed" if r.status == "failed" else "unfinished"
         if r.status != "failed" and r.difference:
-            word = _shown(r)
-        named.setdefault(word, []).append(r.name)
+            word = _config_verdict(r)
+        names.setdefault(word, []).append(r.name)
     parts = [
-        f"{len(named[word])} {word} ({labels.listing(named[word][:4])})"
+        f"{len(names[word])} {word} ({labels.listing(names[word][:4])})"
         for word in _COUNTED
-        if word in named
+        if word in names
     ]
-    rest = len(others) - sum(len(named.get(word, ())) for word in _COUNTED)
-    if rest:
-        parts.append(f"{rest} {INCONCLUSIVE}")
+    undecided = len(others) - sum(len(names.get(word, ())) for word in _COUNTED)
+    if undecided:
+        parts.append(f"{undecided} {INCONCLUSIVE}")
     tried = labels.several(len(others), "change")
     return f"{tried} tried against {against}: {labels.listing(parts)}."
 
 
 def _lines(
-    every: tuple[Result, ...], about: Sequence[Result], width: int | None
+    candidates: tuple[Result, ...], requested: Sequence[Result], width: int | None
 ) -> tuple[str, ...]:
-    """Write the asked candidates' verdicts, and a table of all, for the terminal."""
-    if not every:
+    """Write the requested candidates' verdicts and a table of all candidates."""
+    if not candidates:
         return ("Nothing has been trained yet.",)
-    lines = [sentence(r, _against(every[0])) for r in about[:3]]
+    lines = [sentence(r, _against(candidates[0])) for r in requested[:3]]
     rows: list[tuple[str, ...]] = [("", "seeds", "test %", "points", "interval", "")]
-    rows += [_row(r) for r in every]
+    rows += [_row(r) for r in candidates]
     lines += table(rows, width)
-    compared = tuple(r.comparison for r in every if r.comparison)
+    compared = tuple(r.comparison for r in candidates if r.comparison)
     if compared:
         levels = labels.listing(verdicts.levels_of(compared))
         lines.append(
-            f"Intervals of {levels}, so that all verdicts of this table together hold "
-            "at 95 %, also when seeds are added."
+            f"Each interval's level is {levels}, so that all verdicts in this table "
+            "together hold at 95 %, even as seeds are added."
         )
     return tuple(lines)
 
@@ -326,9 +325,9 @@ def _interval(difference: Difference) -> str:
     return f"{labels.gap(difference.low)}, {labels.gap(difference.high)}"
 
 
-def _facts(analysis: Analysis, every: tuple[Result, ...]) -> dict[str, Any]:
+def _facts(analysis: Analysis, candidates: tuple[Result, ...]) -> dict[str, Any]:
     study, rows = analysis.study, []
-    for r in every:
+    for r in candidates:
         d = r.difference
         rows.append(
             {

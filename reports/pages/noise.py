@@ -1,4 +1,4 @@
-"""What the seeds of one config say, in words: what `tune noise` measured."""
+"""Sentences and tables about what `tune noise` measured."""
 
 from __future__ import annotations
 
@@ -19,24 +19,27 @@ from reports.stats.noise import (
 
 
 def verdict(noise: Noise | None) -> Verdict:
-    """Give the first words of a noise page."""
+    """Write the first sentences of a noise report."""
     if noise is None:
-        return Verdict("Fewer than three seeds have ended: no spread to speak of.", ())
-    once, six = (best_of_nulls(n, noise.seeds - 1)[1] * noise.sd for n in (1, 6))
+        return Verdict(
+            "Fewer than three seeds have finished: too few for a spread.", ()
+        )
+    single, of_six = (best_of_nulls(n, noise.seeds - 1)[1] * noise.sd for n in (1, 6))
     sd = (
         f"Test accuracy has a standard deviation of {100 * noise.sd:.2f} points "
         f"between {noise.seeds} seeds (95 % interval {100 * noise.low:.2f} to "
         f"{100 * noise.high:.2f}), each with its own split."
     )
     return Verdict(
-        f"A change of no effect, trained once, gains up to {labels.points(once)} "
-        f"here, and the best of six up to {labels.points(six)}, in 19 of 20 tries.",
+        f"A change without effect, trained once, gains up to {labels.points(single)} "
+        f"here in 19 of 20 tries. The best of six such changes gains up to "
+        f"{labels.points(of_six)}.",
         (sd,),
     )
 
 
 def rows(noise: Noise) -> list[tuple[str, str, str]]:
-    """List, for some numbers of changes, what the best of them shows by luck."""
+    """List how much the best of 1, 2, ... changes without effect gains by luck."""
     table = []
     for n in CHANGES:
         mean, high = best_of_nulls(n, noise.seeds - 1)
@@ -45,41 +48,41 @@ def rows(noise: Noise) -> list[tuple[str, str, str]]:
 
 
 def sentences(noise: Noise) -> list[str]:
-    """Say what the spread means for who compares configs here."""
+    """Say how many seeds it takes to show a change, and what no number can show."""
     if not noise.sd > 0:
-        return ["All seeds scored alike, so no spread can be told from these."]
+        return ["All seeds had the same score, so these show no spread."]
     needed = [
         f"{_seeds(seeds_needed(effect, noise.sd))} for {labels.points(effect)}"
         for effect in EFFECTS
     ]
     power = (
-        f"To show a change needs {labels.listing(needed)} (80 % power, these test "
-        "images taken as fixed)."
+        f"Seeds needed to show a change: {labels.listing(needed)} (80 % power, these "
+        "test images taken as fixed)."
     )
     if not np.isfinite(noise.disagreement):
         return [power]
     limit = (
-        f"Two trainings disagree on {labels.percent(noise.disagreement)} of the "
-        f"{labels.count(noise.images)} test images. A change that moves as many, "
-        f"and by less than {labels.points(floor(noise))} in all, cannot be shown "
-        "on them by any number of seeds (80 % power, one comparison at 95 %); one "
-        "that moves others has a limit of its own."
+        f"Two runs disagree on {labels.percent(noise.disagreement)} of the "
+        f"{labels.count(noise.images)} test images. If a change affects as many "
+        f"images and shifts accuracy by less than {labels.points(floor(noise))}, no "
+        "number of seeds can show it on these images (80 % power, one comparison at "
+        "95 %). A change that affects more or fewer images has its own limit."
     )
     return [power, limit]
 
 
 def lines(noise: Noise | None) -> list[str]:
-    """Write it for the terminal."""
+    """Write the same for the terminal."""
     lead, support = verdict(noise)
     if noise is None:
         return [lead]
     table = [
-        f"  the best of {n:>2} without effect gains {mean} on average, "
-        f"up to {high} in 19 of 20"
+        f"  best of {n:>2} without effect: {mean} on average, up to {high} in 19 of "
+        "20 tries"
         for n, mean, high in rows(noise)
     ]
     return [lead, *support, *table, *sentences(noise)]
 
 
 def _seeds(number: float) -> str:
-    return "over 10,000 seeds each" if math.isinf(number) else f"{number} seeds each"
+    return "over 10,000 each" if math.isinf(number) else f"{number} each"

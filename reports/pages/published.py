@@ -1,4 +1,4 @@
-"""The nine published experiments beside what their author recorded, and his claims.
+"""The nine published experiments compared with the author's record and claims.
 
 `python -m reports.pages.published STUDY_FOLDER` prints the tables of reports/studies.
 """
@@ -23,30 +23,31 @@ from reports.stats.differences import INCONCLUSIVE
 from search_spaces.published import EXPERIMENTS
 
 SEEDS_FOR_CLAIMS = 5
-# As the study itself sorted its changes; "wide-output" was meant as a larger batch.
+# The original study's own classes; it meant "wide-output" as a larger batch.
 _ARCHITECTURE = ("filters-48", "two-conv", "three-conv", "four-conv")
 _HYPERPARAMETERS = ("wide-output", "epochs-10")
 
 Floats = npt.NDArray[np.float64]
 
 
-class Beside(NamedTuple):
-    """One experiment: the record and ours, in the page's words.
+class Replication(NamedTuple):
+    """One experiment, as recorded and as measured here, as the page writes it.
 
     Attributes:
-        recorded: Test accuracy, percent, one run.
-        ours: Mean test accuracy, percent.
-        sd: Standard deviation between seeds, points, or a dash for one.
-        seeds: How many.
+        name: The experiment's name.
+        recorded: Recorded test accuracy of one run, percent.
+        measured: Our mean test accuracy, percent.
+        sd: Standard deviation between seeds, points, or a dash for one seed.
+        seeds: How many seeds we ran.
         within: Whether the record lies in the 95 % prediction interval of one run,
             and that interval.
         gap: Train - test by `evaluate`, points.
-        seconds: Time a training.
+        seconds: Mean time per run.
     """
 
     name: str
     recorded: str
-    ours: str
+    measured: str
     sd: str
     seeds: str
     within: str
@@ -55,7 +56,7 @@ class Beside(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """One of the study's claims, what we measured, and whether that bears it out."""
+    """A claim of the original study, what we measured, and the verdict."""
 
     claim: str
     measured: str
@@ -63,21 +64,21 @@ class Claim(NamedTuple):
 
 
 def is_published(study: StudyFrames) -> bool:
-    """Whether these are the nine."""
+    """Return whether a study is of the nine published experiments."""
     return study.record.space.is_published
 
 
-def beside_the_record(study: StudyFrames) -> tuple[list[Beside], str]:
-    """Set each experiment beside its record, with a note on how.
+def replications(study: StudyFrames) -> tuple[list[Replication], str]:
+    """Compare each experiment with its record; return the rows and a note.
 
-    A recorded figure is one run of unknown seed, so it is looked for in the interval
-    that holds one further run: mean +- t s sqrt(1 + 1/k), s the standard deviation
-    between seeds pooled over the experiments, k our seeds.
+    A recorded figure is one run of unknown seed. It agrees if it lies in the interval
+    for one further run: mean +- t s sqrt(1 + 1/k), with s the standard deviation
+    between seeds pooled over the experiments and k the number of our seeds.
     """
     final = _final(study)
     tests = final.groupby("name")["test_accuracy"]
     pooled, freedom = _pooled_sd(final)
-    rows, inside, known = [], 0, 0
+    rows, inside, checked = [], 0, 0
     for name in [n for n in EXPERIMENTS if n in tests.groups]:
         recorded = EXPERIMENTS[name].recorded_test_accuracy
         values = tests.get_group(name).to_numpy("float64")
@@ -88,53 +89,53 @@ def beside_the_record(study: StudyFrames) -> tuple[list[Beside], str]:
             is_in = abs(recorded - mean) <= half
             interval = labels.interval(mean - half, mean + half)
             within = f"{'yes' if is_in else 'no'}, {interval}"
-            inside, known = inside + is_in, known + 1
-        mine = final[final["name"] == name]
+            inside, checked = inside + is_in, checked + 1
+        runs = final[final["name"] == name]
         sd = labels.number(100 * values.std(ddof=1), 2) if k > 1 else labels.MISSING
         rows.append(
-            Beside(
+            Replication(
                 name,
                 labels.number(100 * recorded, 1),
                 labels.number(100 * mean, 1),
                 sd,
                 str(k),
                 within,
-                labels.gap(float((mine["train_accuracy"] - values).mean())),
-                labels.duration(float(mine["seconds"].mean())),
+                labels.gap(float((runs["train_accuracy"] - values).mean())),
+                labels.duration(float(runs["seconds"].mean())),
             )
         )
     if not freedom:
         return rows, (
-            "Recorded figures are one run each. With one seed here there is no spread "
-            "to say whether they agree."
+            "Each recorded figure is one run. With one seed here there is no spread, "
+            "so nothing can say whether they agree."
         )
     half = stats.t.ppf(0.975, freedom) * pooled * np.sqrt(2)
     return rows, (
-        f"{inside} of {known} recorded figures lie where one more run would, in 19 of "
-        f"20. Standard deviation between seeds, pooled over {known} experiments: "
-        f"{100 * pooled:.2f} points; after one seed that interval is "
-        f"{labels.points(2 * half)} wide."
+        f"{inside} of {checked} recorded figures lie in the 95 % prediction interval "
+        "of one more run. The standard deviation between seeds, pooled over "
+        f"{checked} experiments, is {100 * pooled:.2f} points. After one seed, the "
+        f"interval would be {labels.points(2 * half)} wide."
     )
 
 
 def markdown(analysis: Analysis) -> str:
     """Write the table, its note and the claims as Markdown."""
-    rows, note = beside_the_record(analysis.study)
+    rows, note = replications(analysis.study)
     heads = [
         "experiment",
         "recorded, %",
         "ours, mean %",
         "sd",
         "seeds",
-        "recorded figure where one more run would be [95 %]",
+        "record in the 95 % interval of one more run",
         "train - test",
-        "a training",
+        "time per run",
     ]
     lines = [_line(heads), _line(["---"] * len(heads)), *map(_line, rows), "", note]
-    claimed = claims(analysis.study, analysis.comparisons)
-    if claimed:
+    claim_rows = claims(analysis.study, analysis.comparisons)
+    if claim_rows:
         lines += ["", _line(["claim", "measured", "verdict"]), _line(["---"] * 3)]
-        lines += map(_line, claimed)
+        lines += map(_line, claim_rows)
     return "\n".join(lines)
 
 
@@ -143,7 +144,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def claims(study: StudyFrames, comparisons: tuple[Comparison, ...]) -> list[Claim]:
-    """Test the study's five claims; only where every experiment has five seeds."""
+    """Test the original study's claims once every experiment has five seeds."""
     final = _final(study)
     counts = final.groupby("name").size()
     fewest = int(counts.min()) if len(counts) == len(EXPERIMENTS) else 0
@@ -153,8 +154,8 @@ def claims(study: StudyFrames, comparisons: tuple[Comparison, ...]) -> list[Clai
         _kinds(final, fewest),
         Claim(
             "The two kinds of change act independently.",
-            "The nine hold no network that has the one change at the other's epochs.",
-            "cannot be told from these nine",
+            "The nine do not include each change of a combined experiment on its own.",
+            "these nine cannot show it",
         ),
         *_complexity(final),
         *_recorded_differences(study, comparisons),
@@ -162,7 +163,7 @@ def claims(study: StudyFrames, comparisons: tuple[Comparison, ...]) -> list[Clai
 
 
 def _kinds(final: pd.DataFrame, seeds: int) -> Claim:
-    """Compare mean absolute effects, seed by seed; signs from the means."""
+    """Compare the mean absolute effects seed by seed; the means give the signs."""
     table = _by_seed(final, seeds)
     effects = table.sub(table["baseline"], axis=0)
     signed = effects * np.sign(effects.mean())
@@ -185,7 +186,7 @@ def _kinds(final: pd.DataFrame, seeds: int) -> Claim:
 
 
 def _complexity(final: pd.DataFrame) -> list[Claim]:
-    """Correlate the nine configs' means with their parameters."""
+    """Correlate the means of the nine configs with their parameters."""
     final = final.assign(
         each=final["seconds"] / final["epochs"],
         gap=final["train_accuracy"] - final["test_accuracy"],
@@ -202,7 +203,7 @@ def _complexity(final: pd.DataFrame) -> list[Claim]:
     return [
         Claim(
             "Training time follows model complexity; accuracy follows neither.",
-            f"Rank correlation with parameters over nine configs: time an epoch "
+            f"Rank correlation with parameters over nine configs: time per epoch "
             f"{_rho(time)}, test accuracy {_rho(accuracy)}.",
             f"time: {follows}; accuracy: {free}",
         ),
@@ -241,7 +242,8 @@ def _recorded_differences(
             Claim(
                 words,
                 f"{_points(difference.value, difference.low, difference.high)}; the "
-                f"recorded difference lies {'inside' if is_in else 'outside'}.",
+                f"recorded difference lies {'inside' if is_in else 'outside'} this "
+                "interval.",
                 difference.word(),
             )
         )
@@ -252,8 +254,8 @@ def _final(study: StudyFrames) -> pd.DataFrame:
     final = study.executions[study.executions["final"]]
     names = study.trials.set_index("trial")["name"]
     named = final.assign(name=final["trial"].map(names))
-    chosen: pd.DataFrame = named[named["name"].isin(EXPERIMENTS)]
-    return chosen
+    published: pd.DataFrame = named[named["name"].isin(EXPERIMENTS)]
+    return published
 
 
 def _pooled_sd(final: pd.DataFrame) -> tuple[float, int]:
@@ -266,7 +268,7 @@ def _pooled_sd(final: pd.DataFrame) -> tuple[float, int]:
 
 
 def _by_seed(final: pd.DataFrame, seeds: int) -> pd.DataFrame:
-    """Give test accuracies, a row an execution, a column an experiment."""
+    """Return test accuracies with one row per execution, one column per experiment."""
     table = final.pivot_table(
         index="execution", columns="name", values="test_accuracy", aggfunc="first"
     )
@@ -280,7 +282,7 @@ def _t_interval(values: Floats) -> tuple[float, float, float]:
 
 
 def _rank_correlation(a: Any, b: Any) -> tuple[float, float, float]:
-    """Compute Spearman's, with Fisher's z interval (variance 1.06 / (n - 3))."""
+    """Compute Spearman's rho and its Fisher z interval (variance 1.06 / (n - 3))."""
     rho = float(stats.spearmanr(a, b).statistic)
     half = 1.959964 * np.sqrt(1.06 / (len(a) - 3))
     z = np.arctanh(np.clip(rho, -0.999999, 0.999999))

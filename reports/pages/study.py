@@ -1,4 +1,4 @@
-"""One self-contained HTML file from a study folder, or from all of them."""
+"""Write the study report and the comparison report, each one self-contained file."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from search_spaces.errors import ExpectedError
 from tuner.study.schema import RecordError
 from tuner.system.files import CONFIRM, DIRECTORY, atomic_file
 
-_PODIUM = 8
+_PODIUM = 8  # rows of the table of top trials
 
 
 def write_report(folder: Path) -> Path:
     """Write `report.html` of a study folder, whole or not at all.
 
     Raises:
-        FileNotFoundError: There is no study.json.
+        FileNotFoundError: The folder has no study.json.
         RecordError: study.json cannot be read.
         OSError: The folder cannot be written to.
     """
@@ -43,7 +43,7 @@ def write_report(folder: Path) -> Path:
 
 
 def write_comparison(runs: Path) -> Path:
-    """Write `comparison.html` of every study in a folder, whole or not at all.
+    """Write `comparison.html` of all studies in a folder, whole or not at all.
 
     Raises:
         OSError: The folder cannot be read or written to.
@@ -53,7 +53,7 @@ def write_comparison(runs: Path) -> Path:
 
 
 def write_pages(folder: Path) -> str | None:
-    """Write every page that shows a study: its own, its search's, that of all.
+    """Write a study's report, its parent study's, and the comparison report.
 
     Returns:
         None, or why they could not be written.
@@ -67,16 +67,15 @@ def write_pages(folder: Path) -> str | None:
         write_comparison(outer)
     except (ExpectedError, OSError) as error:
         where = "" if outer == DIRECTORY else f" --directory {shlex.quote(str(outer))}"
-        again = f"tune report{where}"
-        return f"The pages could not be written: {error}. Try again with: {again}"
+        return f"Could not write the reports: {error}. Try again: tune report{where}"
     return None
 
 
 def report_html(study: StudyFrames) -> str:
-    """Build a study's page; what it computes of the study is gone afterwards."""
+    """Build a study report."""
     analysis = Analysis(study)
     ranking, weights = analysis.ranking, analysis.importance
-    confirmed = [again for again in _confirmations(study) if again.comparisons]
+    confirmed = [inner for inner in _confirmations(study) if inner.comparisons]
     images = catalog.images("study", analysis)
     columns = table.trials_table(study, ranking) if len(ranking.listed) else []
     return _render(
@@ -89,10 +88,10 @@ def report_html(study: StudyFrames) -> str:
         verdict=_verdict(analysis, confirmed),
         confirmed=[
             (
-                fresh_seeds.trained_again(again.study.folder),
-                _compared(again, catalog.image("differences", again)),
+                fresh_seeds.trained_again(inner.study.folder),
+                _compared(inner, catalog.image("differences", inner)),
             )
-            for again in confirmed
+            for inner in confirmed
         ],
         **_noise(analysis),
         **_replication(analysis),
@@ -109,8 +108,8 @@ def report_html(study: StudyFrames) -> str:
         train_images=labels.count(study.images("train")),
         test_images=labels.count(study.images("test")),
         peaked_text="" if study.candidates else findings.peaked_words(study, ranking),
-        harm="" if study.candidates else findings.harm(study, ranking),
-        lost=findings.lost(study),
+        harm="" if study.candidates else findings.harmful_overfitting(study, ranking),
+        time_lost=findings.time_lost(study),
         table=columns,
         rows=list(zip(*(table.cells(column) for column in columns), strict=True)),
         trials=len(ranking.listed),
@@ -127,7 +126,7 @@ def report_html(study: StudyFrames) -> str:
 
 
 class Compared(NamedTuple):
-    """Trials set against others, as a page shows them."""
+    """Comparisons between trials, as a report shows them."""
 
     image: Image
     rows: list[verdicts.Row]
@@ -148,7 +147,7 @@ def _compared(analysis: Analysis, image: Image | None) -> Compared | None:
 
 
 def _confirmations(study: StudyFrames) -> list[Analysis]:
-    """Read what `tune confirm` trained of a study; on all images is more, and first."""
+    """Read the studies of `tune confirm`, the one on all images first."""
     confirmed = []
     for folder in (study.folder / name for name in reversed(CONFIRM)):
         with suppress(RecordError):
@@ -163,8 +162,8 @@ def _verdict(analysis: Analysis, confirmed: list[Analysis]) -> findings.Verdict:
         return fresh_seeds.verdict(analysis)
     lead, support = findings.verdict(study, ranking)
     luck = findings.luck(analysis.optimism, len(ranking.ranked))
-    again = [fresh_seeds.on_fresh_seeds(them) for them in confirmed]
-    return findings.Verdict(lead, (*again, *support, *filter(None, [luck])))
+    summaries = [fresh_seeds.on_fresh_seeds(inner) for inner in confirmed]
+    return findings.Verdict(lead, (*summaries, *support, *filter(None, [luck])))
 
 
 def _effects(analysis: Analysis) -> dict[str, Any]:
@@ -178,11 +177,11 @@ def _effects(analysis: Analysis) -> dict[str, Any]:
 def _replication(analysis: Analysis) -> dict[str, Any]:
     study = analysis.study
     if not published.is_published(study):
-        return {"beside": [], "beside_note": "", "claims": []}
-    rows, note = published.beside_the_record(study)
+        return {"replications": [], "replications_note": "", "claims": []}
+    rows, note = published.replications(study)
     return {
-        "beside": rows,
-        "beside_note": note,
+        "replications": rows,
+        "replications_note": note,
         "claims": published.claims(study, analysis.comparisons),
     }
 
@@ -197,7 +196,7 @@ def _noise(analysis: Analysis) -> dict[str, Any]:
 
 
 def comparison_html(studies: groups.Studies) -> str:
-    """Build the page across studies."""
+    """Build the comparison report."""
     return _render(
         "comparison.html.j2",
         title="Studies compared · tune",
@@ -258,13 +257,13 @@ def _environment() -> jinja2.Environment:
 
 @functools.cache
 def _asset(name: str) -> Markup:
-    """Read a style sheet or script of ours, which needs no escaping."""
+    """Read a style sheet or script from the templates, which needs no escaping."""
     text = (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
-    return Markup(text)  # noqa: S704 - our own file
+    return Markup(text)  # noqa: S704 - a file of this package
 
 
 def _json(data: dict[str, Any]) -> Markup:
-    """Write JSON that cannot end the script element around it."""
+    """Write JSON that cannot close the script element around it."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     text = text.replace("<", "\\u003c").replace(">", "\\u003e")
     return Markup(text)  # noqa: S704 - escaped on the line above

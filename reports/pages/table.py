@@ -1,4 +1,4 @@
-"""The all-trials table: one list of columns for the page, its script and the CSV."""
+"""The table of all trials: one list of columns for page, script and CSV."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Column(NamedTuple):
         key: Its name in the CSV and in a filter.
         title: Its heading.
         kind: "percent", "points", "count", "loss", "duration", "params", "number"
-            or "text"; how a value is written, here and in the page's script.
-        data: One plain value a row, None where missing.
+            or "text"; decides how this module and the page's script write a value.
+        data: One plain value per row, None if missing.
     """
 
     key: str
@@ -50,7 +50,7 @@ _WRITERS: dict[str, Callable[[Any], str]] = {
 
 
 def trials_table(study: StudyFrames, ranking: Ranking) -> list[Column]:
-    """List every trial, the ranked first; only what may vary is a column."""
+    """List every trial, ranked trials first; leave out what cannot vary."""
     rows = ranking.listed
     columns = [
         Column("place", "Place", "count", _plain(rows["place"])),
@@ -86,7 +86,7 @@ def trials_table(study: StudyFrames, ranking: Ranking) -> list[Column]:
         columns.append(
             Column("executions", "Seeds", "count", _plain(rows["executions"]))
         )
-    taken = {column.key for column in columns}
+    keys = {column.key for column in columns}
     for name in _varying(study):
         values = _plain(rows["trial"].map(study.configs[name]))
         numeric = all(
@@ -95,9 +95,9 @@ def trials_table(study: StudyFrames, ranking: Ranking) -> list[Column]:
         )
         if not numeric:
             values = [None if v is None else labels.value(v) for v in values]
-        key = f"config_{name}" if name in taken else name
+        key = f"config_{name}" if name in keys else name
         title = name.replace("_", " ")
-        title = f"{title} (set)" if name in taken else title
+        title = f"{title} (config)" if name in keys else title
         columns.append(Column(key, title, "number" if numeric else "text", values))
     if rows["error"].notna().any():
         columns.append(Column("error", "Error", "text", _plain(rows["error"])))
@@ -105,30 +105,30 @@ def trials_table(study: StudyFrames, ranking: Ranking) -> list[Column]:
 
 
 def _varying(study: StudyFrames) -> list[str]:
-    """Name what was searched, what varies, and what some configs do not have at all."""
+    """Name the hyperparameters that were searched or that only some configs have."""
     searched = {hyperparameter.name for hyperparameter in study.hyperparameters}
     searched |= {h.name for h in study.record.space.hyperparameters}
     missing = study.configs.isna()
-    partly = {str(n) for n in missing if missing[n].any() and not missing[n].all()}
-    return [str(name) for name in study.configs if name in searched | partly]
+    partial = {str(n) for n in missing if missing[n].any() and not missing[n].all()}
+    return [str(name) for name in study.configs if name in searched | partial]
 
 
 def cells(column: Column) -> list[str]:
-    """Write a column's first rows as the static page shows them."""
+    """Write a column's first rows for the static page."""
     write = _WRITERS[column.kind]
     values = column.data[:STATIC_ROWS]
     return [labels.MISSING if v is None else write(v) for v in values]
 
 
 def write_csv(folder: Path, path: Path) -> int:
-    """Write a study's table as the page's download has it.
+    """Write a study's table as CSV, equal to the page's download.
 
     Args:
-        folder: The study's.
-        path: Appears whole or not at all.
+        folder: The study's folder.
+        path: The CSV file, written whole or not at all.
 
     Returns:
-        How many trials it has.
+        The number of trials.
     """
     study = read_study(folder)
     columns = trials_table(study, rank(study))
@@ -143,18 +143,18 @@ def write_csv(folder: Path, path: Path) -> int:
 
 
 def _quoted(value: Any) -> Any:
-    """Keep a spreadsheet from running a text that starts like a formula."""
+    """Quote a text that a spreadsheet would run as a formula."""
     is_formula = isinstance(value, str) and value[:1] in tuple("=+-@\t\r")
     return f"'{value}" if is_formula else value
 
 
 def payload(columns: list[Column]) -> dict[str, Any]:
-    """Turn the table into what the page's script reads."""
+    """Return the table as the page's script reads it."""
     return {"columns": [_packed(column) for column in columns]}
 
 
 def _packed(column: Column) -> dict[str, Any]:
-    """Write each text of a column once, and which one a row has."""
+    """Store each text of a column once, and its index in each row."""
     if column.kind != "text":
         return column._asdict()
     levels = list(dict.fromkeys(text for text in column.data if text is not None))
@@ -164,11 +164,11 @@ def _packed(column: Column) -> dict[str, Any]:
 
 
 def _recorded(study: StudyFrames, rows: pd.DataFrame) -> list[float | None]:
-    """List what the author of the published experiments wrote down for each."""
+    """List the recorded test accuracy of each published experiment."""
     if not study.record.space.is_published:
         return []
-    known = {name: e.recorded_test_accuracy for name, e in EXPERIMENTS.items()}
-    return [known.get(name) for name in rows["name"]]
+    recorded = {name: e.recorded_test_accuracy for name, e in EXPERIMENTS.items()}
+    return [recorded.get(name) for name in rows["name"]]
 
 
 def _statuses(study: StudyFrames, rows: pd.DataFrame) -> list[Any]:

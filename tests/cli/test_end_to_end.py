@@ -499,7 +499,7 @@ def test_a_search_is_confirmed_and_changes_are_tried(folder):
     assert "filters=4 units=8" in tried.stdout.splitlines()[0]
     assert "runs/tried-digits/report.html" in tried.stdout
     noisy = tune(folder, "noise", *small, "--seeds", "3", "--no-report")
-    assert noisy.stdout.startswith("A change of no effect, trained once, gains up to")
+    assert noisy.stdout.startswith("A change without effect, trained once, gains up to")
     listed = json.loads(tune(folder, "list", "--json").stdout)["studies"]
     names = [s["study"] for s in listed]
     assert names == ["noise-digits", "space-digits", "tried-digits"]

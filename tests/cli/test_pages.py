@@ -77,7 +77,7 @@ def test_a_page_that_cannot_be_written_is_said(folder):
         (folder / "report.html").unlink()
         (folder / "report.html").mkdir()
         problem = pages.write()
-        assert problem.startswith("The pages could not be written: ")
+        assert problem.startswith("Could not write the reports: ")
         assert "tune report --directory" in problem
 
 

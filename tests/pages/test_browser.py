@@ -85,22 +85,22 @@ def paths(tmp_path_factory):
 @pytest.fixture
 def visit(chromium):
     """Open a page; fail at the end on any console message or other request."""
-    said, opened = [], []
+    messages, opened = [], []
 
     def go(path: Path, *, width=1280, **options):
         context = chromium.new_context(
             viewport={"width": width, "height": 900}, offline=True, **options
         )
         tab = context.new_page()
-        tab.on("console", lambda message: said.append(message.text))
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.on("dialog", lambda dialog: said.append(f"dialog {dialog.message}"))
+        tab.on("console", lambda message: messages.append(message.text))
+        tab.on("pageerror", lambda error: messages.append(str(error)))
+        tab.on("dialog", lambda dialog: messages.append(f"dialog {dialog.message}"))
         tab.on(
             "request",
             lambda request: (
                 None
                 if request.url.startswith((path.as_uri(), "data:", "blob:"))
-                else said.append(request.url)
+                else messages.append(request.url)
             ),
         )
         tab.goto(path.as_uri())
@@ -110,7 +110,7 @@ def visit(chromium):
     yield go
     for context in opened:
         context.close()
-    assert said == []
+    assert messages == []
 
 
 def axe():
@@ -198,8 +198,9 @@ def test_axe_finds_nothing(visit, paths, kind):
     tab = visit(paths[kind])
     tab.evaluate(axe())
 
-    found = tab.evaluate("axe.run().then(r => r.violations)")
-    assert [(v["id"], [n["html"][:120] for n in v["nodes"][:3]]) for v in found] == []
+    violations = tab.evaluate("axe.run().then(r => r.violations)")
+    shown = [(v["id"], [n["html"][:120] for n in v["nodes"][:3]]) for v in violations]
+    assert shown == []
 
 
 @pytest.mark.parametrize("kind", ["50", "500", "hostile"])
@@ -268,22 +269,23 @@ def test_the_filter_counts(visit, paths):
 
 
 def test_a_filter_that_cannot_hold_says_why(visit, paths):
-    """A key that there is not, and a word where a number must be."""
+    """An unknown column, or a word in place of a number."""
     columns = table.trials_table(study := read_study(paths["50"].parent), rank(study))
+    keys = ", ".join(column.key for column in columns)
     tab = visit(paths["50"])
-    said = tab.locator("#mistake")
-    assert said.text_content() == ""
+    mistake = tab.locator("#mistake")
+    assert mistake.text_content() == ""
     tab.fill("#filter", "foo=3")
-    assert said.is_visible()
-    assert said.text_content() == (
-        f"No column is called foo. There are: {', '.join(c.key for c in columns)}."
+    assert mistake.is_visible()
+    assert mistake.text_content() == (
+        f"No column is called foo. The columns are: {keys}."
     )
     tab.fill("#filter", "gap<wide")
-    assert said.text_content() == "gap is compared with a number, not wide."
+    assert mistake.text_content() == "Compare gap with a number, not wide."
     for fine in ("gap<-99", "nothing", "status=completed"):
         tab.fill("#filter", fine)
-        assert said.text_content() == ""
-        assert not said.is_visible()
+        assert mistake.text_content() == ""
+        assert not mistake.is_visible()
 
 
 def test_the_table_pages(visit, paths):

@@ -1,4 +1,4 @@
-"""Promises of the comparison: what is set beside what, and what is said of it."""
+"""Promises of the comparison report: what it compares, and what it says."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_two_studies_share_one_baseline(tmp_path):
 
 
 def weak(baseline):
-    """Make a change that gives every trial but trial 0 a low score, and trial 0 one."""
+    """Make a change that gives trial 0 the score `baseline`, all others a low one."""
 
     def change(trial):
         (run,) = studies.shared_baseline(trial).executions
@@ -65,7 +65,7 @@ def weak(baseline):
 
 
 def chain(runs):
-    """Write two searches of one split, the second upon the first's best."""
+    """Write two searches of one split, the second from the first's best trial."""
     studies.write_study(runs, "first", n=4, change=weak(0.6))
 
     def other(trial):
@@ -77,31 +77,31 @@ def chain(runs):
 
 
 def test_a_baseline_that_leads_its_study_is_shown_once(tmp_path):
-    """Where no trial comes before it, it is not listed as a leader as well."""
+    """If no trial ranks above it, it is not listed as a leader as well."""
     studies.write_study(tmp_path, "a", n=4, change=weak(0.6))
     studies.write_study(tmp_path, "b", n=4, change=weak(0.6), seed=5)
-    found = read_studies(tmp_path)
-    best = best_of_each.gather(overlaid(found.entries)).frame
+    all_studies = read_studies(tmp_path)
+    best = best_of_each.gather(overlaid(all_studies.entries)).frame
     assert list(best["label"]) == ["shared baseline"]
-    assert comparison_page.page(found).lead == (
-        "In no study does a trial come before the baseline: validation accuracy "
-        f"60.0 % (the baseline, interval 58.6{labels.DASH}61.3)."
+    assert comparison_page.page(all_studies).lead == (
+        "No trial in any study ranks above the baseline: validation accuracy "
+        f"60.0 % (the baseline, 95 % interval 58.6{labels.DASH}61.3)."
     )
 
 
 def test_several_baselines_that_lead_are_each_their_own(tmp_path):
-    """A chain of searches, each upon the last one's best: one study is ahead."""
+    """A chain of searches, each from the last one's best trial: one study is ahead."""
     lead = comparison_page.page(chain(tmp_path)).lead
 
-    assert lead.startswith("second holds the highest validation accuracy, 70.0 % (its")
+    assert lead.startswith("second has the highest validation accuracy, 70.0 % (its")
     assert lead.endswith(
-        ", 10.0 points above the next study's first, first with 60.0 %; in no study "
-        "does a trial come before its own baseline."
+        "That is 10.0 points above the next study, first, with 60.0 %. No trial in any "
+        "study ranks above its own baseline."
     )
 
 
 def test_only_a_baseline_of_all_is_everybodys(tmp_path):
-    """One that a study lacks, or has another of, is neither named nor drawn through."""
+    """A baseline that some study lacks is neither named nor drawn through."""
     studies.write_study(tmp_path, "a", n=6)
     no_baseline = studies.write_study(tmp_path, "b", n=6, seed=3)
     group = overlaid(read_studies(tmp_path).entries)
@@ -109,12 +109,12 @@ def test_only_a_baseline_of_all_is_everybodys(tmp_path):
     assert best_of_each.gather(group).baseline is not None
 
     record_files.trial_path(no_baseline, 0).unlink()
-    found = read_studies(tmp_path)
-    group = overlaid(found.entries)
+    all_studies = read_studies(tmp_path)
+    group = overlaid(all_studies.entries)
     assert [b.studies for b in group.baselines] == [("a",)]
     assert group.shared is None
     assert best_of_each.gather(group).baseline is None
-    assert "baseline" not in comparison_page.page(found).lead
+    assert "baseline" not in comparison_page.page(all_studies).lead
 
 
 def test_what_was_given_is_no_part_of_a_search(tmp_path):
@@ -125,10 +125,10 @@ def test_what_was_given_is_no_part_of_a_search(tmp_path):
 
     scores = [0.5, 0.9, 0.9, 0.4, 0.42, 0.44]
     enqueuing(tmp_path / "runs", "some", scores, 2)
-    found = read_studies(tmp_path / "runs")
-    group = overlaid(found.entries)
+    all_studies = read_studies(tmp_path / "runs")
+    group = overlaid(all_studies.entries)
     assert distribution.gather(group).frame["score"].tolist() == [44, 42, 40]
-    page = comparison_page.page(found)
+    page = comparison_page.page(all_studies)
     ((*_, first, highest, median, _, _, _, _, _, _),) = page.overview
     assert (first, highest, median) == ("1", "90.0 %", "42.0 %")
     assert page.images["distribution"].title.endswith("at or above 42.0 % in some")
@@ -136,7 +136,7 @@ def test_what_was_given_is_no_part_of_a_search(tmp_path):
 
 
 def enqueuing(runs, name, scores, enqueued):
-    """Write a study of which so many trials after the baseline were enqueued."""
+    """Write a study whose first `enqueued` trials after the baseline were enqueued."""
     settings = {**studies.SETTINGS, "enqueue": [{}] * enqueued}
     change = scored(scores)
     studies.write_study(runs, name, n=len(scores), change=change, settings=settings)
@@ -144,18 +144,18 @@ def enqueuing(runs, name, scores, enqueued):
 
 @pytest.mark.parametrize("beside", [0, 1])
 def test_a_study_of_enqueued_configs_alone_searched_nothing(tmp_path, beside):
-    """It has a leader, a cost and a row, and no share of what was searched."""
+    """It has a leader, a cost and a row, but no searched trials."""
     enqueuing(tmp_path, "given", [0.5, 0.9, 0.8], 2)
     if beside:
         enqueuing(tmp_path, "searched", [0.5, 0.6, 0.7, 0.4], 0)
-    found = read_studies(tmp_path)
-    page = comparison_page.page(found)
+    all_studies = read_studies(tmp_path)
+    page = comparison_page.page(all_studies)
 
     assert page.overview[0][4:7] == ("1", "90.0 %", labels.MISSING)
     assert ("distribution" in page.images) == bool(beside)
     assert ("gap_by_study" in page.images) == bool(beside)
     assert [row[0] for row in page.spreads] == []
-    html = comparison_html(found)
+    html = comparison_html(all_studies)
     assert html.rstrip().endswith("</html>")
     assert "nan" not in page.lead
 
@@ -194,22 +194,20 @@ def test_another_split_is_not_overlaid_and_it_says_why(tmp_path, change, asked, 
     group = two_studies(tmp_path, data=data, settings=settings)
 
     assert [apart.entry.name for apart in group.apart] == ["hyperparams-cifar10"]
-    said = comparison_page.page(read_studies(tmp_path)).support
-    assert any(
-        text.startswith("Not set against them: 1 study of other") for text in said
-    )
+    support = comparison_page.page(read_studies(tmp_path)).support
+    assert any(text.startswith("1 study with other images") for text in support)
     assert group.apart[0].reason == reason
 
 
 def test_a_study_apart_stands_beside_its_own_baseline(tmp_path):
-    """Scores of other images: what it found, and what trial 0 had on the same."""
+    """Its row shows its best score and what trial 0 scored on the same images."""
     studies.write_study(tmp_path, "third", 4)
     two_studies(tmp_path, data={**studies.DATA, "split": "other"})
-    found = read_studies(tmp_path)
-    (apart,) = overlaid(found.entries).apart
+    all_studies = read_studies(tmp_path)
+    (apart,) = overlaid(all_studies.entries).apart
     trials = apart.entry.study.trials.set_index("trial")["val_accuracy"]
 
-    page = comparison_page.page(found)
+    page = comparison_page.page(all_studies)
     ((name, _, why, first, baseline, *_),) = page.apart
     assert name == apart.entry.name
     assert why == "Its images are split otherwise."
@@ -219,24 +217,25 @@ def test_a_study_apart_stands_beside_its_own_baseline(tmp_path):
 
 
 def limited(runs, name, images, created, **changes):
-    """Write a search of so many training images."""
+    """Write a search of `images` training images."""
     data = {**studies.DATA, "train": images * 9 // 10, "validation": images // 10}
     data |= {"split": name, **changes}
     return studies.write_study(runs, name, 4, data=data, created=created)
 
 
 def test_where_no_two_can_be_overlaid_each_stands_for_itself(tmp_path):
-    """No study is singled out: all of them come first, as they were begun."""
+    """No study is singled out: all of them come first, in the order they started."""
     limited(tmp_path, "c", 41_000, "2025-03-01T09:00:00+00:00")
     limited(tmp_path, "a", 18_000, "2025-03-02T09:00:00+00:00")
     no_baseline = limited(tmp_path, "b", 23_000, "2025-03-03T09:00:00+00:00")
     studies.write_published(tmp_path)
-    found = read_studies(tmp_path)
-    page = comparison_page.page(found)
+    all_studies = read_studies(tmp_path)
+    page = comparison_page.page(all_studies)
 
     assert page.lead == (
-        "No two of these 3 searches had the same images and split; each stands below, "
-        "beside its own baseline."
+        "No two of these 3 searches used the same images and split, so their scores "
+        "cannot be compared with each other. Each search is shown beside its own "
+        "baseline."
     )
     assert [(row[0], row[2]) for row in page.alone] == [
         ("c", "41,000 training images"),
@@ -244,7 +243,7 @@ def test_where_no_two_can_be_overlaid_each_stands_for_itself(tmp_path):
         ("b", "23,000 training images"),
     ]
     for row in page.alone:
-        study = next(e.study for e in found.entries if e.name == row[0])
+        study = next(e.study for e in all_studies.entries if e.name == row[0])
         scores = study.trials.set_index("trial")["val_accuracy"]
         assert row[3:5] == (
             labels.percent(scores.max()),
@@ -253,21 +252,22 @@ def test_where_no_two_can_be_overlaid_each_stands_for_itself(tmp_path):
     assert [row[0] for row in page.apart] == ["published-cifar10"]
     assert not page.images
     assert not page.overview
-    html = comparison_html(found)
-    assert html.index("beside its own baseline?") < html.index("What did each search?")
+    html = comparison_html(all_studies)
+    headings = "beside its own baseline?", "Which ranges did each study search?"
+    assert html.index(headings[0]) < html.index(headings[1])
     assert "Which studies are not ranked, and why?" in html
 
     record_files.trial_path(no_baseline, 0).unlink()
     lead = comparison_page.page(read_studies(tmp_path)).lead
-    assert lead.endswith("each stands below, beside its own baseline where it has one.")
+    assert lead.endswith("shown beside its own baseline, if it has one.")
 
 
 def test_as_little_is_said_as_tells_all_apart(tmp_path):
-    """What is alike in all, or follows from what was said, is left out."""
+    """Leave out what is equal in all studies or follows from the rest."""
     for name in ("a", "b"):
         limited(tmp_path, name, 1_000, "2025-03-01T09:00:00+00:00")
     page = comparison_page.page(read_studies(tmp_path))
-    assert page.lead.startswith("The two searches here did not have the same images")
+    assert page.lead.startswith("These two searches did not use the same images")
     assert [row[2] for row in page.alone] == ["its split", "its split"]
 
     record = record_files.read_study(tmp_path / "b")
@@ -276,7 +276,9 @@ def test_as_little_is_said_as_tells_all_apart(tmp_path):
     record_files.write_study(tmp_path / "b", record)
     limited(tmp_path, "c", 2_000, "2025-03-02T09:00:00+00:00")
     page = comparison_page.page(read_studies(tmp_path))
-    assert page.lead.startswith("No two of these 3 searches had the same images, split")
+    assert page.lead.startswith(
+        "No two of these 3 searches used the same images, split"
+    )
     assert [row[2] for row in page.alone] == [
         "ranked by validation accuracy, 1,000 training images",
         "ranked by validation loss, 1,000 training images",
@@ -297,7 +299,7 @@ def test_only_hyperparameters_that_differ_are_listed(tmp_path):
 
 
 def test_a_hyperparameter_that_another_study_holds_elsewhere_is_listed(tmp_path):
-    """Also where it varies in neither, or one of them does not have it."""
+    """Even if it varies in neither study, or one study does not have it."""
 
     def other(trial):
         config = {**trial.config, "padding": "same", "groups": 2}
@@ -313,7 +315,7 @@ def test_a_hyperparameter_that_another_study_holds_elsewhere_is_listed(tmp_path)
 
 
 def test_a_range_is_what_was_searched_not_what_came_up(tmp_path):
-    """What is declared and chance held at one value had its range all the same."""
+    """A declared range is shown even if all drawn values happen to be equal."""
 
     def few(e):
         return dataclasses.replace(e, config={**e.config, "kernel_size": 5})
@@ -349,8 +351,8 @@ def test_unreadable_neighbours_are_named(tmp_path):
     (tmp_path / "could not start" / "search.log").touch()
     studies.write_study(tmp_path, "empty", 0)
 
-    found = read_studies(tmp_path)
-    page = comparison_page.page(found)
+    all_studies = read_studies(tmp_path)
+    page = comparison_page.page(all_studies)
 
     assert page.studies == ("good",)
     (empty,) = page.apart
@@ -363,7 +365,7 @@ def test_unreadable_neighbours_are_named(tmp_path):
 
 @pytest.mark.parametrize("broken", ["good/confirm", "tried"])
 def test_damaged_candidates_are_named_and_no_more(tmp_path, broken):
-    """Within a study or beside it: what is whole is shown, the rest has its line."""
+    """Inside a study or next to it: the others are shown, the damaged one is named."""
     studies.write_study(tmp_path, "good", 3)
     names = {"good/confirm", "good/noise", "tried"}
     for name in names:

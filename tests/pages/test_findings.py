@@ -1,4 +1,4 @@
-"""Promises of a page's sentences: they say what the numbers are, and no more."""
+"""Promises of a report's sentences: they say what the numbers show, and no more."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def test_the_first_sentence_says_who_and_by_how_much(tmp_path):
 
     assert verdict.lead == (
         "Trial 3 has the highest validation accuracy, 71.2 % "
-        f"(interval 69.9{labels.DASH}72.4), "
-        "1.3 points above the next, trial 1; the baseline has 58.1 %."
+        f"(95 % interval 69.9{labels.DASH}72.4). That is 1.3 points above second "
+        "place, trial 1. The baseline has 58.1 %."
     )
     assert verdict.support[-1] == (
-        "In the search each was trained once, so a small difference can be noise, "
-        "and the first of 4 is partly first by luck."
+        "The search trained each config once, so a small difference can be noise. "
+        "The highest of 4 scores is partly luck."
     )
 
 
@@ -62,7 +62,7 @@ def test_the_baseline_can_lead(tmp_path):
     )
 
     assert verdict.lead.startswith("The baseline has the highest validation accuracy")
-    assert verdict.lead.endswith("10.0 points above the next, trial 1.")
+    assert verdict.lead.endswith("10.0 points above second place, trial 1.")
 
 
 def test_a_small_margin_is_not_written_as_zero(tmp_path):
@@ -71,7 +71,7 @@ def test_a_small_margin_is_not_written_as_zero(tmp_path):
         studies.write_study(tmp_path, n=3, change=scored([0.5, 0.7, 0.7002]))
     )
 
-    assert "less than 0.1 points above the next" in verdict.lead
+    assert "less than 0.1 points above second place" in verdict.lead
 
 
 def test_overlaps_count_intervals_that_reach_the_leaders(tmp_path):
@@ -80,27 +80,27 @@ def test_overlaps_count_intervals_that_reach_the_leaders(tmp_path):
     verdict = verdict_of(studies.write_study(tmp_path, n=3, change=change))
 
     assert verdict.support[0] == (
-        "1 of the 2 other intervals overlaps its interval; the smallest network "
-        "among them is trial 2, 7 parameters against 9."
+        "1 of the 2 other trials is too close to call: the intervals overlap. It is "
+        "trial 2, with 7 parameters against the leader's 9."
     )
 
 
 @pytest.mark.parametrize(
-    ("n", "fields", "said"),
+    ("n", "fields", "start"),
     [
         (0, {"state": "interrupted"}, "No trial finished before this study ended."),
         (1, {}, "The baseline is the only trial to rank so far: validation accuracy"),
     ],
 )
-def test_small_studies_read_well(tmp_path, n, fields, said):
-    """No trial and one trial have a sentence of their own."""
+def test_small_studies_read_well(tmp_path, n, fields, start):
+    """A study of no trial or of one trial has a sentence of its own."""
     verdict = verdict_of(studies.write_study(tmp_path, n=n, **fields))
 
-    assert verdict.lead.startswith(said)
+    assert verdict.lead.startswith(start)
 
 
 def test_all_failed_says_why(tmp_path):
-    """Where everything failed, the first sentence holds the reason."""
+    """If every trial failed, the first sentence gives the reason."""
 
     def fail(trial):
         return TrialRecord(
@@ -109,9 +109,7 @@ def test_all_failed_says_why(tmp_path):
 
     folder = studies.write_study(tmp_path, n=4, change=fail)
 
-    assert verdict_of(folder).lead == (
-        "All 4 trials failed; the most frequent reason: out of memory (4)."
-    )
+    assert verdict_of(folder).lead == "All 4 trials failed: out of memory."
 
 
 def test_hyperband_says_what_is_left_out(tmp_path):
@@ -121,8 +119,8 @@ def test_hyperband_says_what_is_left_out(tmp_path):
 
     shorter = int((study.trials["epochs"] < 10).sum())
     assert verdict.support[0] == (
-        f"Only trials with 10 epochs are ranked; {shorter} trials that had fewer are "
-        "left out."
+        f"Only trials that trained for 10 epochs are ranked; {shorter} shorter trials "
+        "are left out."
     )
     assert "Trial 1 " not in verdict.lead
 
@@ -178,9 +176,9 @@ def test_errors_that_differ_in_more_than_numbers_are_told_apart(tmp_path):
 
     study = read_study(studies.write_study(tmp_path, n=3, change=fail))
     failed = study.trials["status"] == "failed"
-    found = {r.error: r.trials for r in findings.failures(study)}
-    assert set(found) == {errors[0], errors[2]}
-    assert sum(found.values()) == failed.sum()
+    counts = {r.error: r.trials for r in findings.failures(study)}
+    assert set(counts) == {errors[0], errors[2]}
+    assert sum(counts.values()) == failed.sum()
 
 
 def test_a_baseline_that_has_not_ended_is_not_claimed(tmp_path):
@@ -194,7 +192,7 @@ def test_a_baseline_that_has_not_ended_is_not_claimed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("planned", "state", "n", "said"),
+    ("planned", "state", "n", "status"),
     [
         (1800.0, "completed", 16, "completed, 15 trials and the baseline, planned for"),
         (1800.0, "completed", 19, "completed, 18 trials and the baseline, planned for"),
@@ -202,8 +200,8 @@ def test_a_baseline_that_has_not_ended_is_not_claimed(tmp_path):
         (None, "completed", 16, "completed, 15 of 18 trials and the baseline"),
     ],
 )
-def test_a_search_for_a_time_counts_what_it_did(tmp_path, planned, state, n, said):
-    """More trials are planned than fit, so that the clock ends it: nobody asked."""
+def test_a_search_for_a_time_counts_what_it_did(tmp_path, planned, state, n, status):
+    """Its clock ends it before the planned number of trials, which is not shown."""
     settings = {**studies.SETTINGS, "max_trials": 18, "in_s": planned}
     plan = {"trials": 18, "epochs": 90}
     folder = studies.write_study(
@@ -211,9 +209,9 @@ def test_a_search_for_a_time_counts_what_it_did(tmp_path, planned, state, n, sai
     )
     study = read_study(folder)
 
-    assert facts.status(study) == (f"{said} 30m00s" if planned else said)
+    assert facts.status(study) == (f"{status} 30m00s" if planned else status)
     epochs = dict(facts.about(study))["Epochs"]
-    others = "" if planned else "; at most 90 for all others"
+    others = "" if planned else "; at most 90 for all other trials together"
     assert epochs == f"5 for the baseline{others}"
 
 
@@ -265,20 +263,21 @@ def test_overfitting_that_hurts_is_told_from_a_wide_gap(tmp_path):
         return dataclasses.replace(trial, executions=(run,))
 
     study = read_study(studies.write_study(tmp_path, n=3, change=change))
-    said = findings.harm(study, rank(study))
-    assert said.endswith(
-        "in 1 of 3 ranked trials; most in trial 1, from 1.00 after epoch 2 to 1.30."
+    assert findings.harmful_overfitting(study, rank(study)) == (
+        "In 1 of 3 ranked trials, validation loss rose at the end while train loss "
+        "fell: harmful overfitting. It rose most in trial 1, from 1.00 after epoch 2 "
+        "to 1.30."
     )
 
 
 @pytest.mark.parametrize(
-    ("last", "said"),
+    ("last", "ending"),
     [
-        (1.3, "the baseline, from 1.00 after epoch 1 to 1.30."),
-        (0.9, "ranked trial."),
+        (1.3, "It rose from 1.00 after epoch 1 to 1.30."),
+        (0.9, "loss did not rise at the end while train loss fell."),
     ],
 )
-def test_of_a_single_trial_nothing_is_counted(tmp_path, last, said):
+def test_of_a_single_trial_nothing_is_counted(tmp_path, last, ending):
     """Neither "1 of 1" nor "none of 1 ranked trial"."""
 
     def change(trial):
@@ -290,9 +289,9 @@ def test_of_a_single_trial_nothing_is_counted(tmp_path, last, said):
 
     study = read_study(studies.write_study(tmp_path, n=1, change=change))
     ranking = rank(study)
-    harm = findings.harm(study, ranking)
+    harm = findings.harmful_overfitting(study, ranking)
     title = learning_curves.gather(Analysis(study)).title
-    assert harm.endswith(said)
+    assert harm.endswith(ending)
     assert title == "The ranked trial was at its best before its last epoch"
     assert "of 1" not in f"{harm} {title}"
 
@@ -307,9 +306,10 @@ def test_a_leader_at_the_edge_suggests_a_wider_range(tmp_path):
     study = read_study(studies.write_study(tmp_path, n=30, change=deeper_scores_higher))
     steps = advice.next_steps(study, rank(study))
 
-    what = "Widen the range of conv_layers, in a space of your own."
+    what = "Widen the range of conv_layers in a search space of your own."
     step = next(s for s in steps if s.what == what)
-    assert "lies at its upper end, 3, as do 5 of the first 5" in step.evidence
+    assert step.evidence.startswith("5 of the top 5 trials, including trial ")
+    assert step.evidence.endswith(", lie at its upper end, 3.")
     assert len(steps) <= 4
 
 
@@ -323,16 +323,16 @@ def test_fewer_layers_than_none_are_not_advised(tmp_path):
     study = read_study(
         studies.write_study(tmp_path, n=30, change=shallow_scores_higher)
     )
-    said = " ".join(step.what for step in advice.next_steps(study, rank(study)))
-    assert "conv_layers" not in said
+    advised = " ".join(step.what for step in advice.next_steps(study, rank(study)))
+    assert "conv_layers" not in advised
 
 
 def test_few_trials_get_no_advice_on_ranges(tmp_path):
     """With five trials an edge is no evidence."""
     study = read_study(studies.write_study(tmp_path, n=5))
 
-    said = " ".join(step.what for step in advice.next_steps(study, rank(study)))
-    assert "range" not in said
+    advised = " ".join(step.what for step in advice.next_steps(study, rank(study)))
+    assert "range" not in advised
 
 
 def test_how_to_use_it_names_the_first_trial(tmp_path):
@@ -362,7 +362,7 @@ def test_numbers_round_half_away_from_zero(value):
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("text", "expected"),
     [
         (labels.percent(0.7125), "71.3 %"),
         (labels.gap(-0.0021), f"{labels.MINUS}0.2"),
@@ -382,16 +382,16 @@ def test_numbers_round_half_away_from_zero(value):
         (labels.metric("val_accuracy"), "validation accuracy"),
     ],
 )
-def test_words_for_numbers(said, expected):
+def test_words_for_numbers(text, expected):
     """Each kind of number has one way to be written."""
-    assert said == expected
+    assert text == expected
 
 
 def test_the_device_says_how_many_worked_side_by_side(tmp_path):
-    """Older studies, and one worker, say the device alone."""
+    """Older studies, and studies of one worker, name only the device."""
     hardware = {"device": "CPU, 1 thread", "cores": 2, "workers": 2}
     folder = studies.write_study(tmp_path, hardware=hardware)
-    assert ("Device", "2 at a time, each CPU, 1 thread") in facts.about(
+    assert ("Device", "2 workers, each on CPU, 1 thread") in facts.about(
         read_study(folder)
     )
     older = studies.write_study(tmp_path, "older")

@@ -1,4 +1,4 @@
-"""The published experiments beside their record: against a known truth."""
+"""The published experiments compared with their record: against a known truth."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _study(tmp_path, seeds, shift=0.0, sd=SD):
 
 def test_one_seed_says_nothing_about_agreement(tmp_path):
     """Both figures stand there, and no interval."""
-    rows, note = published.beside_the_record(_study(tmp_path, 1))
+    rows, note = published.replications(_study(tmp_path, 1))
     assert [r.name for r in rows] == list(EXPERIMENTS)
     assert rows[0].recorded == "59.0"
     assert {r.within for r in rows} == {labels.MISSING}
@@ -61,11 +61,11 @@ def test_one_run_lies_in_the_interval_of_one_run(tmp_path):
         # The record itself is one noisy run of the same truth.
         final["test_accuracy"] += final["trial"].map(dict(enumerate(pooled)))
         moved = dataclasses.replace(study, executions=final)
-        rows, _ = published.beside_the_record(moved)
+        rows, _ = published.replications(moved)
         inside += [r.within.startswith("yes") for r in rows]
     assert np.mean(inside) == pytest.approx(0.95, abs=0.04)
 
-    rows, note = published.beside_the_record(_study(tmp_path / "off", 3, shift=-0.05))
+    rows, note = published.replications(_study(tmp_path / "off", 3, shift=-0.05))
     assert all(r.within.startswith("no") for r in rows)
     assert note.startswith("0 of 9 recorded figures")
 
@@ -80,9 +80,9 @@ def test_claims_wait_for_five_seeds(tmp_path):
     assert claims[0].verdict == "holds here"
     assert "independently" in claims[1].claim
     html = report_html(study)
-    assert "Beside the record?" in html
-    assert "What the study claimed" in html
-    assert "are tested from five seeds" in report_html(few)
+    assert "Do the results match the record?" in html
+    assert "What the original study claimed" in html
+    assert "are tested once every experiment has five" in report_html(few)
 
 
 def test_the_readme_has_the_table_that_the_records_give():

@@ -121,7 +121,7 @@ def test_verdict_first_row_and_first_dumbbell_row_agree(tmp_path):
 
 
 def test_a_running_study_reloads_and_others_do_not(tmp_path):
-    """While the search holds the folder the page says that it reloads."""
+    """While a search holds the folder, the page says that it reloads."""
     folder = studies.write_study(tmp_path, n=3, state="running")
     stopped = page.write_report(folder).read_text(encoding="utf-8")
     with locks.hold(folder):
@@ -134,19 +134,19 @@ def test_a_running_study_reloads_and_others_do_not(tmp_path):
 
 
 def test_a_running_page_says_first_of_when_it_is(tmp_path):
-    """To the second: a page that no longer reloads looks like one that does."""
+    """To the second: a page that no longer reloads looks like one that still does."""
     folder = studies.write_study(tmp_path, n=3, state="running")
     with locks.hold(folder):
         pages = page.write_report(folder), page.write_comparison(tmp_path)
     for path in pages:
         header = path.read_text(encoding="utf-8").partition("</header>")[0]
-        said = re.search(r"As of (\S+ \S+) UTC; this page reloads itself", header)
-        written = dt.datetime.fromisoformat(f"{said[1]}+00:00")
+        as_of = re.search(r"As of (\S+ \S+) UTC; this page reloads itself", header)
+        written = dt.datetime.fromisoformat(f"{as_of[1]}+00:00")
         assert abs((dt.datetime.now(dt.UTC) - written).total_seconds()) < 60
 
 
 def test_a_broken_trial_is_named_on_the_page(tmp_path):
-    """What was left out is said where the reader looks first."""
+    """The page names unread files before its first section."""
     folder = studies.write_study(tmp_path, n=3)
     (folder / "trials" / "0001.json").write_text("{", encoding="utf-8")
 
@@ -176,7 +176,7 @@ def test_a_page_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 def test_the_comparison_of_many_kinds_is_whole(tmp_path):
-    """Everything that can lie in a runs folder at once makes one page."""
+    """All kinds of study in one folder make one page."""
     change = studies.shared_baseline
     studies.write_study(tmp_path, "architecture-cifar10", 12, change=change)
     studies.write_study(
@@ -201,7 +201,7 @@ def test_an_empty_folder_has_a_comparison_too(tmp_path):
     """No study yet is a sentence, not a crash."""
     html = page.write_comparison(tmp_path).read_text(encoding="utf-8")
 
-    assert "There is no study here that can be read." in html
+    assert "This folder holds no study that can be read." in html
 
 
 @pytest.mark.parametrize(("n", "megabytes"), [(50, 1), (5000, 2)])

@@ -111,7 +111,7 @@ def test_without_predictions_nothing_is_compared(tmp_path):
     """Records alone make a page, and a broken file is no comparison."""
     folder = studies.write_study(tmp_path, n=3)
     assert _compared(folder) == ([], ())
-    assert "Against the baseline?" not in report_html(read_study(folder))
+    assert "compare with the baseline?" not in report_html(read_study(folder))
 
     _write_predictions(folder, [[0.5], [0.6], [0.7]])
     predictions_path(folder, 1, 0).write_bytes(b"PK cut off")
@@ -140,7 +140,7 @@ def test_the_page_has_the_verdicts(tmp_path):
     page = report_html(read_study(folder))
 
     rows, _ = _compared(folder)
-    assert "<h2>Against the baseline?</h2>" in page
+    assert "<h2>How do the trials compare with the baseline?</h2>" in page
     for row in rows:
         assert f"<td>{row.verdict}</td>" in page
         assert row.interval in page

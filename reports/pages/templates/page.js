@@ -5,11 +5,11 @@
       const name = location.pathname + "#" + key;
       if (value === undefined) return JSON.parse(sessionStorage.getItem(name));
       sessionStorage.setItem(name, JSON.stringify(value));
-    } catch { /* storage may be off; the page then forgets */ }
+    } catch { /* without storage, the page forgets */ }
     return null;
   };
 
-  // While the search runs, reload, but not under a reader's hands.
+  // Reload while the search runs, unless the reader types or selects text.
   const seconds = Number(document.body.dataset.live);
   if (seconds) {
     scrollTo(0, store("scroll") || 0);
@@ -30,7 +30,7 @@
   const total = columns[0].data.length;
   const PAGE = 100;
 
-  // The same rounding as reports/wording.py: halves away from zero.
+  // Round as tuner/system/numbers.py does: halves away from zero.
   const fixed = (value, digits) => {
     const scaled = Number((Math.abs(value) * 10 ** digits).toFixed(6));
     const rounded = Math.floor(scaled + 0.5) / 10 ** digits;
@@ -82,7 +82,7 @@
     return state.down ? -order : order;
   };
 
-  // A word is looked for in every cell; key<5, key>=64 and key=adam compare what is shown.
+  // A plain word may match any cell; key<5, key>=64 and key=adam compare values as shown.
   const COMPARISON = /^([^<>=]+)(<=|>=|<|>|=)(.+)$/;
   const named = (key) => columns.find((column) => column.key.toLowerCase() === key);
   const shown = (column, value) =>
@@ -106,17 +106,17 @@
     };
   };
 
-  // Why a word finds nothing, where that is not for want of such trials.
+  // Explain why a filter word cannot match, if its column or value is wrong.
   const mistake = (word) => {
     const match = COMPARISON.exec(word);
     if (!match) return "";
     const column = named(match[1]);
     if (!column) {
-      return "No column is called " + match[1] + ". There are: "
+      return "No column is called " + match[1] + ". The columns are: "
         + columns.map((c) => c.key).join(", ") + ".";
     }
-    const is = column.kind !== "text" && Number.isNaN(Number(match[3]));
-    return is ? column.key + " is compared with a number, not " + match[3] + "." : "";
+    const wrong = column.kind !== "text" && Number.isNaN(Number(match[3]));
+    return wrong ? "Compare " + column.key + " with a number, not " + match[3] + "." : "";
   };
 
   const select = () => {
@@ -191,7 +191,7 @@
     });
   }
 
-  // A spreadsheet would run a text that starts like a formula.
+  // Quote a text that a spreadsheet would run as a formula.
   const quoted = (value) => {
     if (value === null) return "";
     if (typeof value !== "string") return String(value);
