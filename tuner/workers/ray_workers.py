@@ -34,7 +34,7 @@ from tuner.study.tasks import (
     WorkerLoss,
 )
 from tuner.workers.local import TASKS_A_PROCESS, WorkerStartError
-from tuner.workers.placement import BYTES_A_WORKER
+from tuner.workers.placement import BYTES_PER_WORKER
 from tuner.workers.ray_cluster import (
     Pulse,
     alive,
@@ -434,7 +434,7 @@ class RayWorkers:
         if self._uses_gpus:
             options["num_gpus"] = 1 / self._per_gpu
         else:
-            options["memory"] = BYTES_A_WORKER
+            options["memory"] = BYTES_PER_WORKER
         if self._refused:
             options["label_selector"] = {
                 "ray.io/node-id": f"!in({','.join(self._refused)})"
