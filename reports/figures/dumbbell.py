@@ -120,7 +120,7 @@ def _note(analysis: Analysis, frame: pd.DataFrame) -> str:
         order = "In the order of the trials"
     covers = "the choice of images"
     if ranking.listed["executions"].max() > 1:
-        covers += ", and for the luck of several runs (two say little)"
+        covers += ", and for the luck of runs if there are several (two say little)"
     note = f"{order}. After ±: half of the gap's 95 % interval, which allows for "
     note += f"{covers}. "
     if frame["is_baseline"].any() and len(frame) > 1:

@@ -63,7 +63,7 @@ def gather(analysis: Analysis) -> Leaders | None:
         frame,
         axis,
         title=_title(analysis),
-        alt=f"Dot plot of {axis.lower()}. {labels.listing(top)}.",
+        alt=f"Dot plot of {axis.lower()}: {labels.listing(top)}.",
         note=notes.showing(len(frame), len(ranked)),
         size=Size(HALF, 64 + 22 * max(len(frame), 2)),
     )

@@ -1,9 +1,9 @@
 """Whether one config is more accurate than another, image by image and over runs.
 
-The input is whether each run of two configs classified each image correctly, shape
-(trainings, images). Source of the formulas: the variance of a mean over images and
-runs, both drawn at random; runs add the variance of their accuracies beyond what the
-choice of images explains.
+The inputs are arrays of shape (trainings, images) that say whether each run of a config
+classified each image correctly. Source of the formulas: the variance of a mean over
+images and runs, both drawn at random; runs add the variance of their accuracies beyond
+what the choice of images explains.
 """
 
 from __future__ import annotations
