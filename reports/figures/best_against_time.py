@@ -1,4 +1,4 @@
-"""The best score so far of each study, against its training time."""
+"""Each study's best score so far, against its training time."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from reports.stats.groups import Group
 
 
 class BestAgainstTime(NamedTuple):
-    """What the figure shows.
+    """The figure's data and texts.
 
     Attributes:
-        frame: A row a trial that ended: study, hours (of training, all in all), best
+        frame: One row per finished trial: study, hours (cumulative training time), best
             (in the axis's unit).
         studies: Their names, in order.
         axis: The name of the score's axis.
@@ -35,7 +35,7 @@ class BestAgainstTime(NamedTuple):
 
 
 def gather(group: Group) -> BestAgainstTime | None:
-    """Follow each study's best so far; None where there is no study."""
+    """Compute each study's best score so far; return None if there is no study."""
     if not group.entries:
         return None
     parts = []
@@ -54,15 +54,15 @@ def gather(group: Group) -> BestAgainstTime | None:
         title,
         alt=f"Best so far against time. {title}.",
         note=(
-            f"{series.showing(group)}Time in training, all trials added up, failed "
-            "ones too."
+            f"{series.showing(group)}Training time is summed over all trials, "
+            "including failed ones."
         ),
         size=Size(HALF, 340),
     )
 
 
 def _title(group: Group, frame: pd.DataFrame) -> str:
-    """Say what each study had when the shortest of them ended."""
+    """Write each study's best score after the training time of the shortest study."""
     studies = series.names(group)
     shown = frame[frame["study"].isin(studies)]
     common = float(shown.groupby("study")["hours"].max().min())
@@ -74,7 +74,7 @@ def _title(group: Group, frame: pd.DataFrame) -> str:
             best = series.score(group, until["best"].iloc[-1])
         parts.append(f"{best} in {name}")
     time = labels.duration(3600 * common)
-    return f"After {time} of training: {labels.listing(parts)}"
+    return f"Best after {time} of training: {labels.listing(parts)}"
 
 
 def draw(data: BestAgainstTime, ax: Axes) -> None:

@@ -1,4 +1,4 @@
-"""The first trial of each study and the baselines, with intervals."""
+"""The leader of each study and the baselines, with intervals."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from reports.read.trial_names import BASELINE
 from reports.stats.groups import Group, baseline_label, short_name
 
 _SHOWN = 20
-_LABEL = 32  # characters of a line of a label: a phone has room for marks beside it
+_LABEL = 32  # characters per line of a label, to leave room for marks on a phone
 
 
 class BestOfEach(NamedTuple):
-    """What the figure shows.
+    """The figure's data and texts.
 
     Attributes:
-        frame: A row a leader or baseline, the highest first: label, score, low, high
-            (in the axis's unit), test (percent), is_baseline.
+        frame: One row per leader or baseline, best first: label, score, low, high (in
+            the axis's unit), test (percent), is_baseline.
         axis: The name of the x axis.
-        has_test: Whether test accuracies are drawn: beside accuracies alone.
+        has_test: Whether test accuracies are drawn: only if scores are accuracies too.
         baseline: The score of the baseline that all studies share, or None.
         title, alt, note, size: See `catalog.Gathered`.
     """
@@ -44,12 +44,12 @@ class BestOfEach(NamedTuple):
 
 
 def gather(group: Group) -> BestOfEach | None:
-    """Take each study's leader and each baseline, once; None of no study."""
+    """Collect each study's leader and each baseline; return None without studies."""
     if not group.entries:
         return None
     objective = group.objective
-    whole = _frame(group)
-    frame = whole.head(_SHOWN)
+    all_rows = _frame(group)
+    frame = all_rows.head(_SHOWN)
     scores = [
         f"{series.score(group, score)} in {label.replace(': ', ' ')}"
         for label, score in zip(frame["label"], frame["score"], strict=True)
@@ -57,7 +57,7 @@ def gather(group: Group) -> BestOfEach | None:
     metric = labels.metric(objective.name)
     title = f"By {metric}: {labels.listing(scores[:4])}"
     baseline = series.baseline(group, "objective", labels.axis_unit(objective))
-    note = notes.showing(len(frame), len(whole))
+    note = notes.showing(len(frame), len(all_rows))
     if baseline is not None:
         note = f"The dashed line is the shared baseline's {metric}. {note}".rstrip()
     frame = frame.assign(label=frame["label"].map(_in_lines))
@@ -101,7 +101,7 @@ def _frame(group: Group) -> pd.DataFrame:
 
 
 def _in_lines(label: str) -> str:
-    """Break a label that is long, behind a study's name where that is possible."""
+    """Break a long label into lines, after the study's name if it has one."""
     if len(label) <= _LABEL:
         return label
     parts = label.replace(": ", ":\n").split("\n")
@@ -110,7 +110,7 @@ def _in_lines(label: str) -> str:
 
 
 def draw(data: BestOfEach, ax: Axes) -> None:
-    """Draw each study's first trial and the baselines, with intervals and test."""
+    """Draw each study's leader and the baselines with intervals and test accuracy."""
     frame = data.frame
     y = np.arange(len(frame))
     for i, low, high in zip(y, frame["low"], frame["high"], strict=True):

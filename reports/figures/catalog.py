@@ -1,8 +1,8 @@
-"""Every figure: pages, notebooks and exports find them here, and nowhere else.
+"""The one list of all figures, for pages, notebooks and exports.
 
-To add one, write a file beside this one with a NamedTuple that holds what the figure
-shows (its data, `title`, `alt`, `note` and `size`), `gather`, which makes it or says
-None, and `draw`, which draws it; then give it a line below.
+To add a figure, write a module in this folder with a NamedTuple of its data, `title`,
+`alt`, `note` and `size`, a function `gather` that returns it or None, and a function
+`draw` that draws it. Then add a line to `FIGURES`.
 """
 
 from __future__ import annotations
@@ -32,36 +32,36 @@ Page = Literal["study", "comparison"]
 
 
 class Gathered(Protocol):
-    """What every `gather` returns: data to draw, and the words around them."""
+    """The result of every `gather`: data to draw, and the texts around them."""
 
     @property
     def title(self) -> str:
-        """The finding, a sentence that stands above."""
+        """The finding in one sentence, shown above the figure."""
 
     @property
     def alt(self) -> str:
-        """What the figure shows to who cannot see it; it holds a number."""
+        """A description for people who cannot see the figure; it has a number."""
 
     @property
     def note(self) -> str:
-        """What must be said below, or ""."""
+        """The explanation below the figure, or ""."""
 
     @property
     def size(self) -> Size:
-        """Of the drawing, and how many panels it has."""
+        """The size of the drawing and its number of panels."""
 
 
 class Figure(NamedTuple):
     """One figure.
 
     Attributes:
-        gather: Takes an `Analysis` for a study's page, or a `Group` for the comparison,
-            and perhaps options; gives what `draw` draws, or None where there is nothing
-            to show.
-        draw: Takes that, and an ax, or a flat list of axes where its size has several
+        gather: Takes an `Analysis` (study report) or a `Group` (comparison report), and
+            options if it has any; returns the input of `draw`, or None if there is
+            nothing to show.
+        draw: Takes that result and an ax, or a flat list of axes if there are several
             panels.
-        page: Where it stands.
-        section: The id of the page's section that holds it.
+        page: The report that shows it.
+        section: The id of the report's section that shows it.
     """
 
     gather: Callable[..., Gathered | None]
@@ -105,11 +105,11 @@ FIGURES = {
 
 
 def image(name: str, source: Any) -> Image | None:
-    """Render a figure; None where the source has nothing for it.
+    """Render a figure; return None if there is nothing to show.
 
     Args:
         name: A key of `FIGURES`.
-        source: What the figure's `gather` takes.
+        source: The argument of the figure's `gather`.
     """
     figure = FIGURES[name]
     data = figure.gather(source)
@@ -120,7 +120,7 @@ def image(name: str, source: Any) -> Image | None:
 
 
 def images(page: Page, source: Any) -> dict[str, Image]:
-    """Render every figure of a page that the source has something for, by its name."""
+    """Render every figure of a page that has something to show, by name."""
     names = [name for name, figure in FIGURES.items() if figure.page == page]
     rendered = {name: image(name, source) for name in names}
-    return {name: made for name, made in rendered.items() if made is not None}
+    return {name: shown for name, shown in rendered.items() if shown is not None}

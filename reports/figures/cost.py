@@ -1,4 +1,4 @@
-"""Scores against the time that they took, with what nothing dominates."""
+"""Scores against the time of their trials, with the Pareto front."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from reports.stats.outliers import clip
 
 
 class Cost(NamedTuple):
-    """What the figure shows.
+    """The figure's data and texts.
 
     Attributes:
-        frame: A row a ranked trial: trial, seconds, score (in the axis's unit),
+        frame: One row per ranked trial: trial, seconds, score (in the axis's unit),
             on_front.
         axis: The name of the score's axis.
         title, alt, note, size: See `catalog.Gathered`.
@@ -42,7 +42,10 @@ class Cost(NamedTuple):
 
 
 def gather(analysis: Analysis) -> Cost | None:
-    """Take seconds against score; None where not two ranked trials have a time."""
+    """Collect times and scores; return None if fewer than two ranked trials have one.
+
+    Candidates have no such figure.
+    """
     study, ranking = analysis.study, analysis.ranking
     if not ranking.by_validation or study.candidates:
         return None
@@ -67,18 +70,17 @@ def gather(analysis: Analysis) -> Cost | None:
         frame,
         axis,
         title=_title(analysis, frame),
-        alt=f"{axis} against seconds of {several}; {front} on the front.",
+        alt=f"{axis} against time of {several}; {front} on the Pareto front.",
         note=(
-            "On the blue line nothing quicker scored as well; numbers are trials. "
-            + notes.darker(len(frame))
-            + notes.clipped(int(clipped.sum()))
+            "No faster trial scored as well as those on the blue line. Numbers are "
+            "trials. " + notes.darker(len(frame)) + notes.clipped(int(clipped.sum()))
         ),
         size=Size(HALF, 330),
     )
 
 
 def pareto(seconds: pd.Series[float], gain: pd.Series[float]) -> pd.Series[bool]:
-    """Mark rows for which no other took at most as long and gains more."""
+    """Mark the rows that no other row beats in both time and gain."""
     order = pd.DataFrame({"cost": seconds, "gain": -gain}).sort_values(["cost", "gain"])
     best_before = (-order["gain"]).cummax().shift(fill_value=-np.inf)
     front = -order["gain"] > best_before
@@ -86,7 +88,7 @@ def pareto(seconds: pd.Series[float], gain: pd.Series[float]) -> pd.Series[bool]
 
 
 def _title(analysis: Analysis, frame: pd.DataFrame) -> str:
-    """Say what the leader took, and which quicker trial comes near it."""
+    """Write the leader's time, and the best trial that was faster."""
     ranked, objective = analysis.ranking.ranked, analysis.study.objective
     leader = frame[frame["trial"] == ranked["trial"].iloc[0]]
     if not len(leader):
@@ -94,17 +96,17 @@ def _title(analysis: Analysis, frame: pd.DataFrame) -> str:
     seconds = float(leader["seconds"].iloc[0])
     who = labels.capital(trial_names.in_sentence(leader["trial"].iloc[0]))
     took = f"{who} took {labels.duration(seconds)}"
-    quicker = frame[frame["on_front"] & (frame["seconds"] < seconds)]
-    near = quicker.sort_values("seconds").tail(1)
+    faster = frame[frame["on_front"] & (frame["seconds"] < seconds)]
+    near = faster.sort_values("seconds").tail(1)
     if not len(near):
-        return f"{took}, and none was quicker"
+        return f"{took}, and no trial was faster"
     other = int(near["trial"].iloc[0])
     score = ranked.set_index("trial")["objective"]
-    away = abs(float(score.iloc[0] - score[other]))
-    far = labels.points(away) if objective.is_accuracy else labels.number(away, 3)
+    loss = abs(float(score.iloc[0] - score[other]))
+    worse = labels.points(loss) if objective.is_accuracy else labels.number(loss, 3)
     return (
         f"{took}; {trial_names.in_sentence(other)} took "
-        f"{labels.duration(float(near['seconds'].iloc[0]))} and is {far} away"
+        f"{labels.duration(float(near['seconds'].iloc[0]))} and is {worse} worse"
     )
 
 
@@ -125,12 +127,12 @@ def draw(data: Cost, ax: Axes) -> None:
     )  # fmt: skip
     ax.margins(x=0.08, y=0.12)
     duration_axis(ax.xaxis)
-    ax.set(xlabel="Time a trial (log)", ylabel=data.axis)
+    ax.set(xlabel="Time per trial (log)", ylabel=data.axis)
     _name_front(ax, frame, front)
 
 
 def _name_front(ax: Axes, frame: pd.DataFrame, front: pd.DataFrame) -> None:
-    """Name what lies on the front, the best first, where there is room."""
+    """Label the trials on the front, best first, if there is room."""
     names = [
         (row["seconds"], row["score"], f"{row['trial']:.0f}")
         for _, row in front.iloc[::-1].iterrows()

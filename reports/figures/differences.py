@@ -1,4 +1,4 @@
-"""How far test accuracies lie from that of the baseline, with intervals."""
+"""Differences of test accuracy from the baseline, with intervals."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from reports.stats.analysis import Analysis
 from reports.stats.comparisons import Comparison
 from reports.stats.differences import MARGIN, WORDS
 
-_REACH = 4  # of an axis, in medians of how far the intervals go
+_REACH = 4  # half the axis, in medians of the intervals' farther ends
 
 
 class Differences(NamedTuple):
-    """What the figure shows.
+    """The figure's data and texts.
 
     Attributes:
-        frame: A row a comparison, in points: label, value, low, high, word, drawn_low,
-            drawn_high. Intervals far wider than the others, as of two trainings, are
-            drawn up to an end of the axis.
-        margin: Within so many points a difference is too small to matter.
+        frame: One row per comparison, in points: label, value, low, high, word,
+            drawn_low, drawn_high. An interval far wider than the others, such as that
+            of two runs, is drawn up to the end of the axis.
+        margin: Differences within this many points are too small to matter.
         title, alt, note, size: See `catalog.Gathered`.
     """
 
@@ -42,7 +42,7 @@ class Differences(NamedTuple):
 
 
 def gather(analysis: Analysis) -> Differences | None:
-    """Take the comparisons of trials on the test images; None where there are none."""
+    """Collect the comparisons on the test images; return None if there are none."""
     study, comparisons = analysis.study, analysis.comparisons
     if not comparisons:
         return None
@@ -54,13 +54,14 @@ def gather(analysis: Analysis) -> Differences | None:
         margin,
         title=_title(study, comparisons),
         alt=(
-            f"Differences of test accuracy of {labels.several(len(frame), 'trial')}. "
+            f"Differences in test accuracy of {labels.several(len(frame), 'trial')}. "
             f"First, {first['label']}: {labels.gap(first['value'] / 100)} points, "
-            f"{labels.gap(first['low'] / 100)} to {labels.gap(first['high'] / 100)}."
+            f"interval {labels.gap(first['low'] / 100)} to "
+            f"{labels.gap(first['high'] / 100)}."
         ),
         note=(
-            "In the grey band a difference is too small to matter, "
-            f"{margin:g} points. {notes.beyond(frame)}"
+            f"The grey band marks differences too small to matter: {margin:g} points "
+            f"either way. {notes.beyond(frame)}"
         ),
         size=Size(HALF, 56 + 24 * max(len(frame), 2)),
     )
@@ -92,7 +93,7 @@ def _title(study: StudyFrames, comparisons: tuple[Comparison, ...]) -> str:
     counts = Counter(c.difference.word() for c in comparisons)
     parts = [f"{counts[word]} {word}" for word in WORDS if counts[word]]
     most = max(c.difference.trainings for c in comparisons)
-    once = ", one training each" if most == 1 else ""
+    once = ", one run each" if most == 1 else ""
     first = study.trials.loc[study.trials["trial"] == BASELINE, "name"]
     against = str(first.iloc[0]) if len(first) else "baseline"
     what = "the baseline" if against == "baseline" else against
@@ -111,8 +112,8 @@ def draw(data: Differences, ax: Axes) -> None:
         fill = color if row["word"] in ("better", "worse") else "white"
         ends = [row["drawn_low"], row["drawn_high"]]
         ax.plot(ends, [i, i], color=color, zorder=2)
-        for end, whole, arrow in zip(ends, row[["low", "high"]], "<>", strict=True):
-            if end != whole:
+        for end, true_end, arrow in zip(ends, row[["low", "high"]], "<>", strict=True):
+            if end != true_end:
                 ax.plot([end], [i], arrow, color=color, markersize=5, zorder=2)
         ax.scatter([row["value"]], [i], s=34, c=fill, edgecolors=color, zorder=3)
         ax.annotate(
@@ -121,4 +122,4 @@ def draw(data: Differences, ax: Axes) -> None:
             textcoords="offset points", annotation_clip=False,
         )  # fmt: skip
     name_rows(ax, frame)
-    ax.set_xlabel("Difference of test accuracy (points)")
+    ax.set_xlabel("Difference in test accuracy (points)")

@@ -16,7 +16,7 @@ from reports.stats.groups import Group
 
 
 class Distribution(NamedTuple):
-    """What the figure shows.
+    """The figure's data and texts.
 
     Attributes:
         frame: From `series.searched`.
@@ -37,7 +37,7 @@ class Distribution(NamedTuple):
 
 
 def gather(group: Group) -> Distribution | None:
-    """Take every trial that a search drew; None where none drew any."""
+    """Collect all searched trials; return None if there are none."""
     if not group.entries:
         return None
     frame = series.searched(group)
@@ -51,11 +51,11 @@ def gather(group: Group) -> Distribution | None:
         if name in median
     ]
     side = "above" if group.objective.higher_is_better else "below"
-    half = f"Half of the searched trials lie at or {side}"
+    half = f"Half of the searched trials score at or {side}"
     title = f"{half} {labels.listing(medians[:3])}"
-    left_out = "The baseline is"
+    left_out = "the baseline"
     if any(entry.study.enqueued for entry in group.entries):
-        left_out = "The baseline and enqueued configs are"
+        left_out = "the baseline and enqueued configs"
     axis = labels.axis(group.objective)
     return Distribution(
         frame,
@@ -64,13 +64,13 @@ def gather(group: Group) -> Distribution | None:
         series.baseline(group, "objective", labels.axis_unit(group.objective)),
         title,
         alt=f"Distribution of {axis.lower()}. {title}.",
-        note=f"{series.showing(group)}{left_out} left out of the curves.",
+        note=f"{series.showing(group)}The curves leave out {left_out}.",
         size=Size(HALF, 340),
     )
 
 
 def draw(data: Distribution, ax: Axes) -> None:
-    """Draw a step a study, and the baseline."""
+    """Draw one step curve per study, and the baseline."""
     frame, baseline = data.frame, data.baseline
     for i, name in enumerate(data.studies):
         scores = frame.loc[frame["study"] == name, ["score"]]
@@ -85,5 +85,5 @@ def draw(data: Distribution, ax: Axes) -> None:
         low, high = min(low, baseline), max(high, baseline)
     margin = 0.04 * (high - low) or 1.0
     ax.set_xlim(low - margin, high + margin)
-    ax.set(xlabel=data.axis, ylabel="Share of trials at or below")
+    ax.set(xlabel=data.axis, ylabel="Share of trials at or below score")
     series.legend(ax)

@@ -1,4 +1,4 @@
-"""Train, validation and test accuracy of each trial on one line, and the gap."""
+"""Train, validation and test accuracy of each trial on one line, with the gap."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from reports.read import labels, trial_names
 from reports.read.trial_names import BASELINE
 from reports.stats.analysis import Analysis
 
-_ROOM = 12  # characters of a label beside a narrow figure of three columns
-_WIDEST = 0.5  # half an interval that is written, as a fraction
+_ROOM = 12  # characters of a label that fit beside a narrow figure
+_WIDEST = 0.5  # the largest half interval that is written, as a fraction
 _GAP = labels.GAP.capitalize()
 
 
 class Dumbbell(NamedTuple):
-    """What the figure shows.
+    """The figure's data and texts.
 
     Attributes:
-        frame: A row a trial, in order: trial, label, train, validation, test (percent),
-            gap, gap_half (fractions), is_baseline.
-        total: Trials that could have been shown.
+        frame: One row per trial, in order: trial, label, train, validation, test
+            (percent), gap, gap_half (fractions), is_baseline.
+        total: Number of trials that could be shown.
         title, alt, note, size: See `catalog.Gathered`.
     """
 
@@ -40,10 +40,10 @@ class Dumbbell(NamedTuple):
 
 
 def gather(analysis: Analysis) -> Dumbbell | None:
-    """Choose the rows, in ranking order; None where no trial has both accuracies.
+    """Choose the rows, in ranking order; return None if no trial has both accuracies.
 
-    Up to 30 trials are all shown; of up to 100 the top 25 and the five widest
-    gaps; of more the top 30, of more than 1,000 the top 20. The baseline always.
+    Show all of up to 30 trials; of up to 100 the top 25 and the five widest gaps; of
+    up to 1,000 the top 30; of more the top 20. Always show the baseline.
     """
     study, ranking = analysis.study, analysis.ranking
     pool = ranking.ranked
@@ -95,7 +95,7 @@ def gather(analysis: Analysis) -> Dumbbell | None:
 
 
 def _title(frame: pd.DataFrame, total: int) -> str:
-    """Say how far train lies above test at the top, and in the baseline."""
+    """Write the gaps of the first row, the baseline and the widest gap."""
     first, baseline = frame.iloc[0], frame[frame["is_baseline"]]
     if len(frame) == 1:
         return f"{_GAP}: {labels.gap(first['gap'])} points in {_name(first)}"
@@ -104,8 +104,8 @@ def _title(frame: pd.DataFrame, total: int) -> str:
     if len(baseline) and not first["is_baseline"]:
         parts.append(f"{labels.gap(baseline['gap'].iloc[0])} in the baseline")
     if widest["label"] != first["label"] and not widest["is_baseline"]:
-        most = "at most" if total == len(frame) else "of those shown at most"
-        parts.append(f"{most} {labels.gap(widest['gap'])}, in {widest['label']}")
+        most = "at most" if total == len(frame) else "at most among those shown"
+        parts.append(f"{labels.gap(widest['gap'])} {most}, in {widest['label']}")
     return f"{_GAP}, in points: {labels.listing(parts)}"
 
 
@@ -115,11 +115,14 @@ def _name(row: pd.Series[Any]) -> str:
 
 def _note(analysis: Analysis, frame: pd.DataFrame) -> str:
     ranking = analysis.ranking
-    order = "Sorted by validation" if ranking.by_validation else "In declared order"
+    order = "Sorted by validation score"
+    if not ranking.by_validation:
+        order = "In the order of the trials"
     covers = "the choice of images"
     if ranking.listed["executions"].max() > 1:
-        covers += " and for the trainings, where there are several (two say little)"
-    note = f"{order}. Behind ±, half of the gap's 95 % interval for {covers}. "
+        covers += ", and for the luck of runs if there are several (two say little)"
+    note = f"{order}. After ±: half of the gap's 95 % interval, which allows for "
+    note += f"{covers}. "
     if frame["is_baseline"].any() and len(frame) > 1:
         split = "validation" if ranking.by_validation else "test"
         note += f"The dashed line is the baseline's {split} accuracy. "
@@ -127,7 +130,7 @@ def _note(analysis: Analysis, frame: pd.DataFrame) -> str:
 
 
 def draw(data: Dumbbell, ax: Axes) -> None:
-    """Draw train, validation and test of each trial on one line, gap at the right."""
+    """Draw each trial's three accuracies on one line, with its gap on the right."""
     frame = data.frame
     y = np.arange(len(frame))
     ax.hlines(y, frame["test"], frame["train"], color="#b9bfc6", linewidth=2, zorder=2)
@@ -179,8 +182,8 @@ def _handles(*, has_validation: bool) -> list[Line2D]:
 
 
 def _gap_and_half(gap: float, half: float) -> str:
-    """Write a gap and half its interval; over 50 points that is as good as none."""
+    """Write a gap and half its interval, with "over 50" for a meaningless one."""
     if np.isnan(half):
         return labels.gap(gap)
-    reach = labels.number(100 * half, 1) if half <= _WIDEST else "over 50"
-    return f"{labels.gap(gap)} ± {reach}"
+    text = labels.number(100 * half, 1) if half <= _WIDEST else "over 50"
+    return f"{labels.gap(gap)} ± {text}"

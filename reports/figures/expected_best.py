@@ -1,4 +1,4 @@
-"""What fewer random trials would have found, against their training time."""
+"""The best score expected of fewer random trials, against their training time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from reports.read import labels
 from reports.stats import budget
 from reports.stats.analysis import Analysis
 
-_NUMBERED = (1, 5, 20, 100, 1000)  # trials, and the last
+_NUMBERED = (1, 5, 20, 100, 1000)  # numbers of trials to label, besides the last
 
 
 class ExpectedBest(NamedTuple):
-    """What the figure shows.
+    """The figure's data and texts.
 
     Attributes:
         frame: From `budget.curve`.
@@ -34,17 +34,18 @@ class ExpectedBest(NamedTuple):
 
 
 def gather(analysis: Analysis) -> ExpectedBest | None:
-    """Estimate it; None where the search was not random, or had too few trials."""
+    """Estimate it; return None if the search was not random or has too few trials."""
     study, ranking = analysis.study, analysis.ranking
     frame = budget.curve(study, ranking) if ranking.by_validation else None
     if frame is None:
         return None
     how = (
-        "Drawn from these trials with replacement (Dodge et al. 2019), so that it ends "
-        "a little below the best of them. The band holds 80 % of bootstrap samples."
+        "Estimated by drawing from these trials with replacement (Dodge et al. 2019), "
+        "so the curve ends a little below the best of them. The band holds 80 % of "
+        "bootstrap samples."
     )
     if frame["is_whole"].all():
-        how = "The search drew the whole space, so that it ends at the best it drew."
+        how = "The search drew the whole space, so the curve ends at its best trial."
     axis = labels.axis(study.objective)
     last = frame.iloc[-1]
     return ExpectedBest(
@@ -57,24 +58,24 @@ def gather(analysis: Analysis) -> ExpectedBest | None:
             f"{labels.number(last['score'], 1)} after {last['n']:.0f}."
         ),
         note=(
-            "What the best of n random trials of this space scores on average; numbers "
-            f"are n. {how} Never beyond the trials that there are. "
+            "Average score of the best of n random trials of this space; numbers are "
+            f"n. {how} The curve does not extrapolate beyond the study's trials. "
         ),
         size=Size(HALF, 330),
     )
 
 
 def _title(analysis: Analysis, frame: pd.DataFrame) -> str:
-    """Say what the second half of the trials brought, on average."""
+    """Write what the second half of the trials gained on average."""
     n = int(frame["n"].iloc[-1])
     half = n // 2
     at_half = np.interp(half, frame["n"], frame["score"])
     gained = abs(float(frame["score"].iloc[-1]) - float(at_half))
     is_accuracy = analysis.study.objective.is_accuracy
     digits, unit = (1, " points") if is_accuracy else (3, "")
-    lost = f"{labels.number(gained, digits)}{unit}"
+    loss = f"{labels.number(gained, digits)}{unit}"
     few = f"{labels.count(half)} of {labels.count(n)}"
-    return f"Half as many trials, {few}, would have cost {lost} on average"
+    return f"Half the trials ({few}) would have scored {loss} worse on average"
 
 
 def draw(data: ExpectedBest, ax: Axes) -> None:
@@ -85,8 +86,8 @@ def draw(data: ExpectedBest, ax: Axes) -> None:
         linewidth=0,
     )  # fmt: skip
     ax.plot(frame["seconds"], frame["score"], color=TEST, linewidth=2)
-    wanted = [*_NUMBERED, frame["n"].iloc[-1]]
-    places = {int((frame["n"] - n).abs().idxmin()) for n in wanted}
+    numbered = [*_NUMBERED, frame["n"].iloc[-1]]
+    places = {int((frame["n"] - n).abs().idxmin()) for n in numbered}
     marked = frame.loc[sorted(places)]
     ax.plot(marked["seconds"], marked["score"], "o", color=TEST, markersize=5)
     for _, row in marked.iterrows():

@@ -1,4 +1,4 @@
-"""The gap of every searched trial, a row a study."""
+"""The gap of every searched trial, one row per study."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from reports.figures.style import FULL, INK, Size
 from reports.read import labels
 from reports.stats.groups import Group
 
-_POINTS = 400  # marks a study in a strip
+_POINTS = 400  # marks per study, at most
 
 
 class GapByStudy(NamedTuple):
-    """What the figure shows.
+    """The figure's data and texts.
 
     Attributes:
         frame: From `series.searched`.
@@ -37,7 +37,7 @@ class GapByStudy(NamedTuple):
 
 
 def gather(group: Group) -> GapByStudy | None:
-    """Take the gap of every trial that a search drew; None where none is known."""
+    """Collect the gaps of all searched trials; return None if none is known."""
     if not group.entries:
         return None
     frame = series.searched(group)
@@ -52,7 +52,7 @@ def gather(group: Group) -> GapByStudy | None:
     ]
     title = f"Median {labels.GAP}, in points: {labels.listing(medians[:3])}"
     baseline = series.baseline(group, "gap", 100)
-    line = "" if baseline is None else ", the dashed line the baseline"
+    line = "" if baseline is None else "; the dashed line is the baseline"
     return GapByStudy(
         frame,
         studies,
@@ -60,7 +60,7 @@ def gather(group: Group) -> GapByStudy | None:
         title,
         alt=f"Gap by study. {title}.",
         note=(
-            f"{series.showing(group)}One mark a searched trial, the bar is the "
+            f"{series.showing(group)}Each mark is a searched trial; the bar is the "
             f"median{line}."
         ),
         size=Size(FULL, 70 + 62 * max(len(studies), 2)),

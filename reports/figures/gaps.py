@@ -1,4 +1,4 @@
-"""The gap of every trial against its size, or against its score."""
+"""The gap of every trial against its network's size, or against its score."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ _RINGED = {"is_leader": "leader", "is_baseline": "baseline"}
 
 
 class Gaps(NamedTuple):
-    """What the figure shows.
+    """The figure's data and texts.
 
     Attributes:
-        frame: A row a trial: trial, params, score (in its axis's unit), gap (points),
-            is_leader, is_baseline.
-        against: The column on the x axis: "params", or "score" where all have one size.
+        frame: One row per trial: trial, params, score (in its axis's unit), gap
+            (points), is_leader, is_baseline.
+        against: The column on the x axis: "params", or "score" if all networks have
+            the same size.
         axis: The name of the score's axis.
         title, alt, note, size: See `catalog.Gathered`.
     """
@@ -40,14 +41,14 @@ class Gaps(NamedTuple):
 
 
 def gather(analysis: Analysis) -> Gaps | None:
-    """Take the gap of all comparable trials; None where there are not two."""
+    """Collect the gaps of all comparable trials; return None under two."""
     study, ranking = analysis.study, analysis.ranking
     pool = ranking.ranked if ranking.by_validation else ranking.listed
     pool = pool[pool["gap"].notna() & (pool["params"] > 0)]
     pool = pool[pool["status"] == "completed"]
     if len(pool) < 2:
         return None
-    # Candidates were given to be compared, so that none of them leads.
+    # Candidates are there to be compared, so none of them is called the leader.
     leads = (pool["place"] == 1) & (not study.candidates)
     frame = pd.DataFrame(
         {
@@ -66,7 +67,7 @@ def gather(analysis: Analysis) -> Gaps | None:
         against, what, note = (
             "score",
             axis.lower(),
-            "All these networks have one size. ",
+            "All these networks have the same size. ",
         )
     return Gaps(
         frame,
@@ -80,22 +81,22 @@ def gather(analysis: Analysis) -> Gaps | None:
 
 
 def _title(study: StudyFrames, frame: pd.DataFrame, against: str) -> str:
-    """Say which range the gap spans, and its rank correlation with the x axis."""
+    """Write the range of the gap and its rank correlation with the x axis."""
     low = labels.gap(frame["gap"].min() / 100)
     high = labels.gap(frame["gap"].max() / 100)
-    spans = f"The gap spans {low} to {high} points"
+    span = f"The gap ranges from {low} to {high} points"
     if len(frame) < 10 or len(set(frame[against])) < 3 or len(set(frame["gap"])) < 2:
-        return spans
+        return span
     rho = float(frame["gap"].corr(frame[against], method="spearman"))
     sign = "+" if rho > 0 else labels.MINUS
     what = "parameters"
     if against == "score":
         what = labels.metric(study.objective.name)
-    return f"{spans}; rank correlation with {what} {sign}{labels.number(abs(rho), 2)}"
+    return f"{span}; rank correlation with {what} {sign}{labels.number(abs(rho), 2)}"
 
 
 def draw(data: Gaps, ax: Axes) -> None:
-    """Draw the gap against parameters, in log, or against the score."""
+    """Draw the gap against parameters (log scale) or against the score."""
     frame, x = data.frame, data.against
     is_size = x == "params"
     ax.axhline(0, color=FAINT, zorder=1)

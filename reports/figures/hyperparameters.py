@@ -1,4 +1,4 @@
-"""Scores against each hyperparameter: small panels with one scale."""
+"""Scores against each hyperparameter, in small panels with a common scale."""
 
 from __future__ import annotations
 
@@ -30,19 +30,22 @@ _PANEL_MARKS = MARKS // 3  # there are several panels
 
 
 class Panel(NamedTuple):
-    """One hyperparameter: a row a ranked trial, value, score, place, is_leader."""
+    """One hyperparameter, with one row per ranked trial.
+
+    The frame's columns: value, score, place, is_leader.
+    """
 
     hyperparameter: Hyperparameter
     frame: pd.DataFrame
 
 
 class Hyperparameters(NamedTuple):
-    """What the figure shows.
+    """The figure's data and texts.
 
     Attributes:
-        panels: One a hyperparameter.
-        is_crowded: Whether a panel has too many trials for a mark each; then none has
-            marks.
+        panels: One per hyperparameter.
+        is_crowded: Whether any panel has too many trials for a mark each; then no
+            panel has marks.
         axis: The name of the score's axis.
         title, alt, note, size: See `catalog.Gathered`.
     """
@@ -57,7 +60,10 @@ class Hyperparameters(NamedTuple):
 
 
 def gather(analysis: Analysis) -> Hyperparameters | None:
-    """Take score against value; None where no hyperparameter varies, or none counts."""
+    """Collect scores and values; return None if no hyperparameter varies.
+
+    Candidates, and studies without validation, have no such figure.
+    """
     study, ranking = analysis.study, analysis.ranking
     if not ranking.by_validation or study.candidates:
         return None
@@ -82,9 +88,9 @@ def gather(analysis: Analysis) -> Hyperparameters | None:
     axis = labels.axis(study.objective)
     is_crowded = any(len(panel.frame) > _PANEL_MARKS for panel in shown)
     names = labels.listing([panel.hyperparameter.name for panel in shown])
-    note = "A bar is a median, the ring the leader. "
+    note = "Bars are medians; the ring is the leader. "
     if is_crowded:
-        note += "Half of the trials lie in the box, all between its whiskers. "
+        note += "The box holds half of the trials, its whiskers all of them. "
         note += notes.DARKER
     note += "All other hyperparameters vary too, within the ranges searched. "
     if len(shown) < len(varied):
@@ -102,23 +108,23 @@ def gather(analysis: Analysis) -> Hyperparameters | None:
 
 
 def title(shown: tuple[Panel, ...]) -> str:
-    """Say what all of the five highest share, where anything else was tried."""
+    """Write what the best five trials share, among values that vary."""
     shared: list[str] = []
     for hyperparameter, frame in shown:
-        top = frame[frame["place"] <= 5]["value"]  # fewer where it is switched off
+        top = frame[frame["place"] <= 5]["value"]  # fewer if some do not have it
         if len(frame) >= 10 and len(top) == 5 and len(set(top)) == 1:
             shared.append(f"{hyperparameter.name} {labels.value(top.iloc[0])}")
     if shared:
-        return f"The first five share {labels.listing(shared)}"
+        return f"The best five trials share {labels.listing(shared)}"
     n = max(len(panel.frame) for panel in shown)
     return (
-        f"{labels.several(len(shown), 'hyperparameter')} over "
-        f"{labels.several(n, 'ranked trial')}, one at a time"
+        f"{labels.several(len(shown), 'hyperparameter')}, one at a time, over "
+        f"{labels.several(n, 'ranked trial')}"
     )
 
 
 def draw(data: Hyperparameters, axes: Any) -> None:
-    """Draw one panel a hyperparameter, all with one scale of the score."""
+    """Draw one panel per hyperparameter, all with the same score axis."""
     flat = axes if isinstance(axes, list) else [axes]
     low, high = limits(pd.concat([panel.frame[["score"]] for panel in data.panels]))
     for i, ax in enumerate(flat):
@@ -134,7 +140,7 @@ def draw(data: Hyperparameters, axes: Any) -> None:
 
 
 def _draw_panel(ax: Axes, panel: Panel, *, is_crowded: bool) -> None:
-    """Draw a strip or boxes, with medians, or a scatter."""
+    """Draw a scatter for a scale, and a strip or boxes for categories."""
     if _is_scale(*panel):
         _draw_scatter(ax, panel, is_crowded=is_crowded)
     else:
@@ -152,8 +158,8 @@ def _is_scale(hyperparameter: Hyperparameter, frame: pd.DataFrame) -> bool:
         return False
     if hyperparameter.low is None or hyperparameter.high is None:
         return values.nunique() > 8
-    whole = bool((values.astype("float64") % 1 == 0).all())
-    return not whole or hyperparameter.high - hyperparameter.low > 12
+    is_integer = bool((values.astype("float64") % 1 == 0).all())
+    return not is_integer or hyperparameter.high - hyperparameter.low > 12
 
 
 def _draw_scatter(ax: Axes, panel: Panel, *, is_crowded: bool) -> None:
@@ -215,7 +221,7 @@ def _draw_strip(ax: Axes, panel: Panel, *, is_crowded: bool) -> None:
 
 
 def _ordered(values: pd.Series[Any], hyperparameter: Hyperparameter) -> list[object]:
-    """Order categories as the space declares them, else by value."""
+    """Order categories as the space declares them, otherwise by value."""
     distinct = list(values.unique())
     if set(distinct) <= set(hyperparameter.choices):
         return [choice for choice in hyperparameter.choices if choice in distinct]

@@ -18,11 +18,11 @@ _SHOWN = 12
 
 
 class Bars(NamedTuple):
-    """What the figure shows.
+    """The figure's data and texts.
 
     Attributes:
-        frame: A row a hyperparameter, the highest first: label, importance, null,
-            matters (whether it is above its null).
+        frame: One row per hyperparameter, highest first: label, importance, null,
+            matters (whether importance is above its null).
         title, alt, note, size: See `catalog.Gathered`.
     """
 
@@ -34,7 +34,7 @@ class Bars(NamedTuple):
 
 
 def gather(analysis: Analysis) -> Bars | None:
-    """Take the highest twelve; None where importance was not measured."""
+    """Take the highest twelve; return None if importance was not measured."""
     measured = analysis.importance
     if not isinstance(measured, Importance):
         return None
@@ -53,34 +53,35 @@ def gather(analysis: Analysis) -> Bars | None:
             f"{first['name']}: {first['importance']:.0%} of the variance."
         ),
         note=(
-            "By how much a random forest predicts unseen trials worse when a "
-            "hyperparameter is shuffled, within the ranges searched. It explains "
-            f"{measured.r2:.0%} of {measured.trials} trials' scores. "
+            "How much worse a random forest predicts unseen trials after a "
+            "hyperparameter is shuffled, within the ranges searched. The forest "
+            f"explains {measured.r2:.0%} of the variance of {measured.trials} trials' "
+            "scores. "
         ),
         size=Size(HALF, 78 + 22 * max(len(shown), 2)),
     )
 
 
 def _title(frame: pd.DataFrame) -> str:
-    """Say which hyperparameters are above their null."""
+    """Name the hyperparameters that are above their null."""
     names = list(frame.loc[frame["matters"], "name"])
     if not names:
-        return "No hyperparameter stands out from shuffled scores"
+        return "No hyperparameter matters more than it does for shuffled scores"
     more = [f"{len(names) - 3} more"] if len(names) > 3 else []
     return f"Scores depend on {labels.listing([*names[:3], *more])}"
 
 
 def draw(data: Bars, ax: Axes) -> None:
-    """Draw importances as bars, and what shuffled scores reach as ticks."""
+    """Draw importances as bars, and the maximum for shuffled scores as ticks."""
     frame = data.frame
     y = np.arange(len(frame))
     colors = np.where(frame["matters"], TEST, "#b9bfc6").tolist()
     ax.barh(y, frame["importance"].clip(lower=0), color=colors, height=0.6, zorder=2)
     ax.scatter(
         frame["null"], y, marker="|", s=130, color=INK, linewidths=1.8, zorder=3,
-        label="highest of 20 with shuffled scores",
+        label="highest of 20 forests with shuffled scores",
     )  # fmt: skip
     name_rows(ax, frame)
     ax.set_xlim(left=0)
-    ax.set_xlabel("Increase of squared error (1 is the scores' variance)")
+    ax.set_xlabel("Increase in squared error (1 = variance of scores)")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)

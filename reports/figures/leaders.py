@@ -1,4 +1,4 @@
-"""The trials with the highest scores, with their intervals."""
+"""The best trials, with the intervals of their scores."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHOWN = 15
 
 
 class Leaders(NamedTuple):
-    """What the figure shows.
+    """The figure's data and texts.
 
     Attributes:
         frame: The first 15 and the baseline, in order: label, score, low, high,
@@ -38,7 +38,7 @@ class Leaders(NamedTuple):
 
 
 def gather(analysis: Analysis) -> Leaders | None:
-    """Take the first 15 trials and the baseline; None where nothing is ranked."""
+    """Take the first 15 trials and the baseline; return None if nothing is ranked."""
     study, ranked = analysis.study, analysis.ranking.ranked
     if not len(ranked) or study.candidates:
         return None
@@ -63,29 +63,31 @@ def gather(analysis: Analysis) -> Leaders | None:
         frame,
         axis,
         title=_title(analysis),
-        alt=f"Dot plot of {axis.lower()}. {labels.listing(top)}.",
+        alt=f"Dot plot of {axis.lower()}: {labels.listing(top)}.",
         note=notes.showing(len(frame), len(ranked)),
         size=Size(HALF, 64 + 22 * max(len(frame), 2)),
     )
 
 
 def _title(analysis: Analysis) -> str:
-    """Say who is ahead, and how many intervals overlap."""
+    """Name the leader, and count the intervals that overlap its interval."""
     study, ranked = analysis.study, analysis.ranking.ranked
     first = trial_names.in_sentence(ranked["trial"].iloc[0])
     score = labels.score(study.objective, float(ranked["objective"].iloc[0]))
     if len(ranked) == 1:
-        return f"One trial to rank: {first}, {score}"
+        return f"Only one ranked trial: {first}, {score}"
     word = "Highest" if study.objective.higher_is_better else "Lowest"
     if not study.has_intervals:
-        return f"{word}: {first}, {score}, of {labels.count(len(ranked))} trials"
+        return f"{word} of {labels.count(len(ranked))} trials: {first}, {score}"
     near = len(overlapping(analysis.ranking))
-    others = f"{labels.count(near)} of {labels.count(len(ranked) - 1)}"
-    return f"{word}: {first}, {score}; {others} other intervals overlap its"
+    others = labels.several(len(ranked) - 1, "other interval")
+    overlap = "overlaps" if near == 1 else "overlap"
+    count = f"{labels.count(near)} of {others} {overlap} its interval"
+    return f"{word}: {first}, {score}; {count}"
 
 
 def draw(data: Leaders, ax: Axes) -> None:
-    """Draw scores with their intervals, the highest on top."""
+    """Draw scores with their intervals, the leader on top."""
     frame = data.frame
     y = np.arange(len(frame))
     for i, low, high in zip(y, frame["low"], frame["high"], strict=True):

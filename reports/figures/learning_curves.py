@@ -1,4 +1,4 @@
-"""Accuracy by epoch of the first trials, a panel each."""
+"""Accuracy by epoch of the best trials, one panel each."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from reports.stats.analysis import Analysis
 from reports.stats.ranking import Ranking, peaked_earlier
 
 _SHOWN = 6
-_LISTED = 9  # of a study that ranks none
-_FEWEST = 50  # trials, for a band
+_LISTED = 9  # trials shown if the study has no ranking
+_MIN_FOR_BAND = 50  # trials
 
 
 class LearningCurves(NamedTuple):
-    """What the figure shows.
+    """The figure's data and texts.
 
     Attributes:
-        frame: A row a trial and epoch, in order: trial, label, epoch, train,
+        frame: One row per trial and epoch, in order: trial, label, epoch, train,
             validation, test (percent; its final value, the same in each row), place.
-        band: Where the middle 80 % of all validation curves lie, or no rows: epoch,
-            low, high.
+        band: The middle 80 % of all validation curves, or no rows: epoch, low, high.
         title, alt, note, size: See `catalog.Gathered`.
     """
 
@@ -40,9 +39,9 @@ class LearningCurves(NamedTuple):
 
 
 def gather(analysis: Analysis, trial: int | None = None) -> LearningCurves | None:
-    """Average the curves of the first six trials, or of one, over their executions.
+    """Average the curves of the best six trials, or of one trial, over executions.
 
-    None where no curve is known.
+    Return None if no curve is known.
     """
     study, ranking = analysis.study, analysis.ranking
     if trial is not None:
@@ -56,10 +55,13 @@ def gather(analysis: Analysis, trial: int | None = None) -> LearningCurves | Non
         return None
     shown = frame["trial"].nunique()
     total = len(ranking.ranked) if ranking.by_validation else len(ranking.listed)
-    kept = "of its lowest validation loss" if study.patience else "after its last epoch"
+    epoch = "the epoch with the lowest validation loss"
+    if not study.patience:
+        epoch = "the last epoch"
     note = (
-        "Train is what fit shows: a running mean while the weights move, dropout on. "
-        f"The network {kept} is the one that counts. "
+        "Train accuracy is the value that fit prints: a running mean over the epoch, "
+        "while weights change and with dropout on. Final scores use the weights of "
+        f"{epoch}. "
     )
     return LearningCurves(
         frame,
@@ -95,8 +97,8 @@ def _curves(study: StudyFrames, chosen: pd.DataFrame) -> pd.DataFrame:
 
 
 def _band(study: StudyFrames, ranking: Ranking) -> pd.DataFrame:
-    """Find where the middle 80 % of all validation curves lie; empty under 50."""
-    if len(ranking.ranked) < _FEWEST:
+    """Find the middle 80 % of all validation curves; no rows under 50 trials."""
+    if len(ranking.ranked) < _MIN_FOR_BAND:
         return pd.DataFrame(columns=["epoch", "low", "high"])
     epochs = study.epochs[study.epochs["trial"].isin(ranking.ranked["trial"])]
     by_epoch = (100 * epochs["val_accuracy"].astype("float64")).groupby(epochs["epoch"])
@@ -105,7 +107,7 @@ def _band(study: StudyFrames, ranking: Ranking) -> pd.DataFrame:
 
 
 def _title(ranking: Ranking, frame: pd.DataFrame) -> str:
-    """Say how many of the trials were at their best before the last epoch."""
+    """Count the trials whose best epoch was not the last."""
     shown = frame["trial"].nunique()
     if not ranking.by_validation:
         last = frame.groupby("trial")[["train", "test"]].last()
@@ -113,21 +115,20 @@ def _title(ranking: Ranking, frame: pd.DataFrame) -> str:
         return f"Train accuracy ends between {low} and {high} % in {shown} trials"
     early, known = peaked_earlier(ranking)
     if not known:
-        return f"Learning curves of the first {shown}"
+        return f"Learning curves of the first {labels.several(shown, 'trial')}"
     if known == 1:
-        was = "was at its best" if early else "was not better"
-        return f"The ranked trial {was} before its last epoch"
+        when = "before its last epoch" if early else "in its last epoch"
+        return f"The ranked trial was at its best {when}"
     if not early:
-        n = labels.count(known)
-        return f"No ranked trial of {n} was better before its last epoch"
+        return f"All {labels.count(known)} ranked trials were best in their last epoch"
     return (
         f"{labels.count(early)} of {labels.several(known, 'ranked trial')} had "
-        "their best epoch before the last"
+        f"{'its' if early == 1 else 'their'} best epoch before the last"
     )
 
 
 def draw(data: LearningCurves, axes: Any) -> None:
-    """Draw one panel a trial: train dashed, validation solid, test at the end."""
+    """Draw one panel per trial: train dashed, validation solid, test at the end."""
     frame, band = data.frame, data.band
     flat = axes if isinstance(axes, list) else [axes]
     shown = [frame[["train", "validation", "test"]], band[["low", "high"]]]
@@ -152,7 +153,7 @@ def draw(data: LearningCurves, axes: Any) -> None:
 
 
 def _draw_panel(ax: Axes, frame: pd.DataFrame, band: pd.DataFrame) -> None:
-    """Draw the learning curve of one trial, over the band of all trials."""
+    """Draw one trial's learning curve over the band of all trials."""
     marker = "o" if len(frame) == 1 else ""
     if len(band):
         ax.fill_between(
@@ -176,9 +177,9 @@ def _draw_panel(ax: Axes, frame: pd.DataFrame, band: pd.DataFrame) -> None:
 
 
 def _legend_above(ax: Axes) -> None:
-    """Write the legend of panels above them all, where it covers no curve."""
+    """Draw one legend above all panels, so that it covers no curve."""
     figure = ax.get_figure()
-    if figure is None or figure.get_layout_engine() is None:  # nothing makes room
+    if figure is None or figure.get_layout_engine() is None:  # no room above
         ax.legend()
         return
     handles, names = ax.get_legend_handles_labels()

@@ -1,4 +1,4 @@
-"""What more than one figure draws: named rows, the baseline's line, rings."""
+"""Marks that several figures draw: named rows, the baseline's line, rings."""
 
 from __future__ import annotations
 
@@ -31,21 +31,22 @@ def baseline_line(
 
 
 def baseline_of(frame: pd.DataFrame, column: str) -> float | None:
-    """Give the baseline's value; None where no other trial stands beside it."""
-    known = frame.loc[frame["is_baseline"], column].dropna()
-    return float(known.iloc[0]) if len(known) and len(frame) > 1 else None
+    """Return the baseline's value, or None if it is missing or the only trial."""
+    values = frame.loc[frame["is_baseline"], column].dropna()
+    return float(values.iloc[0]) if len(values) and len(frame) > 1 else None
 
 
 def ring(ax: Axes, x: Any, y: Any) -> None:
-    """Ring marks that the text speaks of."""
-    for color, width in (("white", 5), (TEST, 1.8)):  # white parts it from what is blue
+    """Draw rings around marks that the texts mention."""
+    # The white ring separates the blue one from blue marks.
+    for color, width in (("white", 5), (TEST, 1.8)):
         ax.scatter(
             x, y, s=95, facecolors="none", edgecolors=color, linewidths=width, zorder=6
         )  # fmt: skip
 
 
 def limits(values: pd.DataFrame) -> tuple[float, float]:
-    """Find one scale for several panels, with a margin."""
+    """Return common axis limits for several panels, with a margin."""
     low, high = np.nanmin(values.to_numpy()), np.nanmax(values.to_numpy())
     margin = 0.06 * (high - low) or 0.5
     return float(low - margin), float(high + margin)

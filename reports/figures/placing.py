@@ -1,4 +1,4 @@
-"""Names beside marks: within the axes, apart from one another, over few marks."""
+"""Labels beside marks: inside the axes, without overlaps, covering few marks."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from reports.figures.style import HALO, TEST
 
 Pixels = npt.NDArray[np.float64]  # shape (marks, 2)
 
-# Offsets from the mark in points, and how the text is aligned: nearest first.
+# Offsets from the mark in points, and the text's alignment; nearest first.
 _PLACES = (
     *((0, 8, "center"), (0, -16, "center"), (9, -3, "left"), (-9, -3, "right")),
     *((7, 8, "left"), (-7, 8, "right"), (7, -15, "left"), (-7, -15, "right")),
     *((0, 22, "center"), (0, -30, "center"), (24, -3, "left"), (-24, -3, "right")),
     *((20, 20, "left"), (-20, 20, "right"), (20, -28, "left"), (-20, -28, "right")),
 )
-_OUTSIDE = 10_000  # worse than to cover any number of marks
+_OUTSIDE = 10_000  # a cost above that of covering any number of marks
 
 
 def pixels(ax: Axes, x: Any, y: Any) -> Pixels:
-    """Find where marks lie; the scales and labels of the axes are set before."""
+    """Compute the pixels of marks; set the axes' scales and labels first."""
     figure = ax.get_figure(root=True)
     layout = figure.get_layout_engine() if figure else None
     if figure and layout:
         layout.execute(figure)
-    ax.get_xlim(), ax.get_ylim()  # limits follow the marks only when asked for
+    ax.get_xlim(), ax.get_ylim()  # reading the limits makes them follow the marks
     points = np.column_stack([np.asarray(x, float), np.asarray(y, float)])
     return np.asarray(ax.transData.transform(points), dtype=np.float64)
 
 
 def along(corners: Pixels, step: float = 4.0) -> Pixels:
-    """Put marks on a line that holds its value until the next corner."""
+    """Put marks along a step line that holds its value until the next corner."""
     if len(corners) < 2:
         return corners
     marks = [corners]
@@ -62,12 +62,12 @@ def write_names(
     """Write names beside marks, each where it covers the fewest marks.
 
     Args:
-        ax: Its scales, limits and labels are set.
-        names: x and y in data, and the text; what matters most comes first.
-        marks: What a name should not cover, from `pixels`.
-        covers: A name that would cover more marks than this, or another name, is
-            left out; None writes all.
-        style: How the text looks.
+        ax: Axes whose scales, limits and labels are set.
+        names: x and y in data coordinates, and the text; most important first.
+        marks: Marks that names should not cover, from `pixels`.
+        covers: Leave out a name that would cover more marks than this, or another
+            name; None writes all names.
+        style: Options of the text.
     """
     inside = ax.get_window_extent()
     written: list[Bbox] = []
@@ -98,7 +98,7 @@ def _place(note: Any, right: float, up: float, align: str) -> Bbox:
 
 
 def _under(box: Bbox, marks: Pixels) -> int:
-    """Count the marks whose middle lies under a text, or at its very edge."""
+    """Count the marks whose center lies under a text or within 3 pixels of it."""
     edge = 3.0
     x, y = marks[:, 0], marks[:, 1]
     within = (x > box.x0 - edge) & (x < box.x1 + edge)

@@ -1,4 +1,4 @@
-"""The trials in the order they ended, and the best score so far."""
+"""Trials in the order they ended, and the best score so far."""
 
 from __future__ import annotations
 
@@ -25,13 +25,12 @@ from reports.stats.outliers import clip
 
 
 class Progress(NamedTuple):
-    """What the figure shows.
+    """The figure's data and texts.
 
     Attributes:
         frame: From `ended`.
         x: The column on the x axis: "order", or "epochs" under Hyperband, whose trials
-            are of unequal cost: each then stands where the epochs of all trials had
-            come to when it ended.
+            differ in cost: the total epochs of all trials up to the end of this one.
         axis: The name of the score's axis.
         title, alt, note, size: See `catalog.Gathered`.
     """
@@ -46,7 +45,7 @@ class Progress(NamedTuple):
 
 
 def gather(analysis: Analysis) -> Progress | None:
-    """Order the trials as they ended; None where not two have, or none has a score."""
+    """Order the trials as they ended; return None under two, or without any score."""
     study, ranking = analysis.study, analysis.ranking
     if not ranking.by_validation or study.candidates:
         return None
@@ -71,8 +70,8 @@ def ended(analysis: Analysis) -> pd.DataFrame:
     """Order the trials as they ended, with the best score so far.
 
     Columns: order, epochs (of all trials so far), trial, kind ("ranked", "shorter" or
-    "failed"), score (missing where it failed) and best (of the ranked so far) in the
-    axis's unit, clipped, train_seconds.
+    "failed"), score (missing if the trial failed) and best (of the ranked so far) in
+    the axis's unit, clipped, train_seconds.
     """
     study, ranking = analysis.study, analysis.ranking
     trials = ranking.listed
@@ -100,20 +99,21 @@ def ended(analysis: Analysis) -> pd.DataFrame:
 
 
 def _title(analysis: Analysis, frame: pd.DataFrame) -> str:
-    """Say when the best score first came."""
+    """Write when the best score first occurred."""
     ranked = analysis.ranking.ranked
     total = labels.count(len(frame))
     if not len(ranked):
         several = labels.several(len(frame), "trial")
-        return f"{several} ended, none of them with a place"
+        return f"{several} ended, none of them ranked"
     best = frame["best"]
     at = _ordinal(int(frame.loc[best == best.iloc[-1], "order"].iloc[0]))
     if len(ranked) == 1:
-        return f"One trial of {total} has a place, the {at}"
+        return f"One trial of {total} is ranked, the {at}"
     word = "highest" if analysis.study.objective.higher_is_better else "lowest"
+    full = ""
     if (frame["kind"] == "shorter").any():
-        word = f"{word} with all its epochs"
-    return f"The {word} came {at} of {total}"
+        full = " of a trial with all its epochs"
+    return f"The {word} score{full} came {at} of {total}"
 
 
 def _ordinal(n: int) -> str:
@@ -152,7 +152,7 @@ def draw(data: Progress, ax: Axes) -> None:
     whole_axis(ax.xaxis)
     xlabel = "Trials in the order they ended"
     if x == "epochs":
-        xlabel = "Epochs of all trials that have ended"
+        xlabel = "Total epochs of all finished trials"
     ax.set(xlabel=xlabel, ylabel=data.axis)
     ax.margins(y=0.1)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)

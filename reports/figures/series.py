@@ -1,4 +1,4 @@
-"""One look for each study, and what else the figures across studies share."""
+"""Colors, names and scores that the figures of several studies share."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from reports.figures.style import TEST, TRAIN, VALIDATION
 from reports.read import labels
 from reports.stats.groups import Group
 
-# Each reaches 3:1 on white; lines and marks differ in shape too.
+# Each color has a contrast of 3:1 on white; lines and marks differ in shape too.
 COLORS = (TEST, TRAIN, "#00795C", "#7A3E9D", VALIDATION, "#A3195B")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)), (0, (9, 3)), (0, (3, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
-_SHOWN = len(COLORS)  # studies that a figure can hold apart
-_NAME = 20  # characters of a study's name: two stand side by side on a phone
+_SHOWN = len(COLORS)  # studies that a figure can tell apart
+_NAME = 20  # characters of a study's name, so that two fit side by side on a phone
 
 
 def names(group: Group) -> list[str]:
-    """Name the studies that a figure shows."""
+    """Return the names of the studies that a figure shows."""
     return [entry.name for entry in group.entries[:_SHOWN]]
 
 
 def short(name: str) -> str:
-    """Fit a study's name beside another on a phone."""
+    """Shorten a study's name so that two fit side by side on a phone."""
     return labels.shorten(name, _NAME)
 
 
 def showing(group: Group) -> str:
-    """Say that a figure holds the first studies, or nothing where it holds all."""
+    """Write that a figure shows only the first studies, or "" if it shows all."""
     total = len(group.entries)
     if total <= _SHOWN:
         return ""
@@ -38,9 +38,9 @@ def showing(group: Group) -> str:
 
 
 def searched(group: Group) -> pd.DataFrame:
-    """Take the searched trials of the shown studies: study, score, gap.
+    """Collect the searched trials of the shown studies.
 
-    Scores are in their axis's unit, gaps in points.
+    Columns: study, score (in its axis's unit), gap (points).
     """
     unit = labels.axis_unit(group.objective)
     parts = [
@@ -59,7 +59,7 @@ def searched(group: Group) -> pd.DataFrame:
 
 
 def baseline(group: Group, column: str, unit: float) -> float | None:
-    """Give what the baseline that all studies share has; None where they share none."""
+    """Return the shared baseline's value times `unit`, or None if there is none."""
     if group.shared is None:
         return None
     value = unit * float(group.shared.row[column])
@@ -67,13 +67,13 @@ def baseline(group: Group, column: str, unit: float) -> float | None:
 
 
 def score(group: Group, value: float) -> str:
-    """Write a score that is in its axis's unit: "71.2 %", or "0.813" of a loss."""
+    """Write a score in its axis's unit: "71.2 %", or "0.813" for a loss."""
     if group.objective.is_accuracy:
         return f"{labels.number(value, 1)} %"
     return labels.number(value, 3)
 
 
 def legend(ax: Axes) -> None:
-    """Name the studies above the axes."""
+    """Draw the legend of the studies above the axes."""
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2,
               handlelength=2.8)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Matplotlib figures as self-contained SVG images, equal bytes for equal data."""
+"""Matplotlib figures as self-contained SVG images; equal data give equal bytes."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ INK = "#1f2328"
 GREY = "#6e7781"
 FAINT = "#d8dce0"
 FULL, HALF = 1040, 508  # CSS pixels: the page's column, and half of it
-NARROW = 400  # CSS pixels, as the page's style has it
+NARROW = 400  # CSS pixels, as in the page's style sheet
 _TWO_PANELS = 760  # CSS pixels
-MARKS = 1_000  # above this many marks, aggregate
+MARKS = 1_000  # figures with more marks aggregate them
 
-# Behind text that stands over marks.
+# The background of text over marks.
 HALO = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6}
 
 _CLOCK = (
@@ -91,14 +91,14 @@ STYLE: Any = {
 
 
 class Size(NamedTuple):
-    """How large a figure is drawn.
+    """The size of a figure.
 
     Attributes:
         width: In CSS pixels.
         height: In CSS pixels.
         rows: Rows of panels.
         columns: Columns of panels.
-        narrow: Whether it is drawn once more for a phone; several panels never are.
+        narrow: Whether a second drawing fits a phone; several panels never have one.
     """
 
     width: int
@@ -115,7 +115,7 @@ class Drawing(NamedTuple):
         uri: The SVG as a data: address.
         width: In CSS pixels.
         height: In CSS pixels.
-        narrow: The same drawn `NARROW` wide, for a phone, or "".
+        narrow: The same figure drawn `NARROW` wide for a phone, or "".
     """
 
     uri: str
@@ -128,11 +128,11 @@ class Image(NamedTuple):
     """One figure of a page.
 
     Attributes:
-        title: Its finding, a sentence.
-        alt: What it shows to who cannot see it; holds a number.
-        note: What must be said below it, or "".
-        section: The id of the section that it stands in.
-        drawing: What is seen.
+        title: Its finding in one sentence.
+        alt: A description for people who cannot see it; it has a number.
+        note: The explanation below it, or "".
+        section: The id of its section on the page.
+        drawing: The drawing itself.
     """
 
     title: str
@@ -143,12 +143,12 @@ class Image(NamedTuple):
 
 
 def panels(count: int, *, height: int, margin: int) -> Size:
-    """Lay panels out in rows of three.
+    """Lay out panels in rows of three.
 
     Args:
-        count: How many.
-        height: Of a row, in CSS pixels.
-        margin: Height of what stands above and below the rows.
+        count: Number of panels.
+        height: Height of a row in CSS pixels.
+        margin: Total height above and below the rows in CSS pixels.
     """
     columns = min(count, 3)
     rows = -(-count // columns)
@@ -157,11 +157,11 @@ def panels(count: int, *, height: int, margin: int) -> Size:
 
 
 def render(draw: Callable[[Any], object], size: Size) -> Drawing:
-    """Draw a figure, and once more for a phone where it is one panel.
+    """Draw a figure, and once more for a phone if it has one panel.
 
     Args:
-        draw: Takes the axes, or a flat list of them where there are several.
-        size: How large.
+        draw: Takes the ax, or a flat list of axes if there are several.
+        size: The figure's size.
     """
     uri = _svg(draw, size)
     if not size.narrow or size.rows * size.columns > 1:
@@ -172,11 +172,11 @@ def render(draw: Callable[[Any], object], size: Size) -> Drawing:
 
 
 def new_axes(size: Size, make: Callable[..., Figure] = Figure) -> Any:
-    """Make a figure of a size: its ax, or a flat list of them where it has several.
+    """Make a figure and return its ax, or a flat list of axes if it has several.
 
     Args:
-        size: How large.
-        make: Makes the figure; pyplot's makes one that a notebook shows.
+        size: The figure's size.
+        make: Makes the figure; `pyplot.figure` makes one that a notebook shows.
     """
     inches = size.width / _DPI, size.height / _DPI
     figure = make(figsize=inches, layout="constrained")
@@ -191,7 +191,7 @@ def _svg(draw: Callable[[Any], object], size: Size) -> str:
         figure = (axes[0] if isinstance(axes, list) else axes).get_figure()
         out = io.BytesIO()
         with warnings.catch_warnings():
-            # A box stands for what Matplotlib's font lacks; the page's text has it.
+            # Glyphs missing from Matplotlib's font become boxes; page text has them.
             warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
             figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     svg = _compact(out.getvalue().decode())
@@ -199,7 +199,7 @@ def _svg(draw: Callable[[Any], object], size: Size) -> str:
 
 
 def _compact(svg: str) -> str:
-    """Say the same in half the bytes: repeated styles and links have short names."""
+    """Halve the bytes of an SVG: give repeated styles and links short names."""
     svg = _COORDINATES.sub(_shorten, _COMMENT.sub("", svg))
     styles: dict[str, int] = {}
     svg = _STYLE.sub(
@@ -215,7 +215,7 @@ def _compact(svg: str) -> str:
 
 
 def _shorten(attribute: re.Match[str]) -> str:
-    """Keep two decimals of a point: a hundredth of 1/72 inch is not seen."""
+    """Keep two decimals: a hundredth of a point (1/72 inch) is invisible."""
     return _DECIMALS.sub(r"\1", attribute[0])
 
 
@@ -234,7 +234,7 @@ def log_axis(axis: Any, write: Callable[[float], str]) -> None:
 
 
 def duration_axis(axis: Any) -> None:
-    """Make an axis of seconds logarithmic, with ticks that clocks have."""
+    """Make an axis of seconds logarithmic, with ticks at usual durations."""
     log_axis(axis, labels.duration)
     low, high = axis.get_view_interval()  # a linear axis has wider margins
     inside = [t for t in _CLOCK if low / 1.2 <= t <= high * 1.2]
@@ -257,8 +257,8 @@ def whole_axis(axis: Any, bins: int = 8) -> None:
 
 
 def density(ax: Axes, x: Any, y: Any, *, log_x: bool = False) -> None:
-    """Count marks in hexagons, where single marks would hide one another."""
-    # Without its lightest third, where a hexagon of one mark is not seen on white.
+    """Count marks in hexagons, for data whose single marks would overlap."""
+    # Without its lightest third, in which a hexagon of one mark vanishes on white.
     blues = mpl.colormaps["Blues"](np.linspace(0.32, 1, 128))
     ax.hexbin(
         x, y, gridsize=(32, 16), mincnt=1, bins="log", cmap=ListedColormap(blues),

@@ -1,4 +1,4 @@
-"""The hyperparameters of a study: what each config holds, and which of them vary."""
+"""The hyperparameters of a study: their values in each config, and which ones vary."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Hyperparameter:
         name: Its column in `StudyFrames.configs`.
         low: Lower end of the searched range, or None for a choice.
         high: Upper end of the searched range, or None for a choice.
-        log: Whether it was sampled in log.
-        choices: What a choice could be; empty for a range.
+        log: Whether it was sampled on a log scale.
+        choices: Possible values of a choice; empty for a range.
     """
 
     name: str
@@ -34,35 +34,36 @@ class Hyperparameter:
 
 
 def configs_frame(record: StudyRecord, trials: Sequence[TrialRecord]) -> pd.DataFrame:
-    """Take what is active in each config, and what only the space has a name for.
+    """Build a frame with one row per trial and one column per active hyperparameter.
 
-    A hyperparameter that is younger than a trial has the baseline's value there.
+    It includes proposed values that no config has a field for. If a trial is older
+    than a hyperparameter, its row has the baseline's value.
     """
-    known = {key for trial in trials for key in trial.config}
+    fields = {key for trial in trials for key in trial.config}
     is_cnn = record.space.user_code is None and record.settings.kind != KIND
     rows = []
     for trial in trials:
-        proposed = dict(trial.values)
-        only = {k: v for k, v in proposed.items() if k not in known}
-        rows.append({**only, **(completed(trial.config) if is_cnn else trial.config)})
+        config = completed(trial.config) if is_cnn else trial.config
+        extra = {k: v for k, v in dict(trial.values).items() if k not in fields}
+        rows.append({**extra, **config})
     order = list(declared(record))
     columns = list(dict.fromkeys(key for row in rows for key in row))
     columns.sort(key=lambda k: order.index(k) if k in order else len(order))
     index = pd.Index([t.trial for t in trials], name="trial", dtype="int64")
-    # As objects, so that a depth of 2 does not turn into 2.0 beside a gap.
+    # As objects: a missing value in the column would turn a depth of 2 into 2.0.
     return pd.DataFrame(rows, index=index, columns=columns, dtype="object")
 
 
 def varying(record: StudyRecord, configs: pd.DataFrame) -> tuple[Hyperparameter, ...]:
-    """Find the declared hyperparameters that vary; of a space without any, all."""
-    known = declared(record)
-    names = list(known) or list(configs.columns)
+    """Return the declared hyperparameters that vary, or all if none is declared."""
+    by_name = declared(record)
+    names = list(by_name) or list(configs.columns)
     used = [name for name in names if name in configs and _varies(configs[name])]
-    return tuple(known.get(name, Hyperparameter(name)) for name in used)
+    return tuple(by_name.get(name, Hyperparameter(name)) for name in used)
 
 
 def declared(record: StudyRecord) -> dict[str, Hyperparameter]:
-    """Take what a space declares by name, whether or not a trial varied it."""
+    """Return every hyperparameter that the space declares, by name."""
     return {h.name: _hyperparameter(h) for h in record.space.hyperparameters}
 
 

@@ -1,7 +1,7 @@
 """A project folder of plain KerasTuner, read as a study: `tune report FOLDER`.
 
-KerasTuner 1.4 writes `oracle.json` and a `trial_ID/trial.json` each. What they do not
-hold cannot be shown, and is named: curves, test accuracy, single trainings, times.
+KerasTuner 1.4 writes `oracle.json` and one `trial_ID/trial.json` per trial. They have
+no curves, test accuracy, single runs or times; the report says so.
 """
 
 from __future__ import annotations
@@ -22,29 +22,32 @@ from tuner.study.settings import StudySettings
 
 KIND = "keras-tuner"
 _MISSING = (
-    "Read from a KerasTuner project, which does not hold learning curves, test and "
-    "evaluated train accuracy (so there is no gap), the trainings one by one, their "
-    "seeds and times, or how many images validated: no interval can be given."
+    "Read from a KerasTuner project. KerasTuner does not store learning curves, test "
+    "accuracy, evaluated train accuracy (so there is no gap), single runs with their "
+    "seeds and times, or the number of validation images (so there are no intervals)."
 )
 _OPTIMISTIC = (
-    "Its scores are of each training's best epoch, chosen and reported on the same "
-    "validation images, which makes all of them optimistic."
+    "Each score is that of a run's best epoch, chosen and reported on the same "
+    "validation images, so all scores are optimistic."
 )
 _KINDS = {"Int": "int", "Float": "float", "Choice": "choice", "Boolean": "boolean"}
 _STATUSES = {"COMPLETED": "completed", "RUNNING": "running"}
-_PREFIX = "tuner/"  # of what Hyperband keeps among a trial's values
+_PREFIX = "tuner/"  # of Hyperband's own entries among a trial's values
 
 Raw = Mapping[str, Any]
 
 
 def is_project(folder: Path) -> bool:
-    """Whether a folder is KerasTuner's, and not one of our studies."""
+    """Return whether a folder is a KerasTuner project and not one of our studies."""
     is_study = (folder / "study.json").exists()
     return (folder / "oracle.json").exists() and not is_study
 
 
 def project_within(folder: Path) -> Path | None:
-    """Find a project one level down, where KerasTuner puts it, if `folder` is none."""
+    """Find a project one level down, where KerasTuner puts it.
+
+    Return None if `folder` is itself a project or a study, or if there is no project.
+    """
     if is_project(folder) or (folder / "study.json").exists():
         return None
     return next((path.parent for path in sorted(folder.glob("*/oracle.json"))), None)
@@ -54,15 +57,15 @@ def read(folder: Path) -> tuple[StudyRecord, list[TrialRecord], list[str]]:
     """Read a project.
 
     Args:
-        folder: It holds `oracle.json`.
+        folder: The folder that holds `oracle.json`.
 
     Returns:
-        A record of it, its trials numbered from 1 in the order they began, and a
-        sentence on each file that was left out. Under Hyperband a trial and those that
-        went on from it are one.
+        Its record, its trials numbered from 1 in the order they started, and one
+        sentence per file that was left out. Under Hyperband a trial and the trials
+        that resumed it count as one.
 
     Raises:
-        RecordError: `oracle.json` cannot be read, or is of another version.
+        RecordError: `oracle.json` cannot be read, or is from another version.
     """
     oracle = _parse(folder / "oracle.json")
     raw, unread = _trials(folder)
@@ -74,8 +77,8 @@ def read(folder: Path) -> tuple[StudyRecord, list[TrialRecord], list[str]]:
         trials = list(_lineages(raw))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RecordError(
-            f"{folder} must be a project of KerasTuner 1.4, and its files are others: "
-            f"{type(error).__name__}: {error}. Report a folder that `tune` or "
+            f"{folder} must be a project of KerasTuner 1.4, but its files do not "
+            f"match: {type(error).__name__}: {error}. Pass a folder that `tune` or "
             "KerasTuner 1.4 wrote."
         ) from error
     epochs = oracle.get("max_epochs")
@@ -102,7 +105,7 @@ def read(folder: Path) -> tuple[StudyRecord, list[TrialRecord], list[str]]:
 
 
 def _algorithm(oracle: Raw) -> str:
-    """Tell the oracle by what its state holds; a grid's is that of a random one."""
+    """Recognize the oracle by its state; grid and random search store the same."""
     if oracle.get("max_epochs"):
         return HYPERBAND.name
     return BAYESIAN.name if "beta" in oracle else "random or grid"
@@ -113,8 +116,8 @@ def _parse(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RecordError(
-            f"{path} must be whole JSON, and it cannot be read: {error}. KerasTuner "
-            "may have been killed as it wrote it."
+            f"{path} must be complete JSON, but it cannot be read: {error}. "
+            "KerasTuner may have been killed while writing it."
         ) from error
 
 
@@ -130,12 +133,12 @@ def _trials(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def _objective(raw: Sequence[Raw]) -> Objective:
-    """Find the metric that the scores are: KerasTuner does not store its name."""
-    done = [t for t in raw if t["status"] == "COMPLETED" and t["score"] is not None]
-    names = {name for t in done for name in t["metrics"]["metrics"]}
+    """Find the metric that equals every score: KerasTuner does not store its name."""
+    scored = [t for t in raw if t["status"] == "COMPLETED" and t["score"] is not None]
+    names = {name for t in scored for name in t["metrics"]["metrics"]}
     for name in sorted(n for n in names if n.startswith("val_")):
-        if all(_metric(t, name) == t["score"] for t in done):
-            direction = done[0]["metrics"]["metrics"][name]["direction"]
+        if all(_metric(t, name) == t["score"] for t in scored):
+            direction = scored[0]["metrics"]["metrics"][name]["direction"]
             return Objective(name, str(direction))
     return Objective("val_accuracy", "max")
 
@@ -149,7 +152,7 @@ def _metric(trial: Raw, name: str) -> float | None:
 
 
 def _described(declared: Raw) -> dict[str, Any]:
-    """Give a hyperparameter as a study's record has it."""
+    """Convert KerasTuner's description of a hyperparameter to that of our records."""
     config = declared["config"]
     row = {
         "name": config["name"],
@@ -168,16 +171,16 @@ def _described(declared: Raw) -> dict[str, Any]:
 
 
 def _lineages(raw: Sequence[Raw]) -> Iterator[TrialRecord]:
-    """Make a trial of each chain that Hyperband promoted."""
+    """Merge each chain of trials that Hyperband promoted into one trial."""
     following = {
         values[f"{_PREFIX}trial_id"]: trial
         for trial in raw
         if f"{_PREFIX}trial_id" in (values := trial["hyperparameters"]["values"])
     }
-    known = {trial["trial_id"] for trial in raw}
+    ids = {trial["trial_id"] for trial in raw}
     number = 0
     for first in raw:
-        if first["hyperparameters"]["values"].get(f"{_PREFIX}trial_id") in known:
+        if first["hyperparameters"]["values"].get(f"{_PREFIX}trial_id") in ids:
             continue
         chain = [first]
         while (after := following.get(chain[-1]["trial_id"])) and after not in chain:

@@ -1,4 +1,4 @@
-"""What the page writes: accuracies, gaps, metrics and hyperparameters in words."""
+"""How pages write accuracies, gaps, metrics and hyperparameters."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 GAP = f"train {MINUS} test"
-_TURNING = dict.fromkeys(
+_DIRECTION_CONTROLS = dict.fromkeys(
     [0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 )
 _SPLITS = {"val": "validation", "train": "train", "test": "test"}
@@ -70,7 +70,7 @@ def interval(low: float, high: float) -> str:
 
 
 def level(confidence: float) -> str:
-    """Write an interval's confidence with the digits that tell: 0.975 as "97.5 %"."""
+    """Write a confidence with as many digits as it needs: 0.975 as "97.5 %"."""
     digits = max(0, -1 - math.floor(math.log10(1 - confidence)))
     return f"{100 * confidence:.{digits}f} %"
 
@@ -94,7 +94,7 @@ def axis(objective: Objective) -> str:
 
 
 def axis_unit(objective: Objective) -> float:
-    """Return what a score is multiplied by for its axis: accuracies are in percent."""
+    """Return the factor from a score to its axis: 100 for accuracies, else 1."""
     return 100.0 if objective.is_accuracy else 1.0
 
 
@@ -113,24 +113,24 @@ def value(setting: Any) -> str:
 
 
 def several(n: int, singular: str, plural: str | None = None) -> str:
-    """Count things: "1 trial", "3 trials"."""
+    """Write a count and its noun: "1 trial", "3 trials"."""
     return f"{count(n)} {singular if n == 1 else plural or singular + 's'}"
 
 
-def shorten(name: str, most: int) -> str:
-    """Fit a name into a line of a figure; the middle goes, where fewest differ.
+def shorten(name: str, limit: int) -> str:
+    """Shorten a name to `limit` characters: cut its middle, where names differ least.
 
-    Signs that turn the direction of what follows them are left out.
+    Drop Unicode characters that change the direction of text.
     """
-    text = " ".join(name.translate(_TURNING).split())
-    if len(text) <= most:
+    text = " ".join(name.translate(_DIRECTION_CONTROLS).split())
+    if len(text) <= limit:
         return text
-    end = (most - 1) // 2
-    return f"{text[: most - 1 - end].rstrip()}…{text[-end:].lstrip()}"
+    end = (limit - 1) // 2
+    return f"{text[: limit - 1 - end].rstrip()}…{text[-end:].lstrip()}"
 
 
 def capital(text: str) -> str:
-    """Start a sentence, and leave the rest as it is."""
+    """Capitalize the first letter and leave the rest as it is."""
     return text[:1].upper() + text[1:]
 
 

@@ -1,4 +1,4 @@
-"""Which images each training of a study classified rightly, each file read once."""
+"""Which images each run of a study classified correctly; each file is read once."""
 
 from __future__ import annotations
 
@@ -14,32 +14,33 @@ Arrays = dict[str, np.ndarray]
 
 
 class Predictions:
-    """What a study's trainings predicted, kept once read for as long as this lives.
+    """The predictions of a study's runs, cached after the first read.
 
-    A page reads a study anew, so the files are read again for the next one.
+    Each page creates a new object, so it reads the files again.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._labels: Arrays | None = None
-        self._chosen: dict[tuple[int, int], Arrays] = {}
+        self._predicted: dict[tuple[int, int], Arrays] = {}
 
     def labels(self, split: str) -> np.ndarray | None:
-        """Give the right class of each image of "validation" or "test", or None."""
+        """Return the true class of each image of "validation" or "test", or None."""
         if self._labels is None:
             self._labels = record_files.read_labels(self._folder)
         return self._labels.get(split)
 
     def right(self, trial: int, execution: int, split: str) -> Right | None:
-        """Say which images a training got right, shape (images,).
+        """Return which images a run classified correctly, shape (images,).
 
-        None where its predictions or the labels cannot be read, or do not fit.
+        Return None if its predictions or the labels cannot be read, or if their
+        lengths differ.
         """
         labels = self.labels(split)
         key = trial, execution
-        if key not in self._chosen:
-            self._chosen[key] = record_files.read_predictions(self._folder, *key)
-        chosen = self._chosen[key].get(split)
-        if labels is None or chosen is None or len(chosen) != len(labels):
+        if key not in self._predicted:
+            self._predicted[key] = record_files.read_predictions(self._folder, *key)
+        predicted = self._predicted[key].get(split)
+        if labels is None or predicted is None or len(predicted) != len(labels):
             return None
-        return np.asarray(chosen == labels)
+        return np.asarray(predicted == labels)

@@ -1,7 +1,7 @@
 """A study folder as tidy pandas frames; nothing here needs Keras.
 
-A record that cannot be read is left out and named: one broken file must not
-take the report of a finished search down.
+A record that cannot be read is left out and named, so that one broken file does not
+cost the report of a finished search.
 """
 
 from __future__ import annotations
@@ -41,32 +41,32 @@ _EXECUTION_COLUMNS = (
     "continued_trial",
 )  # fmt: skip
 
-# Whole JSON may still hold the wrong types, which shows only where it is used.
+# Valid JSON may still hold the wrong types, which shows only when it is used.
 _UNREADABLE = (RecordError, OSError, TypeError, ValueError, AttributeError)
 
 
 @dataclass(frozen=True)
 class StudyFrames:
-    """One study folder, read: its record, and its trials as frames.
+    """One study folder: its record, and its trials as frames.
 
     Attributes:
-        folder: Where it lies.
-        record: What `study.json` says.
-        state: The record's, but "interrupted" where it says "running" and no
+        folder: The study's folder.
+        record: The contents of `study.json`.
+        state: The record's state, but "interrupted" if it says "running" and no
             process holds the study.
-        trials: One row a trial, columns `TRIAL_COLUMNS`: each metric is the mean
-            over the trial's finished executions and missing where any lacks it;
+        trials: One row per trial, columns `TRIAL_COLUMNS`: each metric is the mean
+            over the trial's finished executions, missing if any of them lacks it;
             `gap` is train_accuracy - test_accuracy, `gap_variance` its variance
             between executions; `rung` counts Hyperband's promotions from 1;
-            `order` is the order in which they ended, from 1.
-        executions: One row an execution; further metrics of a user's own network
-            have columns such as `val_auc`.
-        epochs: One row an epoch: trial, execution, epoch from 1, the histories.
-        configs: One row a trial, indexed by it; one column a hyperparameter.
+            `order` is the order in which trials ended, from 1.
+        executions: One row per execution; other metrics of a user's model have
+            columns such as `val_auc`.
+        epochs: One row per epoch: trial, execution, epoch from 1, the histories.
+        configs: One row per trial, indexed by it; one column per hyperparameter.
         hyperparameters: The hyperparameters of the space that vary over the trials.
-        best_first: Numbers of the trials that may be ranked together, in order.
-        unread: One sentence a record that was left out.
-        rungs: Sentences on what Hyperband's rungs were worth.
+        best_first: Numbers of the trials that may be ranked together, best first.
+        unread: One sentence per record that was left out.
+        rungs: Sentences on how well Hyperband's rungs predicted the final scores.
     """
 
     folder: Path
@@ -83,17 +83,17 @@ class StudyFrames:
 
     @functools.cached_property
     def predictions(self) -> Predictions:
-        """What its trainings predicted; each file is read once."""
+        """The predictions of its runs; each file is read once."""
         return Predictions(self.folder)
 
     @property
     def name(self) -> str:
-        """What every command takes: its folder's name, behind a study's it lies in."""
+        """The name that commands take: its folder's, after that of an outer study."""
         return record_files.study_name(self.folder)
 
     @property
     def objective(self) -> Objective:
-        """What ranks its trials; validation, whatever the settings hold."""
+        """The objective that ranks its trials, `val_accuracy` if it is not valid."""
         try:
             return Objective.parse(self.record.settings.objective)
         except ValueError:
@@ -101,7 +101,7 @@ class StudyFrames:
 
     @property
     def has_validation(self) -> bool:
-        """Whether anything may be chosen: published trains on all its images."""
+        """Whether a trial may be chosen; the published space has no validation."""
         return self.is_imported or (
             not self.record.space.is_published and bool(self.record.data.validation)
         )
@@ -118,12 +118,12 @@ class StudyFrames:
 
     @property
     def algorithm(self) -> Algorithm | None:
-        """What proposed its trials, or None where KerasTuner's files do not tell."""
+        """The algorithm that proposed its trials; None if KerasTuner's is unknown."""
         return ALGORITHMS.get(self.record.settings.algorithm)
 
     @property
     def has_rungs(self) -> bool:
-        """Whether trials had unequal numbers of epochs by design."""
+        """Whether trials had different numbers of epochs by design."""
         return self.record.settings.has_rungs
 
     @property
@@ -133,45 +133,45 @@ class StudyFrames:
 
     @property
     def patience(self) -> int | None:
-        """Epochs without a lower validation loss that end a training, or None."""
+        """Epochs without a lower validation loss that stop a run, or None."""
         return self.record.settings.patience
 
     @property
     def candidates(self) -> Sequence[Candidate]:
-        """The configs that it compares, trial by trial; none in a search."""
+        """The configs that it compares, one per trial; empty for a search."""
         return self.record.settings.candidates
 
     @property
     def enqueued(self) -> int:
-        """How many configs of the user's own came first: trials 1 to as many."""
+        """Number of configs that the user enqueued: trials 1 to this number."""
         return len(self.record.settings.enqueue)
 
     @property
     def kind(self) -> str:
-        """What made it: "search", "confirm", "try", "noise" or "keras-tuner"."""
+        """How it was made: "search", "confirm", "try", "noise" or "keras-tuner"."""
         return self.record.settings.kind
 
     @property
     def inner(self) -> tuple[str, ...]:
-        """Name the studies that lie within it: confirm, tried, noise, ..."""
+        """Names of the studies inside its folder: confirm, tried, noise, ..."""
         records_within = sorted(self.folder.glob("[!.]*/study.json"))
         return tuple(path.parent.name for path in records_within)
 
     def images(self, split: str) -> int:
-        """Count the images behind an accuracy of `train`, `validation` or `test`.
+        """Return how many images measure accuracy on `train`, `validation` or `test`.
 
-        Train accuracy is measured on as many images as the test set has.
+        Train accuracy uses at most as many images as the test set has.
         """
         n = self.record.data.images(split)
         return min(n, self.images("test") or n) if split == "train" else n
 
 
 def read_study(folder: Path) -> StudyFrames:
-    """Read a study folder, whatever state it is in, or a project of KerasTuner's.
+    """Read a study folder in any state, or a KerasTuner project.
 
     Raises:
-        FileNotFoundError: There is neither.
-        RecordError: study.json is cut off, of another schema, or not a study's.
+        FileNotFoundError: The folder is neither.
+        RecordError: study.json is cut off, has another schema, or is not a study's.
     """
     folder = folder.resolve()
     if keras_tuner_project.is_project(folder):
@@ -187,7 +187,7 @@ def read_study(folder: Path) -> StudyFrames:
         try:
             trial = record_files.read_trial(path)
             _check_plain(trial)
-        except FileNotFoundError:  # removed since it was listed
+        except FileNotFoundError:  # removed after it was listed
             continue
         except _UNREADABLE as error:
             unread.append(f"{path.name} was left out: {_short(error, path)}")
@@ -229,7 +229,7 @@ def _assembled(
         )
         scores = [t.rungs[-1].score for t in trials]
         frame["objective"] = np.asarray(scores, dtype="float64")
-        frame[["seconds", "train_seconds"]] = np.nan  # it does not hold them
+        frame[["seconds", "train_seconds"]] = np.nan  # KerasTuner stores no times
         frame["epochs"] = frame["epochs"].where(frame["epochs"] > 0)
     return dataclasses.replace(
         study, trials=frame, best_first=tuple(t.trial for t in best_first)
@@ -267,17 +267,17 @@ def _trials_frame(
     final = executions[executions["final"]]
     gaps = final["train_accuracy"] - final["test_accuracy"]
     for name in MEASURES:
-        frame[name] = _aligned(_whole_mean(final, final[name]), frame)
+        frame[name] = _aligned(_complete_mean(final, final[name]), frame)
     frame["gap"] = frame["train_accuracy"] - frame["test_accuracy"]
     frame["gap_variance"] = _aligned(gaps.groupby(final["trial"]).var(), frame)
     scores = final.get(objective.name, pd.Series(np.nan, final.index))
-    frame["objective"] = _aligned(_whole_mean(final, scores), frame)
+    frame["objective"] = _aligned(_complete_mean(final, scores), frame)
     frame["peak_epoch"] = _aligned(_peak_epoch(epochs, objective), frame)
     return frame[list(TRIAL_COLUMNS)]
 
 
 def _peak_epoch(epochs: pd.DataFrame, objective: Objective) -> pd.Series[float]:
-    """Find the epoch at which a trial's mean curve was at its best, last if twice."""
+    """Find the best epoch of each trial's mean curve, the last one of a tie."""
     if objective.name not in epochs or epochs.empty:
         return pd.Series(dtype="float64")
     mean = epochs.groupby(["trial", "epoch"])[objective.name].mean().dropna()
@@ -288,11 +288,11 @@ def _peak_epoch(epochs: pd.DataFrame, objective: Objective) -> pd.Series[float]:
     return best.map(lambda key: float(key[1]))
 
 
-def _whole_mean(final: pd.DataFrame, values: pd.Series[float]) -> pd.Series[float]:
-    """Average over executions; missing where one of them lacks the value."""
+def _complete_mean(final: pd.DataFrame, values: pd.Series[float]) -> pd.Series[float]:
+    """Average each trial's executions; missing if one of them lacks the value."""
     grouped = values.groupby(final["trial"])
-    whole = grouped.count() == grouped.size()
-    return grouped.mean().where(whole)
+    is_complete = grouped.count() == grouped.size()
+    return grouped.mean().where(is_complete)
 
 
 def _aligned(values: pd.Series[Any], frame: pd.DataFrame) -> pd.Series[float]:
@@ -341,7 +341,7 @@ def _epochs_frame(trials: Sequence[TrialRecord]) -> pd.DataFrame:
 
 
 def _event(trial: TrialRecord) -> float:
-    """Say when a trial ended, in events of the search; unknown sorts last."""
+    """Return the search event that ended a trial; infinity if unknown."""
     if not trial.rungs:
         return float("inf")
     last = trial.rungs[-1]
@@ -349,7 +349,7 @@ def _event(trial: TrialRecord) -> float:
 
 
 def _check_plain(trial: TrialRecord) -> None:
-    """Refuse a record whose JSON was whole and whose types were not."""
+    """Reject a record whose JSON is valid but whose types are wrong."""
     if not isinstance(trial.config, Mapping) or not isinstance(trial.values, Mapping):
         raise TypeError("its config must be an object")
     int(trial.trial)
@@ -373,6 +373,6 @@ def _check_history(execution: Execution) -> None:
 
 
 def _short(error: Exception, path: Path) -> str:
-    """Say it in one line, without this machine's folders."""
+    """Shorten an error to one line without this machine's folders."""
     text = str(error).replace(f"{path}: ", "").replace(str(path), path.name)
     return " ".join(text.split())[:240]

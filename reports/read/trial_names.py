@@ -1,4 +1,4 @@
-"""How trials are called: in a table, on an axis, in a sentence."""
+"""Names of trials: in a table, on an axis, in a sentence."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import pandas as pd
 from reports.read import labels
 from reports.read.study import StudyFrames
 
-BASELINE = 0  # the trial that every other one is compared with
+BASELINE = 0  # the trial that all others are compared with
 _NAME_CHARS = 20
-_CANDIDATE_CHARS = 32  # of a candidate, whose name is its config
+_CANDIDATE_CHARS = 32  # a candidate's name is its config
 
 
 def in_table(study: StudyFrames, trials: pd.DataFrame) -> pd.Series[str]:
-    """Name trials in a table: candidates in full."""
+    """Name trials for a table; candidates have their full names."""
     return _candidates(trials) if study.candidates else _trials(trials)
 
 
 def on_axis(study: StudyFrames, trials: pd.DataFrame) -> pd.Series[str]:
-    """Name trials on an axis: "baseline", "trial 7", "trial 7 two-conv".
+    """Name trials for an axis: "baseline", "trial 7", "trial 7 two-conv".
 
-    Of a candidate's long name the middle is left out, where the fewest names differ.
+    A candidate's long name loses its middle, where names differ least.
     """
     if not study.candidates:
         return _trials(trials)
@@ -30,7 +30,7 @@ def on_axis(study: StudyFrames, trials: pd.DataFrame) -> pd.Series[str]:
 
 
 def in_sentence(trial: Any) -> str:
-    """Name a trial in a sentence: "trial 7", or "the baseline"."""
+    """Name a trial for a sentence: "trial 7", or "the baseline"."""
     return "the baseline" if trial == BASELINE else f"trial {int(trial)}"
 
 

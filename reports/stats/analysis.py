@@ -1,4 +1,4 @@
-"""A study and all that is computed from it, each thing once."""
+"""A study and everything computed from it, each result once."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from reports.stats.comparisons import Comparison, compare_trials
 from reports.stats.effects import Effects, effects
 from reports.stats.importance import Importance, importance
 from reports.stats.noise import Noise, measure
-from reports.stats.optimism import Optimism, of_study
+from reports.stats.optimism import Optimism, study_optimism
 from reports.stats.ranking import Ranking, rank, searched
 
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """What the pages, the figures and a notebook say of one study.
+    """The statistics of one study, for pages, figures and notebooks.
 
-    Everything is computed on first use and kept as long as this lives: one page.
+    Each is computed on first use and cached in this object, which lives for one page.
 
     Attributes:
-        study: The study, as read.
+        study: The study as read from disk.
     """
 
     study: StudyFrames
@@ -37,41 +37,41 @@ class Analysis:
 
     @cached_property
     def ranking(self) -> Ranking:
-        """Its trials, in order."""
+        """Its trials in order."""
         return rank(self.study)
 
     @cached_property
     def searched(self) -> pd.DataFrame:
-        """Its ranked trials without those that were given to it."""
+        """Its ranked trials that the search drew."""
         return searched(self.study, self.ranking)
 
     @property
     def leader(self) -> pd.Series[Any]:
-        """Its first trial by validation; there must be one."""
+        """Its best trial by validation; at least one must be ranked."""
         return self.ranking.ranked.iloc[0]
 
     @property
     def baseline(self) -> pd.Series[Any] | None:
-        """Its baseline's trial, or None where that was not ranked."""
+        """Its baseline's trial, or None if it was not ranked."""
         ranked = self.ranking.ranked
         rows = ranked[ranked["trial"] == BASELINE]
         return rows.iloc[0] if len(rows) else None
 
     @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
-        """Trials against others on the test images."""
+        """Comparisons of pairs of trials on the test images."""
         return compare_trials(self.study, self.ranking)
 
     @cached_property
     def optimism(self) -> Optimism | None:
-        """How much choosing the first adds to its score, where that can be told."""
-        return of_study(self.study, self.ranking)
+        """How much choosing the best trial inflates its score, or None if unknown."""
+        return study_optimism(self.study, self.ranking)
 
     @cached_property
     def importance(self) -> Importance | str | None:
         """Importance, or why it is withheld; None while the search runs.
 
-        It takes seconds, and the page of a search that runs is made every few.
+        It takes seconds, and the page of a running search is rewritten every few.
         """
         if self.study.state == "running":
             return None
@@ -86,5 +86,5 @@ class Analysis:
 
     @cached_property
     def noise(self) -> Noise | None:
-        """How much its one config varies between seeds; None of other studies."""
+        """How much the config of a noise study varies between seeds, else None."""
         return measure(self.study) if self.study.kind == "noise" else None

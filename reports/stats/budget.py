@@ -1,4 +1,4 @@
-"""What fewer random trials would have found: expected best score against budget."""
+"""The best score expected of fewer random trials."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from reports.read import labels
 from reports.read.study import StudyFrames
 from reports.stats.ranking import Ranking, searched
 
-FEWEST = 8
+MIN_TRIALS = 8
 _RESAMPLES = 400
-_POINTS = 60  # of a curve
+_POINTS = 60  # per curve
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,17 +29,17 @@ def expected_best(
     """Estimate the expected best of n random trials.
 
     E_n = sum of v_(i) [(i/N)^n - ((i-1)/N)^n] over the sorted scores v_(i): the best
-    of n draws with replacement. Without replacement, for a finite space of which
-    every point was tried, the weight is C(i-1, n-1) / C(N, n).
+    of n draws with replacement. Without replacement, for a finite space whose every
+    point was tried, the weight is C(i-1, n-1) / C(N, n).
 
     Args:
         scores: Higher is better, shape (N,), N >= 1.
-        numbers: Which n, 1 to N, shape (m,); None is all of them.
-        replaced: Whether draws are with replacement.
+        numbers: The n to estimate for, 1 to N, shape (m,); None means all.
+        replaced: Whether to draw with replacement.
 
     Returns:
-        Shape (m,) or (N,). With replacement it lies a little low where n is near N,
-        by some hundredths of the scores' standard deviation.
+        Shape (m,) or (N,). With replacement it is a little low for n near N, by some
+        hundredths of the scores' standard deviation.
 
     Source: Dodge et al., "Show your work", EMNLP 2019.
     """
@@ -50,28 +50,28 @@ def expected_best(
     if replaced:
         weights = (i / count) ** n - ((i - 1) / count) ** n
     else:
-        chosen = _log_binomial(i - 1, n - 1) - _log_binomial(count, n)
-        weights = np.where(i >= n, np.exp(chosen), 0.0)
+        log_weights = _log_binomial(i - 1, n - 1) - _log_binomial(count, n)
+        weights = np.where(i >= n, np.exp(log_weights), 0.0)
     result: Floats = weights @ values
     return result
 
 
 def curve(study: StudyFrames, ranking: Ranking) -> pd.DataFrame | None:
-    """Draw the expected best of a random search against its training time.
+    """Estimate the expected best of a random search against its training time.
 
-    Trial 0 and enqueued configs, which nobody drew, are left out.
+    Leave out trial 0 and enqueued configs, which the search did not draw.
 
     Returns:
         Columns n, seconds (of n average trials), score, low and high (80 % of
         bootstrap samples of the trials), in the score's axis unit, and is_whole
         (whether every config of the space was tried: n of them are then drawn without
-        replacement, and nothing is left to sample); None where trials were neither
-        drawn at random nor all that there are, or under eight of them.
+        replacement, and no sampling error is left). None if there are under eight
+        trials, or if they were neither drawn at random nor the whole space.
     """
     if study.candidates:
         return None
     drawn = searched(study, ranking)
-    if len(drawn) < FEWEST:
+    if len(drawn) < MIN_TRIALS:
         return None
     size = study.record.space.size
     is_whole = isinstance(size, int) and len(drawn) >= size - 1 - study.enqueued
@@ -101,15 +101,15 @@ def curve(study: StudyFrames, ranking: Ranking) -> pd.DataFrame | None:
 def _band(scores: Floats, numbers: Any) -> tuple[Floats, Floats]:
     rng = np.random.default_rng(0)
     resamples = _RESAMPLES if len(scores) <= 1000 else _RESAMPLES // 10
-    made = [
+    curves = [
         expected_best(rng.choice(scores, len(scores)), numbers)
         for _ in range(resamples)
     ]
-    low, high = np.quantile(made, [0.1, 0.9], axis=0)
+    low, high = np.quantile(curves, [0.1, 0.9], axis=0)
     return low, high
 
 
 def _log_binomial(n: Any, k: Any) -> Any:
     with np.errstate(invalid="ignore", divide="ignore"):
-        chosen = special.gammaln(k + 1) + special.gammaln(n - k + 1)
-        return special.gammaln(n + 1) - chosen
+        denominator = special.gammaln(k + 1) + special.gammaln(n - k + 1)
+        return special.gammaln(n + 1) - denominator

@@ -1,4 +1,4 @@
-"""What the scores of two studies must share to be compared, and what they do not."""
+"""What two studies must share for their scores to be comparable."""
 
 from __future__ import annotations
 
@@ -9,60 +9,61 @@ from reports.read import labels
 from reports.read.study import StudyFrames
 
 
-class _Ground(NamedTuple):
-    """One thing that must be equal.
+class _Requirement(NamedTuple):
+    """One property that must be equal.
 
     Attributes:
-        of: Takes it from a study, in words; None where its record does not say.
-        difference: A sentence about a study that has another than a second one has.
-        one_of: What a study has, beside others.
+        read: Returns a study's value in words, or None if its record does not say.
+        difference: A sentence on how one study differs from another; takes both values.
+        description: A study's value, to tell several studies apart.
     """
 
-    of: Callable[[StudyFrames], str | None]
+    read: Callable[[StudyFrames], str | None]
     difference: str
-    one_of: str
+    description: str
 
 
 def difference(study: StudyFrames, other: StudyFrames) -> str:
-    """Say in a sentence what tells a study's images or scores from another's."""
-    for ground in _GROUNDS:
-        ours, theirs = ground.of(study), ground.of(other)
+    """Write in one sentence how a study's images or scores differ from another's."""
+    for requirement in _REQUIREMENTS:
+        ours, theirs = requirement.read(study), requirement.read(other)
         if ours != theirs and None not in (ours, theirs):
-            return ground.difference.format(ours, theirs)
-    return "Its images are split otherwise."
+            return requirement.difference.format(ours, theirs)
+    return "Its images are split differently."
 
 
 def what_differs(studies: Sequence[StudyFrames]) -> list[str]:
-    """Say of each what tells it from the others: as little as tells all apart."""
-    told: list[tuple[str, ...]] = [()] * len(studies)
-    for ground in _GROUNDS:
-        words = [
-            ground.one_of.format(ground.of(study) or "unknown") for study in studies
+    """Describe each study by as few properties as tell all of them apart."""
+    descriptions: list[tuple[str, ...]] = [()] * len(studies)
+    for requirement in _REQUIREMENTS:
+        values = [requirement.read(study) or "unknown" for study in studies]
+        longer = [
+            (*description, requirement.description.format(value))
+            for description, value in zip(descriptions, values, strict=True)
         ]
-        more = [(*before, word) for before, word in zip(told, words, strict=True)]
-        if len(set(more)) > len(set(told)):
-            told = more
-    return [", ".join(words) or "its split" for words in told]
+        if len(set(longer)) > len(set(descriptions)):
+            descriptions = longer
+    return [", ".join(description) or "its split" for description in descriptions]
 
 
 def _data(
-    name: str, words: Callable[[Any], str] = str
+    name: str, write: Callable[[Any], str] = str
 ) -> Callable[[StudyFrames], str | None]:
-    def of(study: StudyFrames) -> str | None:
+    def read(study: StudyFrames) -> str | None:
         value = getattr(study.record.data, name)
-        # Of a project of KerasTuner's nothing is known but that it had images.
+        # A KerasTuner project does not record its images.
         is_known = value if name == "name" else study.record.data.train
-        return words(value) if is_known else None
+        return write(value) if is_known else None
 
-    return of
+    return read
 
 
 def _by(shape: Sequence[int]) -> str:
     return " x ".join(str(side) for side in shape)
 
 
-def _taken(study: StudyFrames) -> str | None:
-    """Count the training images that were taken, of whatever limit."""
+def _training_images(study: StudyFrames) -> str | None:
+    """Count the training images that were used, including validation images."""
     data = study.record.data
     return labels.count(data.train + data.validation) if data.train else None
 
@@ -71,35 +72,37 @@ def _seed(study: StudyFrames) -> str:
     return str(study.record.settings.seed)
 
 
-# The most telling first: those above another may be why that differs.
-_GROUNDS = (
-    _Ground(
+# The most telling first: a property may differ because one above it does.
+_REQUIREMENTS = (
+    _Requirement(
         lambda study: labels.metric(study.objective.name),
         "It was ranked by {}, not {}.",
         "ranked by {}",
     ),
-    _Ground(_data("name"), "Its data are {}, not {}.", "{}"),
-    _Ground(_data("input_shape", _by), "Its images are {}, not {}.", "{} pixels"),
-    _Ground(_taken, "It used {} training images, not {}.", "{} training images"),
-    _Ground(
+    _Requirement(_data("name"), "Its data are {}, not {}.", "{}"),
+    _Requirement(_data("input_shape", _by), "Its images are {}, not {}.", "{} pixels"),
+    _Requirement(
+        _training_images, "It used {} training images, not {}.", "{} training images"
+    ),
+    _Requirement(
         _data("train", labels.count),
         "It has {} train images, not {}.",
         "{} train images",
     ),
-    _Ground(
+    _Requirement(
         _data("validation", labels.count),
         "It has {} validation images, not {}.",
         "{} validation images",
     ),
-    _Ground(
+    _Requirement(
         _data("test", labels.count),
         "It has {} test images, not {}.",
         "{} test images",
     ),
-    _Ground(
-        _data("fingerprint", lambda whole: str(whole)[:12]),
-        "Its image files are others.",
+    _Requirement(
+        _data("fingerprint", lambda fingerprint: str(fingerprint)[:12]),
+        "Its image files are different.",
         "image files {}",
     ),
-    _Ground(_seed, "Its images are split by seed {}, not {}.", "seed {}"),
+    _Requirement(_seed, "Its images are split by seed {}, not {}.", "seed {}"),
 )

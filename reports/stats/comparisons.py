@@ -1,8 +1,8 @@
-"""Which trials are set against which on the test images.
+"""Comparisons of trials on the test images.
 
-Test accuracy chooses none of the pairs: they are the first by validation against
-trial 0, or, where nothing is chosen, every trial against trial 0; and a trial
-against a shorter training of the same config.
+Test accuracy does not choose the pairs. They are the best trials by validation against
+trial 0, or every trial against trial 0 if there is no validation; and a trial against
+a shorter training of the same config.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from reports.read.trial_names import BASELINE
 from reports.stats.differences import MIN_TRAININGS, Difference, compare
 from reports.stats.ranking import Ranking
 
-Trainings = dict[tuple[int, ...], Right]  # by what makes two of them a pair
+Trainings = dict[tuple[int, ...], Right]  # equal keys make two runs a pair
 
 _LEADERS = 8
-_ERROR = 0.05  # of all verdicts of a page together
+_ERROR = 0.05  # error rate of all verdicts of a page together
 
 
 class Comparison(NamedTuple):
-    """One trial against another.
+    """A comparison of two trials.
 
     Attributes:
-        trial: Its number.
-        other: The number of the one that it is set against.
+        trial: The trial's number.
+        other: The number of the trial that it is compared with.
         difference: Test accuracy of the trial minus that of the other.
-        next_level: The interval's confidence after the next look at more trainings.
+        next_level: The interval's confidence after the next look at more runs.
     """
 
     trial: int
@@ -51,7 +51,7 @@ def compare_trials(study: StudyFrames, ranking: Ranking) -> tuple[Comparison, ..
         if (trainings := _right(study, trial))
     }
     pairs = [(a, b) for a, b in pairs if a in right and b in right]
-    level = 1 - _ERROR / max(1, len(pairs))  # of the one look that there is
+    level = 1 - _ERROR / max(1, len(pairs))  # there is only one look
     return tuple(
         Comparison(a, b, _compare(right[a], right[b], level), level) for a, b in pairs
     )
@@ -60,10 +60,10 @@ def compare_trials(study: StudyFrames, ranking: Ranking) -> tuple[Comparison, ..
 def _of_candidates(study: StudyFrames) -> tuple[Comparison, ...]:
     """Compare every candidate with candidate 0, at the last look that both reached.
 
-    Seeds beyond it count at the next: to show them as they come would be a look each.
+    Later seeds count at the next look: showing each at once would be a look of its own.
     """
-    first, comparisons = _right(study, BASELINE), len(study.candidates) - 1
-    made = []
+    first, count = _right(study, BASELINE), len(study.candidates) - 1
+    comparisons = []
     for trial in study.trials["trial"]:
         ours = _right(study, int(trial)) if trial != BASELINE else {}
         paired = [key for key in ours if key in first]
@@ -75,33 +75,31 @@ def _of_candidates(study: StudyFrames) -> tuple[Comparison, ...]:
         if not looks:
             continue
         seen = {key: ours[key] for key in paired if key[0] < looks[-1]}
-        level, after = (
-            level_at(look, comparisons) for look in (len(looks), len(looks) + 1)
-        )
+        level, after = (level_at(look, count) for look in (len(looks), len(looks) + 1))
         difference = _compare(seen, first, level)
-        made.append(Comparison(int(trial), BASELINE, difference, after))
-    return tuple(made)
+        comparisons.append(Comparison(int(trial), BASELINE, difference, after))
+    return tuple(comparisons)
 
 
 def level_at(look: int, comparisons: int) -> float:
-    """Give an interval's confidence at a look, from 1, of a page of comparisons.
+    """Return the confidence of each of several intervals at a look, counted from 1.
 
-    Every look spends half of what is left of the error rate, shared evenly.
+    Every look spends half of the remaining error rate, shared evenly by the intervals.
     """
     return 1 - _ERROR * 0.5**look / comparisons
 
 
 def seeds_to_settle(comparison: Comparison) -> int | None:
-    """Count the seeds of each that would settle a difference, more than there are.
+    """Estimate how many seeds of each trial would settle a difference.
 
-    None where no number would, or more than 200.
+    Return more than there are, or None if no number would do, or only over 200.
     """
     trained = comparison.difference.trainings
     if trained < MIN_TRAININGS:
         return MIN_TRAININGS
     difference = comparison.difference._replace(level=comparison.next_level)
-    wanted = difference.trainings_to_settle()
-    return max(int(wanted), trained + 2) if math.isfinite(wanted) else None
+    needed = difference.trainings_to_settle()
+    return max(int(needed), trained + 2) if math.isfinite(needed) else None
 
 
 def _pairs(study: StudyFrames, ranking: Ranking) -> list[tuple[int, int]]:
@@ -135,7 +133,7 @@ def _shorter(study: StudyFrames) -> dict[int, int]:
 
 
 def _compare(ours: Trainings, theirs: Trainings, level: float) -> Difference:
-    """Compare two trials; trainings with a seed in common are pairs."""
+    """Compare two trials; runs with equal keys are pairs."""
     shared = [key for key in ours if key in theirs]
     if shared:
         return compare(
@@ -150,14 +148,14 @@ def _compare(ours: Trainings, theirs: Trainings, level: float) -> Difference:
 
 
 def _right(study: StudyFrames, trial: int) -> Trainings:
-    """Find which test images each training got right."""
-    mine = study.executions["trial"] == trial
+    """Read which test images each run of a trial classified correctly."""
+    is_of_trial = study.executions["trial"] == trial
     trainings: Trainings = {}
-    for _, row in study.executions[mine & study.executions["final"]].iterrows():
+    for _, row in study.executions[is_of_trial & study.executions["final"]].iterrows():
         execution, seed = int(row["execution"]), int(row["seed"])
         right = study.predictions.right(trial, execution, "test")
         if right is not None:
-            # Candidates share a split a seed, other trials a seed's whole trajectory.
+            # Candidates share one split per seed, other trials a seed's trajectory.
             pair = (execution,) if study.candidates else (execution, seed)
             trainings[pair] = right
     return trainings

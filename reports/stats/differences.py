@@ -1,9 +1,9 @@
-"""Is one config more accurate than another? Image by image, and over trainings.
+"""Whether one config is more accurate than another, image by image and over runs.
 
-Arrays in, numbers out: whether each image was classified rightly by each training
-of two configs, shape (trainings, images). Source of the formulas: the variance of
-a mean over images and trainings, both drawn at random; the share that trainings
-add is what their accuracies vary beyond what the choice of images explains.
+The inputs are arrays of shape (trainings, images) that say whether each run of a config
+classified each image correctly. Source of the formulas: the variance of a mean over
+images and runs, both drawn at random; runs add the variance of their accuracies beyond
+what the choice of images explains.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _POWER_80 = 0.8416212335729143  # the normal distribution's 80 % quantile
 Word = Literal["better", "worse", "too small to matter", "inconclusive", "no verdict"]
 WORDS: tuple[Word, ...] = get_args(Word)
 INCONCLUSIVE: Word = "inconclusive"  # 0 is in the interval
-NO_VERDICT: Word = "no verdict"  # of two trainings
+NO_VERDICT: Word = "no verdict"  # there are only two runs of a config
 
 
 class Difference(NamedTuple):
@@ -34,16 +34,15 @@ class Difference(NamedTuple):
 
     Attributes:
         value: Mean accuracy of the one minus that of the other.
-        low: Lower end of its interval, from -1.
-        high: Upper end, to 1.
+        low: Lower end of its interval, at least -1.
+        high: Upper end, at most 1.
         level: The interval's confidence, 0 to 1.
-        trainings: Of the config that has fewer. With 1 the difference is that of
-            two networks, and another training of the same configs has another.
-        is_paired: Whether training i of the one belongs to training i of the other.
-        image_variance: What the choice of images adds to the variance of `value`
-            however many trainings there are; nan where there was one.
-        training_variance: What goes with more trainings: divided by their number it
-            is the rest of the variance.
+        trainings: Runs of the config that has fewer. With 1 the difference is that of
+            two networks, and other runs of the same configs would have another.
+        is_paired: Whether run i of the one is paired with run i of the other.
+        image_variance: The part of the variance of `value` that comes from the choice
+            of images and does not shrink with more runs; nan for one run.
+        training_variance: The part that shrinks with more runs, times their number.
     """
 
     value: float
@@ -56,8 +55,8 @@ class Difference(NamedTuple):
     training_variance: float = math.nan
 
     def word(self, margin: float = MARGIN) -> Word:
-        """Say what the interval shows; `margin` is a fraction of the images."""
-        if self.trainings == 2:  # such an interval covers 90 to 98 %
+        """Return the verdict of the interval; `margin` is a fraction of the images."""
+        if self.trainings == 2:  # such a 95 % interval covers 90 to 98 %
             return NO_VERDICT
         if -margin <= self.low and self.high <= margin:
             return "too small to matter"
@@ -68,14 +67,15 @@ class Difference(NamedTuple):
         return INCONCLUSIVE
 
     def trainings_to_settle(self, margin: float = MARGIN, most: int = 200) -> float:
-        """Estimate how many trainings of each would settle a difference of this size.
+        """Estimate how many runs of each config would settle a difference of this size.
 
-        In four of five tries (80 % power), were it the true one: 0 is then outside
-        the interval, or all of it within the margin.
+        To settle means that 0 is outside the interval, or that the whole interval is
+        within the margin, in four of five tries (80 % power) if this difference is the
+        true one.
 
         Returns:
-            Their number, infinity where it is over `most`, or nan where no number
-            would do on these images.
+            Their number, infinity if it is over `most`, or nan if no number would do
+            on these images.
         """
         distance = max(abs(self.value), margin - abs(self.value))
         trainings = np.arange(MIN_TRAININGS, most + 1)
@@ -85,11 +85,11 @@ class Difference(NamedTuple):
         return math.nan if self.smallest_settled() > distance else math.inf
 
     def smallest_settled(self) -> float:
-        """Give the smallest difference that any number of trainings could settle."""
+        """Return the smallest difference that any number of runs could settle."""
         return smallest_settled(self.image_variance, self.level)
 
     def _settled_by(self, trainings: npt.NDArray[np.int64]) -> Floats:
-        """Give the smallest differences that so many trainings would settle."""
+        """Return the smallest difference that each number of runs would settle."""
         of_trainings = self.training_variance / trainings
         freedom = (trainings - 1) * (1 if self.is_paired else 2)
         half = half_width(self.image_variance, of_trainings, freedom, self.level)
@@ -98,13 +98,14 @@ class Difference(NamedTuple):
 
 
 def smallest_settled(image_variance: float, level: float = 0.95) -> float:
-    """Give the smallest difference that images settle, however many trainings.
+    """Return the smallest difference that these images settle, with any number of runs.
 
     In four of five tries (80 % power): 2.8 of its standard deviations at 95 %.
 
     Args:
-        image_variance: What the choice of images adds to the variance of a
-            difference: the share on which the two disagree, over their number.
+        image_variance: The variance of a difference that comes from the choice of
+            images: the share of images on which the two disagree, divided by their
+            number.
         level: The interval's confidence, 0 to 1.
     """
     reach = stats.norm.ppf((1 + level) / 2) + _POWER_80
@@ -117,30 +118,30 @@ def compare(
     """Compare two configs on the same images.
 
     Args:
-        ours: Shape (k, n): training i was right on image j. k >= 1, n >= 2.
-        theirs: Shape (m, n); m == k where paired.
-        is_paired: Whether trainings i share a seed's trajectory or a split.
-        level: The interval's confidence, 0 to 1. Of m intervals that are to hold
-            together each gets 1 - 0.05 / m.
+        ours: Shape (k, n): whether run i classified image j correctly. k >= 1, n >= 2.
+        theirs: Shape (m, n); m == k if paired.
+        is_paired: Whether runs i share a seed's trajectory or a split.
+        level: The interval's confidence, 0 to 1. If m intervals must hold together,
+            pass 1 - 0.05 / m.
 
     Raises:
         ValueError: The shapes do not fit.
     """
     if ours.ndim != 2 or ours.shape[1:] != theirs.shape[1:]:
         raise ValueError(
-            "Two configs are compared on the same images, arrays of shape "
-            f"(trainings, images), got {ours.shape} and {theirs.shape}."
+            "Both configs must have arrays of shape (trainings, images) with the same "
+            f"images, got {ours.shape} and {theirs.shape}."
         )
     if is_paired and len(ours) != len(theirs):
         raise ValueError(
-            "Paired trainings come in equal numbers, "
+            "Paired configs must have equal numbers of runs, "
             f"got {len(ours)} and {len(theirs)}."
         )
     trainings = min(len(ours), len(theirs))
     value = float(ours.mean() - theirs.mean())
     if trainings == 1:
         low, high = _networks(ours[0], theirs[0], level)
-        if max(len(ours), len(theirs)) > 1:  # one of them stands for its mean
+        if max(len(ours), len(theirs)) > 1:  # center it on the mean of several runs
             half = max(value - low, high - value)
             low, high = _possible(value - half, value + half)
         return Difference(value, low, high, level, trainings, is_paired)
@@ -160,30 +161,33 @@ def compare(
 def _variances(
     ours: Right, theirs: Right, *, is_paired: bool
 ) -> tuple[float, float, int]:
-    """Split the variance of a difference of two configs.
+    """Split the variance of the difference of two configs.
 
     Returns:
-        What the choice of images adds however many trainings there are: SE_images^2 -
-        SE_independent^2, the latter what trainings would vary by if every image were
-        right or wrong on its own. What trainings add, SE_trainings^2. Its degrees of
-        freedom.
+        The part that comes from the choice of images and does not shrink with more
+        runs: SE_images^2 - SE_independent^2, where the latter is the variance between
+        runs if every image were right or wrong independently. The part that comes from
+        runs, SE_trainings^2. Its degrees of freedom.
     """
     images = ours.shape[1]
     a, b = ours.astype(np.float64), theirs.astype(np.float64)
     between_images = (a.mean(axis=0) - b.mean(axis=0)).var(ddof=1) / images
     parts = [a - b] if is_paired else [a, b]
-    each = [part.mean(axis=1).var(ddof=1) / len(part) for part in parts]
-    alone = [part.var(axis=0, ddof=1).sum() / len(part) / images**2 for part in parts]
+    between_runs = sum(part.mean(axis=1).var(ddof=1) / len(part) for part in parts)
+    independent = sum(
+        part.var(axis=0, ddof=1).sum() / len(part) / images**2 for part in parts
+    )
     freedom = sum(len(part) - 1 for part in parts)
-    return max(0.0, float(between_images - sum(alone))), float(sum(each)), freedom
+    of_images = max(0.0, float(between_images - independent))
+    return of_images, float(between_runs), freedom
 
 
 def _networks(ours: Right, theirs: Right, level: float) -> tuple[float, float]:
-    """Find the interval for the difference of two networks, from discordant images.
+    """Compute the interval for the difference of two networks from discordant images.
 
-    Bonett and Price (2012): one more discordant image of each kind. Under 25
-    discordant images it is widened to the exact conditional one, so that it leaves
-    0 out only where McNemar's exact test does.
+    Bonett and Price (2012): add one discordant image of each kind. Under 25 discordant
+    images, widen it to the exact conditional interval, so that it excludes 0 only if
+    McNemar's exact test does.
     """
     images = len(ours)
     wins, losses = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
@@ -199,5 +203,5 @@ def _networks(ours: Right, theirs: Right, level: float) -> tuple[float, float]:
 
 
 def _possible(low: float, high: float) -> tuple[float, float]:
-    """End an interval where differences of accuracies end, which loses no coverage."""
+    """Clip an interval to the possible differences, which loses no coverage."""
     return max(low, -1.0), min(high, 1.0)

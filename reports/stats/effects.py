@@ -1,6 +1,6 @@
-"""Main effects: what a score does, on average, along one hyperparameter.
+"""Main effects: how a score changes, on average, along one hyperparameter.
 
-For studies of too few trials for `importance`: a line or group means, with intervals.
+For studies with too few trials for `importance`: a line or group means, with intervals.
 """
 
 from __future__ import annotations
@@ -23,37 +23,38 @@ from reports.stats.ranking import Ranking, searched
 
 Floats = npt.NDArray[np.float64]
 
-_ERROR = 0.05  # of all intervals of a page together
-_FEWEST_FREEDOM = 6  # of the residuals: eight trials on a line
-_TWICE = 2  # trials of a value, to tell it from a single failure
+_ERROR = 0.05  # error rate of all intervals of a page together
+_MIN_FREEDOM = 6  # degrees of freedom of the residuals: eight trials on a line
+_TWICE = 2  # trials that a value needs, to tell its effect from a single failure
 
 _HOW = (
-    "Of a number: the straight line from its lowest value to its highest, in log where "
-    "it was searched in log. Of a category: its highest mean against its lowest."
+    "For a number: the change along a straight line from its lowest value to its "
+    "highest, on a log scale if it was searched on one. For a category: its highest "
+    "mean against its lowest."
 )
 _OTHERS = (
     "All other hyperparameters vary at the same time: an effect is an average over "
-    "what they were, and they widen its interval. So do scores that scatter more at "
-    "one end."
+    "their values, and they widen its interval. So do scores that scatter more at one "
+    "end."
 )
 _NOT_RANDOM = (
-    "This search did not draw its trials at random, so hyperparameters may go "
-    "together, and what one does may be another's."
+    "This search did not draw its trials at random, so hyperparameters may be "
+    "correlated, and the effect of one may be due to another."
 )
 
 
 class Effect(NamedTuple):
-    """What a hyperparameter does to the objective, the others varying too.
+    """The effect of a hyperparameter on the objective while the others vary too.
 
     Attributes:
-        name: The hyperparameter's.
+        name: The hyperparameter's name.
         start: Its lowest value, or the category with the lowest mean.
         end: Its highest value, or the category with the highest mean.
         value: The objective at the end minus that at the start, in its own unit.
         low: Lower end of its interval.
         high: Upper end.
-        trials: How many it was estimated from.
-        is_number: Whether it is a line's, and not a difference of means.
+        trials: The number of trials that it was estimated from.
+        is_number: Whether it is the change along a line, not a difference of means.
     """
 
     name: str
@@ -66,7 +67,7 @@ class Effect(NamedTuple):
     is_number: bool
 
     def word(self) -> str:
-        """Say what the interval shows."""
+        """Return what the interval shows, in one word."""
         if self.low <= 0 <= self.high:
             return INCONCLUSIVE
         if not self.is_number:
@@ -75,13 +76,13 @@ class Effect(NamedTuple):
 
 
 class Effects(NamedTuple):
-    """A study's.
+    """The main effects of a study.
 
     Attributes:
-        estimated: Of the hyperparameters with enough trials, the largest effect first.
-        refused: Names of the hyperparameters that have not.
+        estimated: Effects of hyperparameters with enough trials, largest first.
+        refused: Names of hyperparameters with too few trials.
         level: Confidence of each interval, so that all hold together at 95 %.
-        trials: How many the search proposed.
+        trials: The number of ranked trials that the search proposed.
     """
 
     estimated: tuple[Effect, ...]
@@ -91,7 +92,7 @@ class Effects(NamedTuple):
 
 
 class Row(NamedTuple):
-    """An effect as the page writes it."""
+    """An effect as text for the page."""
 
     name: str
     start: str
@@ -103,16 +104,16 @@ class Row(NamedTuple):
 
 
 def effects(study: StudyFrames, ranking: Ranking) -> Effects | None:
-    """Estimate them; None where `importance` has trials enough, or nothing varies.
+    """Estimate them; return None if nothing varies or trials suffice for `importance`.
 
-    The baseline and enqueued configs, which the search did not draw, are left out:
-    they hold many hyperparameters at their ends together. Bonferroni's intervals over
-    the hyperparameters.
+    Leave out the baseline and enqueued configs, which the search did not draw: they set
+    many hyperparameters to extreme values together. Intervals are Bonferroni's over the
+    hyperparameters.
     """
     if study.candidates or not study.hyperparameters or not len(ranking.ranked):
         return None
     drawn = searched(study, ranking)
-    if len(drawn) >= importance.FEWEST:
+    if len(drawn) >= importance.MIN_TRIALS:
         return None
     panels = {}
     for hyperparameter in study.hyperparameters:
@@ -136,13 +137,13 @@ def effects(study: StudyFrames, ranking: Ranking) -> Effects | None:
 def _panel(
     hyperparameter: Hyperparameter, values: pd.Series[Any], drawn: pd.DataFrame
 ) -> Any:
-    """Take value and score of the trials that have it; None where too few do."""
+    """Return values and scores of the trials that have it; None if too few do."""
     panel = pd.DataFrame({"value": values, "score": drawn["objective"]}).dropna()
     if _is_number(panel):
         panel = panel.astype("float64")
         panel = panel[panel["value"] > 0] if hyperparameter.log else panel
         same = panel["value"].value_counts().max() if len(panel) else 0
-        if len(panel) - same < _TWICE:  # one trial would be all of the line's slope
+        if len(panel) - same < _TWICE:  # one trial would decide the line's slope
             return None
         parameters = 2
     else:
@@ -150,7 +151,7 @@ def _panel(
         sizes = panel["value"].map(panel["value"].value_counts())
         panel = panel[sizes >= _TWICE]
         parameters = panel["value"].nunique()
-    enough = len(panel) - parameters >= _FEWEST_FREEDOM
+    enough = len(panel) - parameters >= _MIN_FREEDOM
     return panel if enough and len(set(panel["value"])) > 1 else None
 
 
@@ -162,7 +163,7 @@ def _is_number(panel: pd.DataFrame) -> bool:
 
 
 def _line(hyperparameter: Hyperparameter, panel: pd.DataFrame, level: float) -> Effect:
-    """Fit a straight line by least squares, in log where it was searched in log."""
+    """Fit a straight line by least squares, on the scale that was searched."""
     values = panel["value"].to_numpy("float64")
     x = np.log(values) if hyperparameter.log else values
     fit = stats.linregress(x, panel["score"])
@@ -188,10 +189,10 @@ def _line(hyperparameter: Hyperparameter, panel: pd.DataFrame, level: float) -> 
 
 
 def _means(hyperparameter: Hyperparameter, panel: pd.DataFrame, level: float) -> Effect:
-    """Compare the highest mean with the lowest; Tukey and Kramer allow for the choice.
+    """Compare the highest mean with the lowest.
 
-    Source: Kramer, "Extension of multiple range tests", Biometrics 12 (1956). Of two
-    values it is Student's interval.
+    The Tukey-Kramer interval allows for this choice. With two values it is Student's.
+    Source: Kramer, "Extension of multiple range tests", Biometrics 12 (1956).
     """
     groups = panel.groupby("value")["score"]
     means = groups.mean()
@@ -214,17 +215,17 @@ def _means(hyperparameter: Hyperparameter, panel: pd.DataFrame, level: float) ->
 def _standard_error(
     weights: Floats, residuals: Floats, leverage: Floats, freedom: int
 ) -> float:
-    """Give the standard error of sum(weights * scores): the larger of two.
+    """Return the standard error of sum(weights * scores): the larger of two.
 
-    The usual one takes scores to scatter alike everywhere. HC3, the sum of (weight *
-    residual / (1 - leverage))^2, does not: with the usual one alone, a hyperparameter
-    that changes only how far scores scatter was called real on up to 11 % of pages.
-    HC3 alone is now and then small by chance in so few trials.
+    The usual one assumes that scores scatter equally everywhere. HC3, the sum of
+    (weight * residual / (1 - leverage))^2, does not: with the usual one alone, a
+    hyperparameter that changes only the scatter of scores was called real on up to 11 %
+    of pages. HC3 alone is sometimes small by chance with so few trials.
 
     Args:
         weights: Shape (trials,).
-        residuals: Shape (trials,), what the line or the means leave.
-        leverage: Shape (trials,), each < 1: how much of its own fit a score is.
+        residuals: Shape (trials,), of the line or the means.
+        leverage: Shape (trials,), each < 1: the weight of a score in its own fit.
         freedom: Degrees of freedom of the residuals, > 0.
 
     Source: MacKinnon and White, "Some heteroskedasticity-consistent covariance matrix
@@ -238,12 +239,12 @@ def _standard_error(
 
 @functools.cache
 def _reach(level: float, groups: int, freedom: int) -> float:
-    """Give an interval's half width in standard errors of a difference; it is slow."""
+    """Return an interval's half width in standard errors of a difference (slow)."""
     return float(stats.studentized_range.ppf(level, groups, freedom) / math.sqrt(2))
 
 
 def rows(study: StudyFrames, measured: Effects) -> list[Row]:
-    """Write them for the page: accuracies in points."""
+    """Write the effects for the page, with accuracies in points."""
     return [
         Row(
             e.name,
@@ -265,25 +266,26 @@ def _written(study: StudyFrames, value: float) -> str:
 
 
 def note(study: StudyFrames, measured: Effects) -> str:
-    """Say what the table holds and what it cannot tell."""
-    proposed = f"{labels.several(measured.trials, 'ranked trial')} that were proposed"
+    """Explain the table's contents and limits."""
+    ranked = labels.several(measured.trials, "ranked trial")
+    proposed = f"{ranked} that the search proposed"
     if not measured.estimated:
         few = "is" if measured.trials == 1 else "are"
-        return f"The {proposed} {few} too few for the effect of any hyperparameter."
+        return f"The {proposed} {few} too few to estimate any hyperparameter's effect."
     m = len(measured.estimated)
     each = f"(each {labels.level(measured.level)})"
     together = ""
     if m > 1:
-        together = f", which hold together for all {m} hyperparameters {each}"
+        together = f" that hold together for all {m} hyperparameters {each}"
     sentences = [
         f"Main effects on {labels.metric(study.objective.name)} in the {proposed}.",
         _HOW,
-        f"95 % intervals{together}; inconclusive: 0 is in the interval.",
+        f"95 % intervals{together}. Inconclusive: the interval contains 0.",
         _OTHERS,
     ]
     if not study.draws_at_random:
         sentences.append(_NOT_RANDOM)
     if measured.refused:
-        few = f"Too few trials tell of {labels.listing(list(measured.refused))}."
-        sentences.append(few)
+        names = labels.listing(list(measured.refused))
+        sentences.append(f"Too few trials to estimate the effect of {names}.")
     return " ".join(sentences)

@@ -1,4 +1,4 @@
-"""Every study of a folder, side by side, where they can be compared at all."""
+"""The studies of a folder side by side, if they can be compared."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tuner.study.schema import RecordError
 
 
 class Studies(NamedTuple):
-    """What a folder holds.
+    """The studies of a folder.
 
     Attributes:
         entries: Readable studies, by name.
-        of_candidates: Those that compare given configs, those within others too.
-        unread: One sentence for what is no study or cannot be read.
+        of_candidates: Studies that compare candidates, also those inside other studies.
+        unread: One sentence for each thing that is not a study or cannot be read.
     """
 
     entries: tuple[Analysis, ...]
@@ -33,20 +33,20 @@ class Studies(NamedTuple):
 
 
 class Apart(NamedTuple):
-    """A study that is not overlaid, and why."""
+    """A study that cannot be compared with the group, and why."""
 
     entry: Analysis
     reason: str
 
 
 class Baseline(NamedTuple):
-    """One training of the baseline, and the studies that share it.
+    """One trial of the baseline, and the studies that share it.
 
     Attributes:
-        row: Its trial's row.
-        studies: Their names.
-        spread: How far their scores lie apart although config and seeds are
-            equal; 0 where it is the same number.
+        row: The trial's row.
+        studies: The names of the studies.
+        spread: The range of their scores despite equal configs and seeds; 0 if the
+            scores are equal.
     """
 
     row: pd.Series[Any]
@@ -55,14 +55,14 @@ class Baseline(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The studies that are overlaid: equal images, split and objective.
+    """Comparable studies: they have equal images, splits and objectives.
 
     Attributes:
-        entries: The one with the highest leader first.
-        apart: The rest.
-        baselines: One each config and seeds of trial 0.
-        alone: Ranked studies of which no two can be overlaid, the oldest first; there
-            are no entries then.
+        entries: The studies, the one with the best leader first.
+        apart: All other studies.
+        baselines: One per distinct config and seeds of trial 0.
+        alone: Ranked studies of which no two are comparable, oldest first; then there
+            are no entries.
     """
 
     entries: tuple[Analysis, ...]
@@ -72,12 +72,12 @@ class Group(NamedTuple):
 
     @property
     def objective(self) -> Objective:
-        """What all of them were ranked by."""
+        """The objective that ranks all of them."""
         return self.entries[0].study.objective
 
     @property
     def shared(self) -> Baseline | None:
-        """The one baseline that every one of the studies has, or None."""
+        """The baseline that all of the studies share, or None."""
         for baseline in self.baselines:
             if len(baseline.studies) == len(self.entries):
                 return baseline
@@ -85,13 +85,13 @@ class Group(NamedTuple):
 
 
 def read_studies(runs: Path) -> Studies:
-    """Read every study of a folder; what cannot be read is named, not raised.
+    """Read every study of a folder; name those that cannot be read.
 
     Raises:
         OSError: The folder itself cannot be listed.
     """
     unread: list[str] = []
-    foreign = []
+    others = []
     entries: list[Analysis] = []
     for folder in sorted(p for p in runs.iterdir() if p.is_dir()):
         if folder.name.startswith("."):
@@ -99,8 +99,8 @@ def read_studies(runs: Path) -> Studies:
         if (folder / "study.json").exists():
             entries += _readable(folder, folder.name, unread)
         elif [path.name for path in folder.glob("*")] != ["search.log"]:
-            foreign.append(folder.name)  # and no search that could not start
-    within = [
+            others.append(folder.name)  # a lone search.log is a search that never began
+    nested = [
         entry
         for outer in entries
         for name in outer.study.inner
@@ -108,19 +108,19 @@ def read_studies(runs: Path) -> Studies:
             outer.study.folder / name, f"{outer.name}/{name}", unread
         )
     ]
-    of_candidates = [e for e in [*entries, *within] if e.study.candidates]
-    if foreign:
-        names = labels.listing(foreign[:5])
-        more = f" and {len(foreign) - 5} more" if len(foreign) > 5 else ""
-        unread.append(f"No study: {names}{more} (no study.json there).")
+    of_candidates = [e for e in [*entries, *nested] if e.study.candidates]
+    if others:
+        names = labels.listing(others[:5])
+        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+        unread.append(f"Not a study: {names}{more} (no study.json).")
     return Studies(tuple(entries), tuple(of_candidates), tuple(unread))
 
 
 def _readable(folder: Path, name: str, unread: list[str]) -> list[Analysis]:
-    """Read a study, or say in a sentence more why it was left out."""
+    """Read a study, or append to `unread` why it was left out."""
     try:
         analysis = Analysis(read_study(folder))
-        _ = analysis.ranking  # what it cannot be made of is said here, of this study
+        _ = analysis.ranking  # errors in it are caught here, for this study alone
     except (RecordError, OSError, ValueError, TypeError, AttributeError) as error:
         text = str(error).replace(f"{folder.resolve()}/", "")
         reason = " ".join(text.replace(f"{folder}/", "").split())
@@ -130,9 +130,9 @@ def _readable(folder: Path, name: str, unread: list[str]) -> list[Analysis]:
 
 
 def group(entries: tuple[Analysis, ...]) -> Group:
-    """Take the largest set of comparable studies, of equal ones the newest.
+    """Choose the largest set of comparable studies, the newest of equally large ones.
 
-    Under Hyperband only full-length trials stand for their study.
+    Under Hyperband only full-length trials count for their study.
     """
     entries = tuple(entry for entry in entries if not entry.study.candidates)
     rankable = [entry for entry in entries if len(entry.ranking.ranked)]
@@ -156,9 +156,9 @@ def group(entries: tuple[Analysis, ...]) -> Group:
 
 
 def ranges(entries: tuple[Analysis, ...]) -> tuple[tuple[str, ...], ...]:
-    """List each hyperparameter that varies within a study or between them.
+    """List each hyperparameter that varies within a study or between studies.
 
-    Its name, then what each study did with it; some have it in no config.
+    Each row has its name, then its range or value in each study.
     """
     varied = {h.name for entry in entries for h in entry.study.hyperparameters}
     names = dict.fromkeys(str(n) for entry in entries for n in entry.study.configs)
@@ -167,7 +167,7 @@ def ranges(entries: tuple[Analysis, ...]) -> tuple[tuple[str, ...], ...]:
 
 
 def baseline_label(group: Group, baseline: Baseline) -> str:
-    """Name a baseline: shared by all, by some, or one study's own."""
+    """Name a baseline that all, some or one of the studies have."""
     if len(group.entries) == 1:
         return "baseline"
     if baseline is group.shared:
@@ -178,7 +178,7 @@ def baseline_label(group: Group, baseline: Baseline) -> str:
 
 
 def short_name(name: str) -> str:
-    """Fit a study's name into a label."""
+    """Shorten a study's name for a label."""
     return labels.shorten(name, 30)
 
 
@@ -209,10 +209,10 @@ def _baseline_key(study: StudyFrames) -> Any:
     settings, space = study.record.settings, study.record.space
     code = (space.source, settings.pixels) if space.user_code is not None else None
     return (
-        code,  # a user's code may build anything of the same values
-        settings.patience,  # it keeps other weights
+        code,  # user code may build any network from the same values
+        settings.patience,  # it decides which weights are kept
         config_key(config),
-        # Under Hyperband it gets the last rung's epochs, whatever its config says.
+        # Under Hyperband it gets the last rung's epochs, not those of its config.
         tuple(sorted(zip(runs["seed"], runs["epochs"], strict=True))),
     )
 
@@ -237,7 +237,7 @@ def _why_unranked(entry: Analysis) -> str:
 
 
 def _range(entry: Analysis, name: str) -> str:
-    """Say what a study did with a hyperparameter: a range, choices, or one value."""
+    """Write a study's range, choices or fixed value of a hyperparameter."""
     study = entry.study
     declared = hyperparameters.declared(study.record) if len(entry.searched) else {}
     searched = declared.get(name)

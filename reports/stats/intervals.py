@@ -1,7 +1,7 @@
-"""Intervals for what trainings measured: frames in, frames out.
+"""Intervals for measured accuracies and gaps.
 
-All are for the choice of images. Only those that take the variance between several
-trainings say what another seed would have given.
+All of them allow for the choice of images. Only those that use the variance between
+several runs allow for the choice of seeds too.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Floats = npt.NDArray[np.float64]
 def wilson_interval(
     accuracy: npt.ArrayLike, images: int, *, z: float = Z_95
 ) -> tuple[Floats, Floats]:
-    """Compute Wilson's score interval for accuracies, each on the same images.
+    """Compute Wilson's score interval for accuracies on the same images.
 
     Args:
-        accuracy: Fractions in [0, 1], shape (n,); missing stays missing.
-        images: Images behind each of them, > 0.
+        accuracy: Fractions in [0, 1], shape (n,); missing values stay missing.
+        images: The number of images, > 0.
         z: Half width in standard errors.
 
     Returns:
@@ -39,7 +39,7 @@ def wilson_interval(
     if images <= 0:
         raise ValueError(
             f"An interval needs at least one image, got images={images}. "
-            "Leave the interval out where there is no such split."
+            "Leave out the interval if the split has no images."
         )
     p = np.asarray(accuracy, dtype=np.float64)
     shrink = 1 + z**2 / images
@@ -51,7 +51,7 @@ def wilson_interval(
 def with_accuracy_interval(
     frame: pd.DataFrame, column: str, images: int
 ) -> pd.DataFrame:
-    """Add `<column>_low` and `<column>_high`; missing where there are no images."""
+    """Add `<column>_low` and `<column>_high`, missing if there are no images."""
     if images > 0:
         low, high = wilson_interval(frame[column].to_numpy(dtype="float64"), images)
     else:
@@ -65,17 +65,17 @@ def half_width(
     freedom: npt.ArrayLike,
     level: float = 0.95,
 ) -> Floats:
-    """Compute half an interval: each part of the variance at its own quantile.
+    """Compute half an interval, with each part of the variance at its own quantile.
 
-    z^2 SE_images^2 + t^2 SE_trainings^2 (a modified large-sample interval for a sum
-    of variances; Burdick and Graybill 1992). One t for the whole, with Satterthwaite's
-    degrees of freedom, was wrong up to three times as often as it said with three
-    trainings: where their variance comes out small by chance, it trusts that twice.
+    Its square is z^2 SE_images^2 + t^2 SE_trainings^2 (a modified large-sample interval
+    for a sum of variances; Burdick and Graybill 1992). One t for the whole, with
+    Satterthwaite's degrees of freedom, was wrong up to three times as often as stated
+    with three runs: if their variance is small by chance, it trusts that twice.
 
     Args:
-        of_images: Variance that the choice of images adds to the estimate.
-        of_trainings: Variance that trainings add to it, as estimated.
-        freedom: Degrees of freedom of that estimate, >= 1.
+        of_images: Variance of the estimate that comes from the choice of images.
+        of_trainings: Estimated variance that comes from runs.
+        freedom: Degrees of freedom of `of_trainings`, >= 1.
         level: The interval's confidence, 0 to 1.
     """
     z = stats.norm.ppf((1 + level) / 2)
@@ -95,21 +95,22 @@ def gap_half_width(
 ) -> Floats:
     """Compute half of the 95 % interval for train accuracy - test accuracy.
 
-    `half_width` of p(1-p)/m + q(1-q)/n and s^2/k, s^2 the variance of the gap between
-    k executions. With one there is no s^2, and the interval is that of one network.
-    With two it rests on one degree of freedom (t = 12.7) and is often wider than with
-    one, as two trainings say next to nothing about their spread; three mend that.
+    The `half_width` of p(1-p)/m + q(1-q)/n and s^2/k, where s^2 is the variance of the
+    gap between k executions. With one execution there is no s^2, and the interval is
+    that of one network. With two it has one degree of freedom (t = 12.7) and is often
+    wider than with one, since two runs say almost nothing about their spread; three
+    fix that.
 
-    Both parts hold what an image's luck differs by between trainings, which cannot be
-    taken out once, as in `differences`: predictions on train images are not stored.
-    So the interval is a little wide where trainings differ in little else.
+    Both parts include the independent luck of single images in each run. It cannot be
+    subtracted from one part, as in `differences`, because predictions on train images
+    are not stored. So the interval is a little wide if runs differ in little else.
 
     Args:
         train: Train accuracies p, fractions, means over the executions.
         test: Test accuracies q, fractions.
         train_images: m, > 0.
         test_images: n, > 0.
-        seed_variance: s^2, in squared fractions; missing where there was one.
+        seed_variance: s^2, in squared fractions; missing if there is one execution.
         executions: k, >= 1.
     """
     p = np.asarray(train, dtype=np.float64)

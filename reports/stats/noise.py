@@ -1,4 +1,4 @@
-"""What a change of no effect would show: one config trained on several seeds."""
+"""Noise between seeds, and the gains that changes without effect show because of it."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ _DRAWS = 200_000
 
 
 class Noise(NamedTuple):
-    """How much one config's accuracy varies between its trainings.
+    """How much one config's accuracy varies between its runs.
 
     Attributes:
-        seeds: How many trainings.
+        seeds: The number of runs.
         mean: Mean test accuracy, a fraction.
-        sd: Standard deviation of test accuracy between them, a fraction.
+        sd: Standard deviation of test accuracy between runs, a fraction.
         low: Lower end of its 95 % interval (chi-squared, for normal accuracies).
         high: Upper end.
-        validation_sd: That of validation accuracy, each on its own split.
-        disagreement: Share of the test images that one of two trainings has right
-            and the other wrong, on average over pairs.
-        images: Test images.
+        validation_sd: Standard deviation of validation accuracy, where each run has its
+            own split.
+        disagreement: Share of the test images that one of two runs classifies correctly
+            and the other does not, on average over pairs.
+        images: The number of test images.
     """
 
     seeds: int
@@ -45,7 +46,7 @@ class Noise(NamedTuple):
 
 
 def measure(study: StudyFrames) -> Noise | None:
-    """Measure trial 0's seeds; None where fewer than three have ended."""
+    """Measure the noise of trial 0; return None if fewer than three runs have ended."""
     rows = study.executions[
         study.executions["final"] & (study.executions["trial"] == 0)
     ]
@@ -75,38 +76,38 @@ def measure(study: StudyFrames) -> Noise | None:
 
 @functools.cache
 def best_of_nulls(changes: int, freedom: float = np.inf) -> tuple[float, float]:
-    """Say what the best of some changes without effect shows over one baseline run.
+    """Simulate the gain of the best of several changes without effect over a baseline.
 
-    Each change and the baseline is trained once, and all are normal with one mean.
+    Each change and the baseline are trained once, and all are normal with one mean.
 
     Args:
-        changes: How many, >= 1.
-        freedom: Of the standard deviation, where it was estimated: seeds - 1.
+        changes: The number of changes, >= 1.
+        freedom: Degrees of freedom of an estimated standard deviation: seeds - 1.
 
     Returns:
-        The mean and the 95 % quantile of max(Z_1..Z_n) - Z_0, in standard deviations;
-        the quantile, of 200,000 simulated studies, allows for the estimate.
+        The mean and the 95 % quantile of max(Z_1..Z_n) - Z_0, in standard deviations,
+        over 200,000 simulated studies; the quantile allows for the estimate's error.
     """
     rng = np.random.default_rng(0)
     best = stats.norm.ppf(rng.random(_DRAWS) ** (1 / changes))  # the largest of n
     gains = best - rng.standard_normal(_DRAWS)
-    known = np.sqrt(rng.chisquare(freedom, _DRAWS) / freedom) if freedom < 1e6 else 1.0
-    return float(gains.mean()), float(np.quantile(gains / known, 0.95))
+    sd = np.sqrt(rng.chisquare(freedom, _DRAWS) / freedom) if freedom < 1e6 else 1.0
+    return float(gains.mean()), float(np.quantile(gains / sd, 0.95))
 
 
 def seeds_needed(effect: float, sd: float, level: float = 0.95) -> float:
-    """Count the trainings of each of two configs that show a difference.
+    """Return how many runs of each of two configs show a difference.
 
-    By Student's t test on independent seeds at 80 % power, for these test images
-    taken as fixed (noncentral t; Cohen 1988, section 2.4).
+    By Student's t test on independent seeds at 80 % power, with these test images taken
+    as fixed (noncentral t; Cohen 1988, section 2.4).
 
     Args:
-        effect: The difference of mean accuracy, a fraction, > 0.
+        effect: The difference in mean accuracy, a fraction, > 0.
         sd: Standard deviation of accuracy between seeds, a fraction, > 0.
         level: 1 minus the share of false alarms.
 
     Returns:
-        Their number, or infinity over 10,000.
+        The number of runs, or infinity over 10,000.
     """
     for k in range(2, 10_000):
         freedom = 2 * k - 2
@@ -120,19 +121,19 @@ def seeds_needed(effect: float, sd: float, level: float = 0.95) -> float:
 
 
 def floor(noise: Noise) -> float:
-    """Give what no number of seeds shows on these test images, a fraction.
+    """Return the difference below which no number of seeds helps, a fraction.
 
-    For a change whose mean network differs from the baseline's on as many images as
-    two trainings of the baseline do; 95 % intervals, 80 % power.
+    It holds for these test images, and for a change that moves as many images as two
+    runs of the baseline disagree on; 95 % intervals, 80 % power.
     """
     return smallest_settled(noise.disagreement / noise.images)
 
 
 def facts(noise: Noise) -> dict[str, Any]:
-    """Give it as plain values, accuracies as fractions."""
-    known = {k: v if np.isfinite(v) else None for k, v in noise._asdict().items()}
+    """Return the noise as plain values, with accuracies as fractions."""
+    values = {k: v if np.isfinite(v) else None for k, v in noise._asdict().items()}
     return {
-        **known,
+        **values,
         "best_of": {
             str(n): {"mean": noise.sd * mean, "high": noise.sd * high}
             for n in CHANGES

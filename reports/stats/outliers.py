@@ -1,14 +1,14 @@
-"""Values that lie far outside the rest."""
+"""Outliers: values far from all others."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-_FEWEST = 8  # values to judge by
+_MIN_VALUES = 8
 
 
 def fences(values: pd.Series[float]) -> tuple[float, float]:
-    """Give the ends beyond which values lie far outside the rest.
+    """Return the limits beyond which values are outliers.
 
     They are three interquartile ranges beyond the quartiles.
     """
@@ -18,16 +18,16 @@ def fences(values: pd.Series[float]) -> tuple[float, float]:
 
 
 def clip(values: pd.Series[float]) -> tuple[pd.Series[float], pd.Series[bool]]:
-    """Move values beyond the fences to the edge of the rest, and mark them.
+    """Move outliers to the edge of the other values, and mark them.
 
-    Of fewer than eight values none is called an outlier.
+    With fewer than eight values there are no outliers.
     """
-    known = values.dropna()
-    if len(known) < _FEWEST:
+    present = values.dropna()
+    if len(present) < _MIN_VALUES:
         return values, pd.Series(data=False, index=values.index)
-    low, high = fences(known)
-    inside = values.clip(low, high)
-    kept = known[(known >= low) & (known <= high)]
-    margin = 0.06 * (kept.max() - kept.min())
-    inside = inside.clip(kept.min() - margin, kept.max() + margin)
-    return inside, (inside != values) & values.notna()
+    low, high = fences(present)
+    usual = present[(present >= low) & (present <= high)]
+    margin = 0.06 * (usual.max() - usual.min())
+    clipped = values.clip(low, high)
+    clipped = clipped.clip(usual.min() - margin, usual.max() + margin)
+    return clipped, (clipped != values) & values.notna()

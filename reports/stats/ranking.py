@@ -1,4 +1,4 @@
-"""Which trials may be ranked together, and in what order; test is never asked."""
+"""Which trials are ranked, and in what order; test scores have no influence."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Ranking(NamedTuple):
     Attributes:
         ranked: Rows of `StudyFrames.trials` with `place` from 1, `objective_low` and
             `objective_high` (its interval, missing for a loss), `gap_half`.
-        listed: All trials: the ranked first, then completed ones without a
-            place, then running, then failed ones; `place` missing where none.
+        listed: All trials: first the ranked, then completed ones without a place, then
+            running ones, then failed ones; `place` is missing for trials without one.
         epochs: Under Hyperband the epochs of the rung that is ranked, else None.
-        shorter: Completed trials of shorter rungs, which are left out.
-        unscored: Completed trials without a finite score, which are left out.
-        by_validation: False where nothing may be chosen: `ranked` is then empty
-            and `listed` has the trials in their declared order.
+        shorter: Number of completed trials of shorter rungs, which are not ranked.
+        unscored: Number of completed trials without a finite score, not ranked either.
+        by_validation: False if there is no validation to choose by: then `ranked` is
+            empty and `listed` has the trials in their declared order.
     """
 
     ranked: pd.DataFrame
@@ -34,10 +34,10 @@ class Ranking(NamedTuple):
 
 
 def rank(study: StudyFrames) -> Ranking:
-    """Put the trials in order by the study's validation objective.
+    """Order the trials by the study's validation objective.
 
-    Which trials may be ranked, and in which order, `tuner.study.ranking` decides, for
-    the terminal as for the pages.
+    `tuner.study.ranking` decides which trials may be ranked and in what order, both for
+    the terminal and for pages.
     """
     trials = intervals.with_gap_interval(
         study.trials, study.images("train"), study.images("test")
@@ -73,7 +73,7 @@ def rank(study: StudyFrames) -> Ranking:
 
 
 def overlapping(ranking: Ranking) -> pd.DataFrame:
-    """Find the trials whose intervals reach into the leader's, itself left out."""
+    """Return the trials, without the leader, whose intervals overlap the leader's."""
     ranked = ranking.ranked
     if not len(ranked):
         return ranked
@@ -86,30 +86,30 @@ def overlapping(ranking: Ranking) -> pd.DataFrame:
 
 
 def peaked_earlier(ranking: Ranking) -> tuple[int, int]:
-    """Count ranked trials whose curve was at its best before the last epoch.
+    """Count the ranked trials whose best epoch was before the last.
 
     Returns:
-        Their number, and that of the ranked trials whose curve is known.
+        Their number, and the number of ranked trials whose curve is known.
     """
     known = ranking.ranked[ranking.ranked["peak_epoch"].notna()]
     return int((known["peak_epoch"] < known["epochs"]).sum()), len(known)
 
 
 def searched(study: StudyFrames, ranking: Ranking) -> pd.DataFrame:
-    """Take the ranked trials that the search drew: not trial 0, nor enqueued ones."""
+    """Return the ranked trials that the search drew: not trial 0 or enqueued ones."""
     ranked = ranking.ranked
     drawn: pd.DataFrame = ranked[ranked["trial"] > study.enqueued]
     return drawn
 
 
 def _listed(trials: pd.DataFrame, ranked: pd.DataFrame) -> pd.DataFrame:
-    rest = trials[~trials["trial"].isin(ranked["trial"])]
-    weight = rest["status"].map({"completed": 0, "running": 1, "failed": 2})
-    rest = (
-        rest.assign(weight=weight)
+    unranked = trials[~trials["trial"].isin(ranked["trial"])]
+    weight = unranked["status"].map({"completed": 0, "running": 1, "failed": 2})
+    unranked = (
+        unranked.assign(weight=weight)
         .sort_values(["weight", "trial"])
         .drop(columns="weight")
         .assign(place=float("nan"))
     )
-    parts = [part for part in (ranked, rest) if len(part)]
-    return pd.concat(parts, ignore_index=True) if parts else rest
+    parts = [part for part in (ranked, unranked) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else unranked

@@ -1,4 +1,4 @@
-"""How far a study's trials lie apart, and what goes with their size; with intervals."""
+"""How much a study's trials vary, and how that depends on size, with intervals."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from scipy import stats
 from reports.read import labels
 from reports.stats.analysis import Analysis
 
-FEWEST = 5
+MIN_TRIALS = 5
 _RESAMPLES = 1000
 
 Floats = npt.NDArray[np.float64]
 
 
 class Measure(NamedTuple):
-    """A statistic over trials, with its 95 % bootstrap interval over them."""
+    """A statistic over trials, with its 95 % bootstrap interval."""
 
     value: float
     low: float
@@ -28,16 +28,16 @@ class Measure(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """One study's, within the ranges that it searched.
+    """The spread of one study's trials within the ranges that it searched.
 
     Attributes:
-        study: Its name.
-        trials: Ranked trials that the search drew.
+        study: The study's name.
+        trials: Number of ranked trials that the search drew.
         accuracy: Standard deviation of test accuracy, a fraction.
         gap: Standard deviation of train - test, a fraction.
         accuracy_by_params: Spearman's rank correlation of test accuracy and
             parameters.
-        seconds_by_params: That of training time and parameters.
+        seconds_by_params: Spearman's rank correlation of training time and parameters.
     """
 
     study: str
@@ -49,13 +49,13 @@ class Spread(NamedTuple):
 
 
 def spread(entry: Analysis) -> Spread | None:
-    """Measure a study; None under five trials.
+    """Measure the spread of a study; return None under five trials.
 
-    Percentile bootstrap over trials (Efron 1979): what other draws of as many
-    configs from the same ranges would have given.
+    The intervals are a percentile bootstrap over trials (Efron 1979): they allow for
+    drawing other configs from the same ranges.
     """
     frame = entry.searched[["test_accuracy", "gap", "params", "train_seconds"]].dropna()
-    if len(frame) < FEWEST:
+    if len(frame) < MIN_TRIALS:
         return None
     rng = np.random.default_rng(0)
     draws = rng.integers(0, len(frame), (_RESAMPLES, len(frame)))
@@ -77,7 +77,7 @@ def spread(entry: Analysis) -> Spread | None:
 
 
 def rows(spreads: list[Spread]) -> list[tuple[str, ...]]:
-    """Write them for the page: accuracies and gaps in points."""
+    """Write spreads for the page, with accuracies and gaps in points."""
     return [
         (
             s.study,
@@ -92,20 +92,20 @@ def rows(spreads: list[Spread]) -> list[tuple[str, ...]]:
 
 
 def sentence(spreads: list[Spread]) -> str:
-    """Say whose accuracies lie further apart, if their intervals are apart."""
+    """Write which study's accuracies vary most, if the intervals do not overlap."""
     if len(spreads) < 2:
         return ""
     first, second = sorted(spreads, key=lambda s: -s.accuracy.value)[:2]
-    apart = (
-        f"Test accuracies lie further apart in {first.study} (standard deviation "
+    order = (
+        f"Test accuracies vary more in {first.study} (standard deviation "
         f"{_points(first.accuracy)} points) than in {second.study} "
         f"({_points(second.accuracy)})"
     )
     if first.accuracy.low > second.accuracy.high:
-        return f"{apart}, within the ranges that each searched."
+        return f"{order}, within the ranges that each searched."
     return (
-        f"{apart}, but the intervals overlap: within these ranges, it is inconclusive "
-        "which of them moves accuracy more."
+        f"{order}, but the intervals overlap: within these ranges, it is inconclusive "
+        "which of the two moves accuracy more."
     )
 
 
@@ -115,14 +115,16 @@ def _measure(
     draws: npt.NDArray[np.int64],
 ) -> Measure:
     values = frame.to_numpy("float64")
-    made = np.asarray([statistic(values[draw]) for draw in draws])
-    known = made[np.isfinite(made)]
-    low, high = np.quantile(known, [0.025, 0.975]) if len(known) else (np.nan, np.nan)
+    samples = np.asarray([statistic(values[draw]) for draw in draws])
+    samples = samples[np.isfinite(samples)]
+    low = high = np.nan
+    if len(samples):
+        low, high = np.quantile(samples, [0.025, 0.975])
     return Measure(statistic(values), float(low), float(high))
 
 
 def _rho(values: Floats) -> float:
-    """Compute Spearman's correlation; missing where one side does not vary."""
+    """Compute Spearman's correlation; nan if one of the two does not vary."""
     a, b = (stats.rankdata(values[:, i]) for i in (0, 1))
     if a.std() == 0 or b.std() == 0:
         return float("nan")

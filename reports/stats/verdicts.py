@@ -1,4 +1,4 @@
-"""What differences of test accuracy show, in words: of two networks, or two configs."""
+"""Verdicts on differences in test accuracy, in words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TOO_FEW = "too few seeds"
 
 
 class Row(NamedTuple):
-    """A comparison as the page writes it."""
+    """A comparison as text for the page."""
 
     who: str
     against: str
@@ -49,49 +49,50 @@ def rows(study: StudyFrames, comparisons: tuple[Comparison, ...]) -> list[Row]:
 
 
 def verdict(comparison: Comparison) -> str:
-    """Say what a difference shows, and of what: two networks, or two configs."""
+    """Write what a difference shows about two networks or two configs."""
     difference = comparison.difference
     word = difference.word()
     if word == NO_VERDICT:
-        return f"no verdict: {MIN_TRAININGS} trainings of each are needed"
+        return f"no verdict: needs {MIN_TRAININGS} runs of each config"
     if difference.trainings == 1:
-        even = (
-            "even of these two networks" if word == INCONCLUSIVE else "as two networks"
-        )
-        return f"{word}, {even}"
+        if word == INCONCLUSIVE:
+            return f"{word}, even for these two networks"
+        return f"{word}, for these two networks only"
     if word == INCONCLUSIVE:
         return f"{word}: {'; '.join(why_inconclusive(comparison))}"
     return word
 
 
 def why_inconclusive(comparison: Comparison) -> tuple[str, str]:
-    """Say why a difference is inconclusive, and how many seeds would settle it.
+    """Write why a difference is inconclusive, and how many seeds would settle it.
 
-    No difference is to be seen where no number of seeds would settle it on these
-    images; else there are too few seeds.
+    If no number of seeds would settle it on these images, no difference is seen;
+    otherwise there are too few seeds.
 
-    What is inconclusive may be far smaller than it looks. Its own interval would not
-    say by how much in a few words: it holds 0, which takes the most seeds of all. So
-    the number is said of two sizes, and promised of neither.
+    An inconclusive difference may be far smaller than it looks. Its interval cannot say
+    how many seeds it needs: it contains 0, which needs the most. So the text gives the
+    number for two sizes, and promises neither.
     """
     difference = comparison.difference._replace(level=comparison.next_level)
-    wanted = difference.trainings_to_settle()
-    if math.isnan(wanted):
+    needed = difference.trainings_to_settle()
+    if math.isnan(needed):
         smallest = difference.smallest_settled()
-        few = f"less than {labels.points(smallest)} between these two"
-        settles = f"settles {few} on these images"
+        never = (
+            f"no number of seeds can settle less than {labels.points(smallest)} "
+            "between these two on these images"
+        )
         if (difference.high - difference.low) / 2 > smallest:  # it may be far larger
-            return _TOO_FEW, f"more seeds narrow it, though no number {settles}"
-        return "no difference seen", f"no number of seeds {settles}"
-    if wanted <= difference.trainings:
+            return _TOO_FEW, f"more seeds narrow the interval, but {never}"
+        return "no difference seen", never
+    if needed <= difference.trainings:
         return _TOO_FEW, "a few more may settle it"
     if abs(difference.value) < MARGIN / 2:
-        little = "show it too small to matter if it is as small as it looks"
-        return _TOO_FEW, f"{_about(wanted)} would {little}"
+        small = "show that it is too small to matter, if it is as small as it looks"
+        return _TOO_FEW, f"{_about(needed)} would {small}"
     half = difference._replace(value=difference.value / 2).trainings_to_settle()
     return _TOO_FEW, (
-        f"{_about(wanted)} would settle it if it is as large as it looks, "
-        f"{_about(half)} if half as large"
+        f"{_about(needed)} would settle it if it is as large as it looks, "
+        f"{_about(half)} if it is half as large"
     )
 
 
@@ -102,51 +103,50 @@ def _about(seeds: float) -> str:
 
 
 def levels_of(comparisons: tuple[Comparison, ...]) -> list[str]:
-    """Write their intervals' confidences, with the digits that tell them apart."""
+    """Write the distinct confidences of their intervals."""
     levels = sorted({c.difference.level for c in comparisons})
     return [labels.level(level) for level in levels]
 
 
 def note(study: StudyFrames, comparisons: tuple[Comparison, ...]) -> str:
-    """Say how the intervals were made and what the words mean."""
+    """Explain the intervals and the words of the verdicts."""
     m = len(study.candidates) - 1 if study.candidates else len(comparisons)
     levels = labels.listing(levels_of(comparisons))
     level = f"{levels} intervals"
     if m > 1:
-        level = f"95 % intervals, which hold together for all {m} (each {levels})"
+        level = f"95 % intervals that hold together for all {m} (each {levels})"
     parts = [
-        f"Differences of test accuracy in points, image by image, with {level}.",
-        f"Too small to matter: all within {labels.points(MARGIN)} either way.",
-        "Inconclusive: 0 is in the interval.",
+        f"Differences in test accuracy, in points, image by image, with {level}.",
+        f"Too small to matter: the interval is within {labels.points(MARGIN)} of 0.",
+        "Inconclusive: the interval contains 0.",
     ]
     fewest = min(c.difference.trainings for c in comparisons)
     if fewest == 1:
         parts.append(
-            "One training each compares two networks: other trainings of the same "
-            "two configs differ otherwise."
+            "One run each compares two networks: other runs of the same two configs "
+            "would differ by other amounts."
         )
     if any("no number" in verdict(c) for c in comparisons):
         parts.append(
-            "What no number of seeds settles follows from how often the two compared "
-            "disagree on these images, at their interval's confidence."
+            "The difference that no number of seeds can settle follows from how often "
+            "the two disagree on these images, at their interval's confidence."
         )
     if any(c.difference.trainings == 2 for c in comparisons):
         parts.append(
-            "Two trainings say next to nothing about their spread: such an interval "
-            "is very wide, up to the 100 points that are possible, and gives no "
-            "verdict."
+            "Two runs say almost nothing about their spread: their interval is very "
+            "wide, up to the possible 100 points, and gives no verdict."
         )
     if study.candidates:
         parts.append(
             "Seed i draws its own split of the training images, the same for every "
-            "config, and trainings i are compared as a pair. Every look at more seeds "
-            "spends half of what is left of the 5 % error rate; seeds count once a "
-            "look is complete."
+            "config, and the runs of seed i are compared as a pair. Each look at more "
+            "seeds spends half of what remains of the 5 % error rate; seeds count once "
+            "a look is complete."
         )
     elif any(c.difference.is_paired for c in comparisons):
         parts.append(
-            "Paired trainings have a seed in common, the longer going the way of the "
-            "shorter, and are compared one by one."
+            "Paired runs share a seed, and the longer one starts with the same epochs "
+            "as the shorter; they are compared one by one."
         )
     return " ".join(parts)
 

@@ -1,4 +1,4 @@
-"""One table of figures: pages show what it lists, where it says."""
+"""Pages show the figures that the catalog lists, in the sections that it names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reports.stats.groups import read_studies
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """Build pages that have something for every figure."""
+    """Build pages that show every figure."""
     runs = tmp_path_factory.mktemp("runs")
     change = studies.shared_baseline
     search = studies.write_study(runs, "a", 25, space="hyperparams", change=change)
@@ -36,14 +36,14 @@ def pages(tmp_path_factory):
 
 
 def _sections(html):
-    """Give each section's HTML by its id."""
+    """Return each section's HTML by its id."""
     parts = re.split(r'<section id="([^"]+)">', html)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 @pytest.mark.parametrize("name", catalog.FIGURES)
 def test_a_figure_stands_once_in_its_section(pages, name):
-    """Listing it is enough: no template names a section that the catalog does not."""
+    """The catalog alone decides which section shows a figure."""
     figure = catalog.FIGURES[name]
     figcaptions = [
         _sections(html).get(figure.section, "").count("<figcaption>")
@@ -58,7 +58,7 @@ def test_a_figure_stands_once_in_its_section(pages, name):
 
 
 def test_a_new_figure_is_one_file_and_one_line(tmp_path, monkeypatch):
-    """Whatever gathers words and a size, and draws, is on the page once listed."""
+    """A pair of `gather` and `draw` is on the page once it is listed."""
 
     def gather(analysis):
         data = leaders.gather(analysis)
@@ -75,7 +75,7 @@ def test_a_new_figure_is_one_file_and_one_line(tmp_path, monkeypatch):
 
 
 def test_every_file_that_gathers_is_listed():
-    """A figure that nobody lists would be seen nowhere."""
+    """A figure that is not listed would never be shown."""
     listed = {figure.gather.__module__ for figure in catalog.FIGURES.values()}
     modules = [
         importlib.import_module(f"{figures.__name__}.{module.name}")
@@ -85,7 +85,7 @@ def test_every_file_that_gathers_is_listed():
 
 
 def test_gathering_draws_nothing(tmp_path, monkeypatch):
-    """What a figure shows is known without Matplotlib, for tests and for exports."""
+    """`gather` works without Matplotlib, for tests and for exports."""
 
     def no_canvas(self, *args, **options):
         raise AssertionError("a figure was made")

@@ -36,7 +36,7 @@ def load(tmp_path, n=50, **fields):
 
 
 def drawn(figure, data):
-    """Draw a figure at its own size, and give its axes."""
+    """Draw a figure at its own size, and return its axes."""
     axes = new_axes(data.size)
     figure.draw(data, axes)
     flat = axes if isinstance(axes, list) else [axes]
@@ -48,7 +48,7 @@ def drawn(figure, data):
     ("n", "shown"), [(1, 1), (5, 5), (30, 30), (50, 30), (500, 31), (1500, 21)]
 )
 def test_the_dumbbell_keeps_its_scale(tmp_path, n, shown):
-    """All of a few; else the top and the widest gaps; the baseline always."""
+    """It shows all of few trials, else the top and widest gaps; always the baseline."""
     ranking = load(tmp_path, n).ranking
     view = dumbbell.gather(load(tmp_path, n))
 
@@ -63,7 +63,7 @@ def test_the_dumbbell_keeps_its_scale(tmp_path, n, shown):
 
 
 def test_the_dumbbells_gap_is_the_length_of_its_line(tmp_path):
-    """What is printed at the right is what is drawn."""
+    """The number on the right is the length of the line."""
     frame = dumbbell.gather(load(tmp_path)).frame
 
     assert np.allclose(frame["train"] - frame["test"], 100 * frame["gap"])
@@ -84,13 +84,13 @@ def test_best_so_far_is_the_running_maximum(tmp_path):
 
 
 def test_hyperband_is_drawn_against_the_epochs_it_took(tmp_path):
-    """The last trial stands at all epochs of the study."""
+    """The last trial is drawn at the total epochs of the study."""
     study = read_study(studies.write_hyperband(tmp_path))
     data = progress.gather(Analysis(study))
     assert data.frame["epochs"].is_monotonic_increasing
     assert data.frame["epochs"].iloc[-1] == study.trials["epochs"].sum()
     ax = drawn(progress, data)
-    assert ax.get_xlabel() == "Epochs of all trials that have ended"
+    assert ax.get_xlabel() == "Total epochs of all finished trials"
 
 
 def test_shorter_rungs_never_raise_the_best_so_far(tmp_path):
@@ -102,8 +102,8 @@ def test_shorter_rungs_never_raise_the_best_so_far(tmp_path):
     assert frame["best"].max() < 85
 
 
-def test_the_front_is_what_nothing_dominates():
-    """Compared with every pair, by hand."""
+def test_nothing_dominates_the_trials_on_the_front():
+    """The front agrees with a comparison of all pairs."""
     rng = np.random.default_rng(0)
     took = pd.Series(rng.integers(1, 30, 60).astype(float))
     gain = pd.Series(rng.integers(1, 30, 60).astype(float))
@@ -121,7 +121,7 @@ def test_the_front_is_what_nothing_dominates():
 
 
 def test_far_outliers_are_clipped_and_counted():
-    """One diverged trial does not flatten the rest, and is still drawn."""
+    """One diverged trial does not flatten the others, and is still drawn."""
     values = pd.Series([*np.linspace(60, 70, 20), 10.0])
     shown, clipped = outliers.clip(values)
 
@@ -137,7 +137,7 @@ def test_nothing_is_clipped_among_few():
 
 @pytest.mark.parametrize("n", [1, 2, 5, 50, 500])
 def test_labels_do_not_overlap(tmp_path, n):
-    """Row labels stay apart, and no tick label lies on another."""
+    """No row label or tick label overlaps another."""
     ax = drawn(dumbbell, dumbbell.gather(load(tmp_path, n)))
     for labels in (ax.get_yticklabels(), ax.get_xticklabels()):
         boxes = [t.get_window_extent() for t in labels if t.get_text()]
@@ -147,7 +147,7 @@ def test_labels_do_not_overlap(tmp_path, n):
 
 @pytest.mark.parametrize(("low", "high"), [(240, 9_000), (300, 900_000), (5, 50)])
 def test_a_clocks_ticks_are_several_and_seen(low, high):
-    """Times have at least three ticks within what is drawn, also of few decades."""
+    """A time axis has at least three visible ticks, even over few decades."""
     ax = Figure(figsize=(5, 3)).subplots()
     ax.plot(np.geomspace(low, high, 30), range(30))
     duration_axis(ax.xaxis)
@@ -168,7 +168,7 @@ def test_a_hexagon_of_one_trial_is_seen():
 
 @pytest.mark.parametrize("n", [1, 2, 4, 5, 6, 60])
 def test_the_lowest_curves_of_every_column_have_epochs(tmp_path, n):
-    """Where the last row is not full, the panels above its gap keep their ticks."""
+    """If the last row is not full, the panels above its gap keep their ticks."""
     data = learning_curves.gather(load(tmp_path, n))
     axes, frame = drawn(learning_curves, data), data.frame
     axes = axes if n > 1 else [axes]
@@ -185,7 +185,7 @@ def test_the_lowest_curves_of_every_column_have_epochs(tmp_path, n):
 
 
 def test_hyperparameter_panels_are_all_of_one_kind(tmp_path):
-    """Where one panel has boxes, so have all, and their whiskers hide no trial."""
+    """If one panel has boxes, all have them, and whiskers reach all trials."""
     data = hyperparameters.gather(load(tmp_path, 500))  # few have a third layer
     sizes = [len(panel.frame) for panel in data.panels]
 
@@ -200,7 +200,7 @@ def test_hyperparameter_panels_are_all_of_one_kind(tmp_path):
 
 
 def test_the_names_of_a_front_stay_within_its_axes(tmp_path):
-    """A trial at the left edge is not named over the ticks."""
+    """The name of a trial at the left edge does not cover the ticks."""
     data = cost.gather(load(tmp_path, 50))
     data.frame["trial"] += 50_000
     ax = drawn(cost, data)
@@ -213,7 +213,7 @@ def test_the_names_of_a_front_stay_within_its_axes(tmp_path):
 @pytest.mark.parametrize("n", [2, 5, 12, 50, 500, 1500])
 @pytest.mark.parametrize("seed", [0, 2])
 def test_names_lie_apart_within_the_axes(tmp_path, n, seed):
-    """Neither the leader's and the baseline's name nor those of a front collide."""
+    """The names of leader, baseline and trials on the front do not overlap."""
     analysis = load(tmp_path, n, seed=seed)
     for figure in (gaps, cost):
         ax = drawn(figure, figure.gather(analysis))
@@ -228,7 +228,7 @@ def test_names_lie_apart_within_the_axes(tmp_path, n, seed):
 
 
 def test_a_name_goes_where_no_mark_is():
-    """Of the places around a mark it takes one that covers nothing."""
+    """Of the places around a mark, a name takes one that covers nothing."""
     ax = Figure(figsize=(5, 4)).subplots()
     crowd = [(5.0, y) for y in np.linspace(4.2, 6, 12)]  # above the mark
     x, y = zip((5.0, 4.0), *crowd, (0.0, 0.0), (10.0, 10.0), strict=True)
@@ -253,10 +253,10 @@ def test_the_legend_of_curves_covers_none(tmp_path, n):
 
 
 def test_one_wide_interval_does_not_hide_the_others(tmp_path):
-    """It runs to an end of the axis with an arrow, and the note counts it."""
+    """It ends at the edge of the axis with an arrow, and the note counts it."""
     narrow = Difference(0.01, -0.02, 0.04, 0.95, 3, is_paired=True)
     wide = Difference(0.02, -0.7, 0.7, 0.95, 2, is_paired=True)
-    for last, note in ((wide, "1 interval goes on beyond the axis"), (narrow, "")):
+    for last, note in ((wide, "1 interval extends beyond the axis"), (narrow, "")):
         analysis = load(tmp_path, 5)
         vars(analysis)["comparisons"] = tuple(
             Comparison(i, 0, difference, 0.975)
@@ -268,23 +268,23 @@ def test_one_wide_interval_does_not_hide_the_others(tmp_path):
         assert ax.get_xlim()[1] < 25
         arrows = {line.get_marker() for line in ax.lines} & {"<", ">"}
         assert bool(arrows) == bool(note)
-        assert data.note.partition(" points. ")[2].startswith(note)
+        assert data.note.partition(" either way. ")[2].startswith(note)
         assert ("beyond" in data.note) == bool(note)
 
 
 def test_a_title_says_most_only_of_what_it_saw(tmp_path):
-    """Where a part is shown, the widest gap is that of those shown."""
+    """If only some trials are shown, the title claims the widest gap only of those."""
     data = dumbbell.gather(load(tmp_path, 500))
     trials = data.frame[~data.frame["is_baseline"]]
 
-    assert "of those shown at most" in dumbbell._title(trials, data.total)
-    whole = dumbbell._title(trials, len(trials))
-    assert "at most" in whole
-    assert "of those shown" not in whole
+    assert "at most among those shown" in dumbbell._title(trials, data.total)
+    of_all = dumbbell._title(trials, len(trials))
+    assert "at most" in of_all
+    assert "those shown" not in of_all
 
 
 def test_a_dashed_line_says_which_accuracy_it_is(tmp_path):
-    """The baseline has three."""
+    """The note names the split, since the baseline has three accuracies."""
     change = studies.shared_baseline
     for name in ("first", "second"):
         study = read_study(studies.write_study(tmp_path, name, 6, change=change))
@@ -300,22 +300,23 @@ def test_a_dashed_line_says_which_accuracy_it_is(tmp_path):
         assert f"{split} accuracy." in note
 
 
-def test_a_loss_is_not_said_in_points(tmp_path):
-    """What is away in a loss is away in its own unit."""
+def test_a_loss_is_not_written_in_points(tmp_path):
+    """Differences of a loss are in its own unit."""
     settings = {**studies.SETTINGS, "objective": "val_loss"}
     title = cost.gather(load(tmp_path, 12, settings=settings)).title
-    assert re.search(r"is 0\.\d{3} away$", title)
+    assert re.search(r"is 0\.\d{3} worse$", title)
 
 
 def test_the_best_of_hyperband_is_that_of_full_trainings(tmp_path):
-    """A shorter training with a higher score is drawn: the title says who counts."""
+    """The title speaks of full trainings, though a shorter one has a higher score."""
     study = read_study(studies.write_hyperband(tmp_path))
 
-    assert "highest with all its epochs" in progress.gather(Analysis(study)).title
+    title = progress.gather(Analysis(study)).title
+    assert "highest score of a trial with all its epochs" in title
 
 
-def test_a_name_turns_no_text_and_keeps_its_ends():
-    """Signs of direction go, and the middle of what is too long."""
+def test_a_shortened_name_keeps_its_ends():
+    """Direction controls are dropped, and so is the middle of a long name."""
     assert wording.shorten("a \u202eevil\n b", 20) == "a evil b"
     cut = [wording.shorten(f"study-of-a-long-name-{i}", 12) for i in range(2)]
     assert cut[0] != cut[1]
@@ -323,7 +324,7 @@ def test_a_name_turns_no_text_and_keeps_its_ends():
 
 
 def test_long_names_of_candidates_stay_apart(tmp_path):
-    """What is cut from a name on an axis is not what tells it from the next."""
+    """A name on an axis is not cut where it differs from the next."""
     folder = studies.write_candidates(tmp_path / "tried", studies.TRIED, "try", 1)
     start = "filters=32,64,128 kernel_size=5 pooling=max units="
     trials = pd.DataFrame({"trial": [1, 2], "name": [f"{start}64", f"{start}128"]})
@@ -345,7 +346,7 @@ def test_every_figure_has_a_finding_and_a_number(tmp_path, n):
 
 
 def test_svgs_are_the_same_bytes_every_time(tmp_path):
-    """Equal data give an equal page, so that a diff shows what changed."""
+    """Equal data give an equal page, so that a diff shows real changes."""
     analysis = load(tmp_path, 5)
 
     first, second = (catalog.images("study", analysis) for _ in range(2))
@@ -356,7 +357,7 @@ def test_svgs_are_the_same_bytes_every_time(tmp_path):
 
 
 def test_drawing_leaves_the_readers_matplotlib_alone():
-    """Style lives in a context, and pyplot's state is not touched."""
+    """Rendering does not change Matplotlib's settings."""
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
@@ -366,7 +367,7 @@ def test_drawing_leaves_the_readers_matplotlib_alone():
 
 
 def test_dollars_and_markup_are_only_text(tmp_path):
-    """A name with TeX in it is drawn as it is written."""
+    """A name that contains TeX is drawn as plain text."""
     analysis = load(tmp_path, 9, change=studies.hostile)
 
     assert catalog.image("dumbbell", analysis)

@@ -132,7 +132,10 @@ def test_what_was_given_is_no_part_of_a_search(tmp_path):
     ((*_, first, highest, median, _, _, _, _, _, _),) = page.overview
     assert (first, highest, median) == ("1", "90.0 %", "42.0 %")
     assert page.images["distribution"].title.endswith("at or above 42.0 % in some")
-    assert "and enqueued configs are left out" in page.images["distribution"].note
+    assert (
+        "leave out the baseline and enqueued configs"
+        in page.images["distribution"].note
+    )
 
 
 def enqueuing(runs, name, scores, enqueued):
@@ -180,10 +183,10 @@ def test_a_study_of_enqueued_configs_alone_searched_nothing(tmp_path, beside):
             "It has 40,000 train images, not 45,000.",
         ),
         ({"test": 500}, {}, "It has 500 test images, not 10,000."),
-        ({"fingerprint": "else"}, {"seed": 1}, "Its image files are others."),
+        ({"fingerprint": "else"}, {"seed": 1}, "Its image files are different."),
         ({}, {"seed": 1}, "Its images are split by seed 1, not 0."),
-        ({}, {"limit": 50_000}, "Its images are split otherwise."),
-        ({"train": 0, "fingerprint": ""}, {}, "Its images are split otherwise."),
+        ({}, {"limit": 50_000}, "Its images are split differently."),
+        ({"train": 0, "fingerprint": ""}, {}, "Its images are split differently."),
     ],
 )
 def test_another_split_is_not_overlaid_and_it_says_why(tmp_path, change, asked, reason):
@@ -210,7 +213,7 @@ def test_a_study_apart_stands_beside_its_own_baseline(tmp_path):
     page = comparison_page.page(all_studies)
     ((name, _, why, first, baseline, *_),) = page.apart
     assert name == apart.entry.name
-    assert why == "Its images are split otherwise."
+    assert why == "Its images are split differently."
     assert first == labels.percent(trials.max())
     assert baseline == labels.percent(trials[0])
     assert not page.alone
@@ -360,7 +363,7 @@ def test_unreadable_neighbours_are_named(tmp_path):
     assert empty[2] == "No trial has started."
     assert empty[3:] == (*[labels.MISSING] * 4, "0", "completed")
     assert page.unread[0].startswith("broken was left out: ")
-    assert page.unread[1] == "No study: holiday (no study.json there)."
+    assert page.unread[1] == "Not a study: holiday (no study.json)."
 
 
 @pytest.mark.parametrize("broken", ["good/confirm", "tried"])
@@ -394,7 +397,7 @@ def test_the_highest_came_when_it_was_first_reached(tmp_path):
     )
     analysis = Analysis(read_study(folder))
     assert int(analysis.leader["trial"]) == 3
-    assert progress.gather(analysis).title == "The highest came 2nd of 4"
+    assert progress.gather(analysis).title == "The highest score came 2nd of 4"
 
 
 def test_every_study_that_shares_the_highest_is_named(tmp_path):

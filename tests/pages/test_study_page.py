@@ -194,7 +194,7 @@ def test_the_comparison_of_many_kinds_is_whole(tmp_path):
     assert 'href="hyperparams-cifar10/report.html"' in html
     assert "All of its 3 trials failed." in html
     assert "no validation to rank by" in html
-    assert "No study: junk" in html
+    assert "Not a study: junk" in html
 
 
 def test_an_empty_folder_has_a_comparison_too(tmp_path):

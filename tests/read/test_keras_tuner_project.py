@@ -1,4 +1,4 @@
-"""Promises to those who come with a KerasTuner project: our page, and what it lacks."""
+"""A KerasTuner project gets our report, which says what the project lacks."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _raw(folder):
 
 
 def test_a_random_search_is_ranked_as_kerastuner_scored_it(projects):
-    """Every trial, its values and score; nothing is made up."""
+    """Every trial has KerasTuner's values and score; nothing is made up."""
     study = read_study(projects / "random")
     raw = _raw(projects / "random")
     assert study.objective.name == "val_accuracy"
@@ -112,9 +112,9 @@ def test_hyperbands_promotions_are_one_trial(projects):
 
 @pytest.mark.parametrize("name", ["random", "hyperband"])
 def test_its_page_says_what_is_missing(projects, name):
-    """And offers nothing that cannot be done with it."""
+    """The page offers nothing that a KerasTuner project cannot do."""
     html = report_html(read_study(projects / name))
-    assert "which does not hold learning curves" in html
+    assert "KerasTuner does not store learning curves" in html
     assert "optimistic" in html
     for wrong in ("Wilson", "trained once", "tune export", "0 validation", "<b>a"):
         assert wrong not in html
@@ -145,7 +145,7 @@ def test_the_folder_that_keras_tuner_was_given_names_the_project_in_it(projects)
 
 
 def test_a_damaged_project_says_so(projects, tmp_path):
-    """A trial that is cut off is left out and named; without the oracle nothing is."""
+    """A trial that is cut off is left out and named; a broken oracle is an error."""
     folder = tmp_path / "random"
     shutil.copytree(projects / "random", folder)
     (folder / "trial_3/trial.json").write_text('{"trial_id": "3', encoding="utf-8")
@@ -156,5 +156,5 @@ def test_a_damaged_project_says_so(projects, tmp_path):
     with pytest.raises(RecordError, match="must be a project of KerasTuner 1.4"):
         read_study(folder)
     (folder / "oracle.json").write_text("{", encoding="utf-8")
-    with pytest.raises(RecordError, match="must be whole JSON"):
+    with pytest.raises(RecordError, match="must be complete JSON"):
         read_study(folder)

@@ -1,4 +1,4 @@
-"""Promises to those who open a study from Python: the page's own numbers."""
+"""A study opened from Python has the same numbers as its page."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from reports.pages.study import write_report
 
 @pytest.fixture
 def folder(tmp_path):
-    """Write a finished study of 25 trials, whose scores hang on its hyperparameters."""
+    """Write a finished study of 25 trials whose scores depend on hyperparameters."""
     return studies.write_study(tmp_path, n=25, space="hyperparams")
 
 
 def test_the_package_offers_what_a_notebook_needs():
-    """By name, and nothing else by accident."""
+    """`reports` exports these names and no others."""
     assert set(reports.__all__) == {"open_study", "ranked", "verdicts", "draw"}
     with pytest.raises(AttributeError, match="no attribute 'open'"):
         _ = reports.open
 
 
 def test_frames_are_tidy_and_ranked_as_the_page_ranks(folder):
-    """One row a trial, a training, an epoch."""
+    """Frames have one row per trial, run or epoch."""
     study = open_study(folder)
     assert study.trials["trial"].is_unique
     assert len(study.executions) >= len(study.trials)
@@ -46,8 +46,8 @@ def test_verdicts_are_those_of_the_page(tmp_path):
     facts = outcome(folder).facts["candidates"][1:]
     assert len(frame) == len(facts) > 1
     for name, fact in (("difference", "difference"), ("low", "low"), ("high", "high")):
-        assert list(frame[name]) == [arm[fact] for arm in facts]
-    assert list(frame["verdict"]) == [arm["verdict"] for arm in facts]
+        assert list(frame[name]) == [candidate[fact] for candidate in facts]
+    assert list(frame["verdict"]) == [candidate["verdict"] for candidate in facts]
     assert set(frame["trainings"]) == {5}
     assert draw(study, "differences").has_data()
     plt.close("all")
@@ -58,19 +58,19 @@ ON_STUDY_PAGES = [name for name, figure in FIGURES.items() if figure.page == "st
 
 @pytest.mark.parametrize("figure", sorted({*ON_STUDY_PAGES} - {"differences"}))
 def test_every_figure_of_the_page_can_be_drawn(folder, figure):
-    """Into new axes, and into as many of one's own."""
+    """Into new axes, and into axes that the user passes."""
     study = open_study(folder)
     made = draw(study, figure)
     several = made if isinstance(made, list) else [made]
     assert any(ax.has_data() for ax in several)
-    own = plt.subplots(1, len(several), squeeze=False)[1]
-    assert draw(study, figure, own.flat if len(several) > 1 else own[0, 0])
-    assert any(ax.has_data() for ax in own.flat)
+    axes = plt.subplots(1, len(several), squeeze=False)[1]
+    assert draw(study, figure, axes.flat if len(several) > 1 else axes[0, 0])
+    assert any(ax.has_data() for ax in axes.flat)
     plt.close("all")
 
 
 def test_the_curves_of_one_trial_are_one_panel(folder):
-    """Of any trial, not only of those that the page shows."""
+    """Any trial can be drawn, not only those on the page."""
     study = open_study(folder)
     last = int(ranked(study)["trial"].iloc[-1])
     ax = draw(study, "learning_curves", plt.subplots()[1], trial=last)

@@ -44,7 +44,7 @@ def test_the_gap_is_train_minus_test(tmp_path):
 
 
 def test_a_running_study_without_a_process_is_interrupted(tmp_path):
-    """A killed search cannot say so; the lock tells."""
+    """A killed search cannot record its end, so its lock decides."""
     folder = studies.write_study(tmp_path, n=1, state="running")
 
     assert read_study(folder).state == "interrupted"
@@ -90,7 +90,7 @@ def test_a_broken_trial_is_left_out_and_named(tmp_path, text):
 
 
 def test_a_broken_study_is_an_error_that_names_the_file(tmp_path):
-    """Without study.json nothing can be said, and the reason is."""
+    """A study.json that is cut off is a RecordError with its name."""
     folder = studies.write_study(tmp_path, n=1)
     (folder / "study.json").write_text("{", encoding="utf-8")
 
@@ -111,7 +111,7 @@ def test_a_broken_study_is_an_error_that_names_the_file(tmp_path):
     ],
 )
 def test_candidates_that_cannot_be_read_are_an_error(tmp_path, candidates):
-    """Every page would fail on them later, each with words of its own."""
+    """Otherwise every page would fail on them later with its own error."""
     folder = studies.write_study(tmp_path, n=1)
     path = folder / "study.json"
     stored = json.loads(path.read_text(encoding="utf-8"))
@@ -135,7 +135,7 @@ def test_few_trials_make_whole_frames(tmp_path, n):
 
 
 def test_hyperparameter_are_declared_and_vary(tmp_path):
-    """What the space declares and never varied is left out."""
+    """A declared hyperparameter that never varied is left out."""
 
     def fix(trial):
         config = {**trial.config, "kernel_size": 3, "batch_size": trial.trial + 1}
@@ -150,7 +150,7 @@ def test_hyperparameter_are_declared_and_vary(tmp_path):
 
 
 def test_a_value_keeps_its_type(tmp_path):
-    """A depth of 2 stays 2, also where other trials have no such layer."""
+    """A depth of 2 stays 2 even if other trials have no such layer."""
     study = read_study(studies.write_study(tmp_path, n=30))
 
     present = study.configs["filters_2"].dropna()
@@ -187,7 +187,7 @@ def test_a_missing_score_in_one_execution_leaves_no_score(tmp_path):
 
 
 def test_ranking_is_by_validation_then_size_then_number(tmp_path):
-    """Test accuracy has no say, not even in a tie."""
+    """Test accuracy does not affect the order, not even in a tie."""
     scores = {0: (0.5, 900), 1: (0.7, 900), 2: (0.7, 100), 3: (0.7, 100), 4: (0.6, 1)}
 
     def set_scores(trial):

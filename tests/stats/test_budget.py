@@ -1,4 +1,4 @@
-"""What fewer trials would have found: against simulation."""
+"""The best score expected of fewer trials, against simulation."""
 
 import dataclasses
 import itertools
@@ -15,37 +15,37 @@ from reports.stats.ranking import rank
 
 
 def test_with_replacement_it_is_the_mean_of_draws():
-    """E_n against the best of n draws from the scores."""
+    """E_n equals the mean best of n draws from the scores."""
     rng = np.random.default_rng(0)
     scores = rng.normal(size=12)
-    found = budget.expected_best(scores)
+    expected = budget.expected_best(scores)
     for n in (1, 3, 7, 12):
         best = rng.choice(scores, (100_000, n)).max(axis=1).mean()
-        assert found[n - 1] == pytest.approx(best, abs=0.01)
+        assert expected[n - 1] == pytest.approx(best, abs=0.01)
 
 
 def test_without_replacement_it_is_the_mean_over_all_subsets():
-    """E_n against every subset of n scores, and the last is the best itself."""
+    """E_n equals the mean best of all subsets of n scores."""
     scores = np.array([0.3, 0.1, 0.7, 0.2, 0.5, 0.6])
-    found = budget.expected_best(scores, replaced=False)
+    expected = budget.expected_best(scores, replaced=False)
     for n in range(1, 7):
         best = [max(some) for some in itertools.combinations(scores, n)]
-        assert found[n - 1] == pytest.approx(np.mean(best))
+        assert expected[n - 1] == pytest.approx(np.mean(best))
 
 
 def test_it_covers_what_new_searches_find():
-    """Unbiased but for its few trials: the mean over searches, n well below N."""
+    """It is nearly unbiased over searches, with n well below N."""
     rng = np.random.default_rng(1)
-    found = [budget.expected_best(rng.normal(size=30))[4] for _ in range(2000)]
+    expected = [budget.expected_best(rng.normal(size=30))[4] for _ in range(2000)]
     truth = rng.normal(size=(200_000, 5)).max(axis=1).mean()
-    assert np.mean(found) == pytest.approx(truth, abs=0.07)
+    assert np.mean(expected) == pytest.approx(truth, abs=0.07)
 
 
 def test_the_note_says_how_the_trials_were_drawn(tmp_path):
     """With replacement, unless the whole space was tried."""
     study = read_study(studies.write_study(tmp_path, n=12))
     part = expected_best.gather(Analysis(study))
-    assert "from these trials with replacement" in part.note
+    assert "drawing from these trials with replacement" in part.note
     space = dataclasses.replace(study.record.space, size=12)
     record = dataclasses.replace(study.record, space=space)
     study = dataclasses.replace(study, record=record)
@@ -56,7 +56,7 @@ def test_the_note_says_how_the_trials_were_drawn(tmp_path):
 
 
 def test_only_what_a_random_search_drew_counts(tmp_path):
-    """Neither trial 0 nor enqueued configs, nor other algorithms, nor few trials."""
+    """Trial 0, other algorithms and studies of few trials are left out."""
     folder = studies.write_study(tmp_path, n=30)
     study = read_study(folder)
     curve = budget.curve(study, rank(study))

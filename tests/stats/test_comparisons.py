@@ -1,4 +1,4 @@
-"""Which trials are set against which, and that predictions are what is read."""
+"""Which trials are compared, from stored predictions, and how verdicts read."""
 
 import dataclasses
 from types import MappingProxyType
@@ -21,7 +21,7 @@ IMAGES = 2000
 
 
 def _write_predictions(folder, accuracies, seed=0):
-    """Write test predictions: a row of accuracies a trial, one an execution."""
+    """Write test predictions: one row of accuracies per trial, one per execution."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 10, IMAGES).astype(np.uint8)
     np.savez(labels_path(folder), test=labels)
@@ -39,7 +39,7 @@ def _compared(folder):
 
 
 def test_the_first_by_validation_stand_against_the_baseline(tmp_path):
-    """Eight at most; the level is shared among the pairs."""
+    """At most eight are compared; the error rate is shared among the pairs."""
     change = _seeded({t: 10 * t for t in range(12)})
     folder = studies.write_study(tmp_path, n=12, executions=3, change=change)
     spread = np.linspace(-0.004, 0.004, 3)
@@ -57,15 +57,15 @@ def test_the_first_by_validation_stand_against_the_baseline(tmp_path):
 
 
 def test_one_training_each_speaks_of_two_networks(tmp_path):
-    """And the note says why."""
+    """The note says why one run each does not compare configs."""
     folder = studies.write_study(tmp_path, n=2)
     _write_predictions(folder, [[0.5], [0.6]])
 
     rows, compared = _compared(folder)
 
-    assert rows[0].verdict == "better, as two networks"
+    assert rows[0].verdict == "better, for these two networks only"
     assert rows[0].difference == "+10.0"
-    assert "other trainings of the same two configs" in verdicts.note(
+    assert "other runs of the same two configs" in verdicts.note(
         read_study(folder), compared
     )
 
@@ -93,7 +93,7 @@ def test_a_longer_training_is_paired_with_the_shorter_it_continues(tmp_path):
 
 
 def test_a_longer_baseline_is_paired_with_it(tmp_path):
-    """`epochs-10` of the published experiments goes on from trial 0."""
+    """`epochs-10` of the published experiments continues trial 0."""
     folder = studies.write_study(
         tmp_path, n=2, executions=2, change=_seeded({0: 10, 1: 10}, {1: 10})
     )
@@ -104,11 +104,11 @@ def test_a_longer_baseline_is_paired_with_it(tmp_path):
     assert [(c.trial, c.other, c.difference.is_paired) for c in compared] == [
         (1, 0, True)
     ]
-    assert rows[0].verdict == "no verdict: 3 trainings of each are needed"
+    assert rows[0].verdict == "no verdict: needs 3 runs of each config"
 
 
 def test_without_predictions_nothing_is_compared(tmp_path):
-    """Records alone make a page, and a broken file is no comparison."""
+    """Records alone make a page, and a broken file is left out of comparisons."""
     folder = studies.write_study(tmp_path, n=3)
     assert _compared(folder) == ([], ())
     assert "compare with the baseline?" not in report_html(read_study(folder))
@@ -119,20 +119,23 @@ def test_without_predictions_nothing_is_compared(tmp_path):
 
 
 @pytest.mark.parametrize("accuracy", [0.503, 0.6])
-def test_a_single_training_is_said_once_in_the_title(tmp_path, accuracy):
-    """Before the count, and what is inconclusive is so even of two networks."""
+def test_the_title_says_once_that_there_is_one_run_each(tmp_path, accuracy):
+    """The verdict then holds for two networks only."""
     folder = studies.write_study(tmp_path, n=2)
     _write_predictions(folder, [[0.5], [accuracy]])
     rows, compared = _compared(folder)
     title = differences.gather(Analysis(read_study(folder))).title
     word = compared[0].difference.word()
-    assert title == f"Test accuracy against the baseline, one training each: 1 {word}"
-    as_two = {"better": "as two networks", "inconclusive": "even of these two networks"}
-    assert rows[0].verdict == f"{word}, {as_two[word]}"
+    assert title == f"Test accuracy against the baseline, one run each: 1 {word}"
+    scope = {
+        "better": "for these two networks only",
+        "inconclusive": "even for these two networks",
+    }
+    assert rows[0].verdict == f"{word}, {scope[word]}"
 
 
 def test_the_page_has_the_verdicts(tmp_path):
-    """A row a comparison, with its interval, and hostile names stay text."""
+    """The page has one row per comparison, and hostile names stay text."""
     change = _named("<script>alert(1)</script>")
     folder = studies.write_study(tmp_path, n=3, change=change)
     _write_predictions(folder, [[0.5], [0.6], [0.503]])
@@ -175,22 +178,22 @@ def _named(name):
     [
         (
             0.006,
-            "no difference seen; no number of seeds settles less than 1.0 points",
+            "no difference seen; no number of seeds can settle less than 1.0 points",
         ),
         (
             0.150,
-            "too few seeds; more seeds narrow it, though no number settles less than",
+            "too few seeds; more seeds narrow the interval, but no number of seeds can",
         ),
         (0.011, "seeds; about 9 would settle it if it is as large as it looks, no num"),
-        (0.020, "if it is as large as it looks, more than 200 if half as large"),
+        (0.020, "if it is as large as it looks, more than 200 if it is half as large"),
         (
             0.030,
             "seeds; about 4 would settle it if it is as large as it looks, about 11",
         ),
     ],
 )
-def test_what_seeds_would_do_is_said_by_what_is_known(half, why):
-    """A difference that may well be large is not called beyond settling."""
+def test_an_inconclusive_verdict_says_what_more_seeds_would_do(half, why):
+    """A difference that may be large is not called impossible to settle."""
     value = half if 0.01 < half < 0.1 else 0.001  # it just reaches 0
     difference = Difference(
         value, value - half, value + half, 0.95, 3, is_paired=True,
@@ -199,21 +202,21 @@ def test_what_seeds_would_do_is_said_by_what_is_known(half, why):
     assert why in verdicts.verdict(Comparison(1, 0, difference, 0.95))
 
 
-def test_what_looks_small_is_not_said_to_show_a_difference():
-    """Seeds would show that it is too small, if they show anything."""
+def test_a_small_difference_is_expected_to_turn_out_too_small():
+    """More seeds would show that it is too small to matter, not that it is real."""
     small = Difference(0.002, -0.01, 0.014, 0.95, 5, True, 1e-8, 0.008**2)
-    said = verdicts.verdict(Comparison(1, 0, small, 0.95))
-    assert said.endswith(
-        "would show it too small to matter if it is as small as it looks"
+    verdict = verdicts.verdict(Comparison(1, 0, small, 0.95))
+    assert verdict.endswith(
+        "would show that it is too small to matter, if it is as small as it looks"
     )
 
 
-def test_what_no_seeds_settle_names_what_it_rests_on(tmp_path):
-    """Every pair of configs disagrees on its own share of the images."""
+def test_the_note_explains_what_no_number_of_seeds_settles(tmp_path):
+    """It depends on the share of images on which the pair disagrees."""
     folder = studies.write_candidates(tmp_path / "tried", studies.TRIED, "try", 3)
     comparison = _compared(folder)[1][0]
     wide = Difference(0.001, -0.02, 0.02, 0.95, 3, True, 0.004**2, 0.004**2)
     one = (comparison._replace(difference=wide),)
     note = verdicts.note(read_study(folder), one)
     assert "between these two on these images" in verdicts.verdict(one[0])
-    assert "follows from how often the two compared disagree" in note
+    assert "follows from how often the two disagree" in note

@@ -19,14 +19,14 @@ SETTINGS = [
 
 
 def _simulate(rng, k, n, images_sd, seeds_sd, *, shift=0.0, share=0.0):
-    """Draw two configs' trainings; `share` of their luck is the same for both."""
+    """Draw two configs' runs; `share` of their luck is the same for both."""
     difficulty = rng.normal(0.9, images_sd, n)
     common = rng.normal(0, seeds_sd * np.sqrt(share), (k, 1))
     right = []
     same = rng.random((k, n))
     for offset in (shift, 0.0):
-        own = rng.normal(0, seeds_sd * np.sqrt(1 - share), (k, 1))
-        p = 1 / (1 + np.exp(-(difficulty + offset + common + own)))
+        luck = rng.normal(0, seeds_sd * np.sqrt(1 - share), (k, 1))
+        p = 1 / (1 + np.exp(-(difficulty + offset + common + luck)))
         shared = rng.random((k, n)) < share
         right.append(np.where(shared, same, rng.random((k, n))) < p)
     return right
@@ -63,20 +63,20 @@ def test_intervals_cover_a_known_truth(is_paired, k, images_sd, seeds_sd):
     assert covered / runs >= 0.93 - 0.031
 
 
-def test_a_pair_is_compared_more_sharply_than_strangers():
-    """Luck that both share cancels, and the interval knows."""
+def test_paired_runs_have_narrower_intervals():
+    """Luck that both share cancels."""
     rng = np.random.default_rng(1)
     widths = {True: [], False: []}
     for _ in range(100):
         ours, theirs = _simulate(rng, 5, 1000, 0.8, 0.3, share=0.95)
         for is_paired, seen in widths.items():
-            found = compare(ours, theirs, is_paired=is_paired)
-            seen.append(found.high - found.low)
+            difference = compare(ours, theirs, is_paired=is_paired)
+            seen.append(difference.high - difference.low)
     assert np.median(widths[True]) < 0.6 * np.median(widths[False])
 
 
 def test_configs_that_are_equal_are_rarely_called_different():
-    """Eight comparisons of nothing with simultaneous intervals: under 5 % a page."""
+    """Under 5 % of pages with eight comparisons of equal configs call one different."""
     rng = np.random.default_rng(2)
     pages, wrong = 300, 0
     for _ in range(pages):
@@ -84,14 +84,14 @@ def test_configs_that_are_equal_are_rarely_called_different():
         theirs = _simulate(rng, 3, 1000, 1.5, 0.05)[0]
         for _ in range(8):
             ours = _simulate(rng, 3, 1000, 1.5, 0.05)[0]
-            # Images are drawn anew: far noisier than a page's, which share them.
+            # New images each time: far noisier than a page's, which share them.
             words.add(compare(ours, theirs, level=1 - 0.05 / 8).word())
         wrong += bool(words & {"better", "worse"})
     assert wrong / pages < 0.05
 
 
 def test_one_training_each_covers_the_two_networks():
-    """For fixed networks and random images, also where they hardly differ."""
+    """For fixed networks and random images, even if they hardly differ."""
     rng = np.random.default_rng(3)
     for n, p_win, p_loss in [(100, 0.02, 0.01), (1000, 0.15, 0.12), (200, 0.001, 0)]:
         covered, runs = 0, 2000
@@ -106,7 +106,7 @@ def test_one_training_each_covers_the_two_networks():
 
 @given(st.integers(0, 24), st.integers(0, 24))
 def test_few_discordant_images_agree_with_mcnemars_exact_test(wins, losses):
-    """Whoever is called different is different by McNemar's exact test."""
+    """Networks that are called different differ by McNemar's exact test."""
     if not 0 < wins + losses < 25:
         return
     ours = np.array([True] * wins + [False] * losses + [True] * 500)[None]
@@ -122,7 +122,7 @@ def test_few_discordant_images_agree_with_mcnemars_exact_test(wins, losses):
 
 
 def test_many_discordant_images_agree_with_mcnemars_test():
-    """At a usual size the interval leaves 0 out where McNemar's p is under 5 %."""
+    """At a usual size the interval excludes 0 if McNemar's p is under 5 %."""
     n = 10_000
     for extra in range(0, 200, 5):
         wins, losses = 900 + extra, 900
@@ -140,11 +140,14 @@ def test_paired_trainings_agree_with_a_t_test_where_images_are_many():
     rng = np.random.default_rng(4)
     accuracies = rng.normal(0.70, 0.02, 5), rng.normal(0.71, 0.02, 5)
     n = 20_000
-    right = [np.array([np.arange(n) < round(a * n) for a in arm]) for arm in accuracies]
+    right = [
+        np.array([np.arange(n) < round(accuracy * n) for accuracy in runs])
+        for runs in accuracies
+    ]
 
     seen = compare(*right, is_paired=True)
 
-    expected = stats.ttest_rel(*(arm.mean(axis=1) for arm in right))
+    expected = stats.ttest_rel(*(runs.mean(axis=1) for runs in right))
     low, high = expected.confidence_interval()
     assert seen.low == pytest.approx(low, abs=0.05 * (high - low))
     assert seen.high == pytest.approx(high, abs=0.05 * (high - low))
@@ -162,10 +165,11 @@ def test_paired_trainings_agree_with_a_t_test_where_images_are_many():
     ],
 )
 def test_the_word_follows_from_the_interval(low, high, trainings, word):
-    """Too small comes first, and two trainings get no verdict."""
-    found = Difference((low + high) / 2, low, high, 0.95, trainings, is_paired=False)
+    """Too small comes first, and two runs get no verdict."""
+    value = (low + high) / 2
+    difference = Difference(value, low, high, 0.95, trainings, is_paired=False)
 
-    assert found.word() == word
+    assert difference.word() == word
     assert MARGIN == 0.005
 
 
@@ -174,13 +178,13 @@ def test_shapes_that_do_not_fit_are_refused():
     a, b = np.ones((2, 10), bool), np.ones((2, 11), bool)
     with pytest.raises(ValueError, match=r"\(2, 10\) and \(2, 11\)"):
         compare(a, b)
-    with pytest.raises(ValueError, match="equal numbers, got 2 and 1"):
+    with pytest.raises(ValueError, match="equal numbers of runs, got 2 and 1"):
         compare(a, a[:1], is_paired=True)
 
 
 @pytest.mark.parametrize("shift", [0.12, 0.2])
 def test_the_seeds_that_would_settle_it_do(shift):
-    """With so many trainings, about four of five comparisons exclude 0."""
+    """With that number of runs, about four of five comparisons exclude 0."""
     rng = np.random.default_rng(1)
     n, images_sd, seeds_sd = 4000, 1.0, 0.05
     wanted = []
@@ -191,17 +195,17 @@ def test_the_seeds_that_would_settle_it_do(shift):
         wanted.append(truth.trainings_to_settle())
     k = int(np.median(wanted))
     assert 3 <= k <= 60
-    found = 0
+    settled = 0
     for _ in range(200):
         ours, theirs = _simulate(rng, k, n, images_sd, seeds_sd, shift=shift)
         seen = compare(ours, theirs)
-        found += seen.low > 0
-    assert 0.65 <= found / 200 <= 0.97
+        settled += seen.low > 0
+    assert 0.65 <= settled / 200 <= 0.97
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5])
-def test_seeds_settle_what_is_as_large_as_is_said(share):
-    """Of what is inconclusive: four in five where the truth is so large, not of all."""
+def test_seeds_settle_inconclusive_differences_of_the_assumed_size(share):
+    """Four in five if the truth is that large, and fewer if it is not."""
     rng = np.random.default_rng(2)
     images_sd, seeds_sd, k = 0.002, 0.012, 3
     runs, settled = 1500, {True: [], False: []}
@@ -232,7 +236,7 @@ def test_seeds_settle_what_is_as_large_as_is_said(share):
 
 
 def test_image_noise_is_a_floor_that_no_seed_lowers():
-    """A difference below it is said to be beyond any number of seeds."""
+    """No number of seeds settles a difference below it."""
     small = Difference(0.006, -0.01, 0.02, 0.95, 3, False, 0.004**2, 0.003**2)
     assert np.isnan(small.trainings_to_settle())
     assert small.smallest_settled() == pytest.approx((1.96 + 0.8416) * 0.004, rel=1e-3)
@@ -241,12 +245,12 @@ def test_image_noise_is_a_floor_that_no_seed_lowers():
     assert large._replace(training_variance=0.08**2).trainings_to_settle() > 200
 
 
-def test_an_interval_ends_where_differences_end():
-    """Two trainings leave one degree of freedom, and still no more than 100 points."""
+def test_an_interval_stays_within_possible_differences():
+    """Two runs leave one degree of freedom, and still at most 100 points."""
     rng = np.random.default_rng(0)
     ours = np.stack([rng.random(500) < p for p in (0.9, 0.4)])
     theirs = np.stack([rng.random(500) < p for p in (0.3, 0.6)])
-    found = compare(ours, theirs, is_paired=True, level=0.99)
+    difference = compare(ours, theirs, is_paired=True, level=0.99)
 
-    assert (found.low, found.high) == (-1.0, 1.0)
-    assert found.word() == "no verdict"
+    assert (difference.low, difference.high) == (-1.0, 1.0)
+    assert difference.word() == "no verdict"

@@ -50,8 +50,8 @@ def _study(configs, scores, searched=HYPERPARAMETERS, **settings):
     return study, Ranking(trials, trials, None, 0, 0, by_validation=True)
 
 
-def _by_name(found):
-    return {e.name: e for e in found.estimated}
+def _by_name(measured):
+    return {e.name: e for e in measured.estimated}
 
 
 @pytest.mark.parametrize("wider", ["usual", "HC3"])
@@ -63,8 +63,8 @@ def test_a_number_has_the_wider_interval_of_least_squares(wider):
     spread = away if wider == "HC3" else 0.1 - away
     configs = configs.sort_values("dropout").set_axis(configs.index)
     scores = rng.normal(0.6, spread, 15)
-    found = effects(*_study(configs, scores))
-    assert found.level == pytest.approx(0.99)
+    measured = effects(*_study(configs, scores))
+    assert measured.level == pytest.approx(0.99)
     chosen = {}
     for name, change in [("learning_rate", np.log), ("dropout", np.asarray)]:
         x = change(configs[name].to_numpy("float64"))
@@ -72,7 +72,7 @@ def test_a_number_has_the_wider_interval_of_least_squares(wider):
         fits = {"usual": model.fit(), "HC3": model.fit(cov_type="HC3", use_t=True)}
         chosen[name] = max(fits, key=lambda kind: fits[kind].bse[1])
         fit = fits[chosen[name]]
-        seen = _by_name(found)[name]
+        seen = _by_name(measured)[name]
         expected = [fit.params[1], *fit.conf_int(alpha=0.01)[1]]
         reach = np.ptp(x)
         assert [seen.value, seen.low, seen.high] == pytest.approx(
@@ -115,17 +115,17 @@ def test_intervals_hold_together_for_a_known_truth():
         x = np.log(configs["learning_rate"].astype("float64"))
         z = configs["dropout"].astype("float64")
         mean = 0.6 + 0.02 * x - 0.1 * z + configs["optimizer"].map(STEPS)
-        found = effects(*_study(configs, mean + rng.normal(0, 0.02, n)))
+        measured = effects(*_study(configs, mean + rng.normal(0, 0.02, n)))
         truth = {
             "learning_rate": 0.02 * np.ptp(x),
             "dropout": -0.1 * np.ptp(z),
             "batch_size": 0.0,
             "batch_norm": 0.0,
         }
-        for e in found.estimated:
+        for e in measured.estimated:
             if e.name == "optimizer":
                 truth[e.name] = STEPS[e.end] - STEPS[e.start]
-        whole += all(e.low <= truth[e.name] <= e.high for e in found.estimated)
+        whole += all(e.low <= truth[e.name] <= e.high for e in measured.estimated)
     error = np.sqrt(0.05 * 0.95 / runs)
     assert whole / runs >= 0.95 - 3 * error
 
@@ -143,8 +143,8 @@ def test_scores_that_depend_on_nothing_show_nothing(n, kind):
             scores = np.where(rng.random(n) < 0.15, 0.1, scores)
         if kind == "long left tail":
             scores = 0.7 - 0.05 * rng.lognormal(0, 1, n)
-        found = effects(*_study(_configs(rng, n), scores))
-        wrong += any(e.word() != "inconclusive" for e in found.estimated)
+        measured = effects(*_study(_configs(rng, n), scores))
+        wrong += any(e.word() != "inconclusive" for e in measured.estimated)
     assert wrong / runs <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / runs)
 
 
@@ -156,8 +156,8 @@ def test_a_hyperparameter_that_changes_only_the_scatter_is_inconclusive():
         configs = _configs(rng, 12)
         spread = np.where(configs["dropout"] > 0.35, 0.05, 0.01)
         scores = rng.normal(0.6, spread)
-        found = effects(*_study(configs, scores, hyperparameters))
-        wrong += found.estimated[0].word() != "inconclusive"
+        measured = effects(*_study(configs, scores, hyperparameters))
+        wrong += measured.estimated[0].word() != "inconclusive"
     assert wrong / runs <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / runs)
 
 
@@ -167,9 +167,9 @@ def test_what_scores_depend_on_is_shown():
     configs = _configs(rng, 19)
     steps = configs["optimizer"].map({"adam": 0.0, "sgd": -0.3, "rmsprop": 0.0})
     scores = 0.6 - 0.2 * configs["dropout"].astype("float64") + steps
-    found = _by_name(effects(*_study(configs, scores + rng.normal(0, 0.01, 19))))
-    assert found["optimizer"].word() == "differs"
-    assert found["optimizer"].start == "sgd"
+    measured = _by_name(effects(*_study(configs, scores + rng.normal(0, 0.01, 19))))
+    assert measured["optimizer"].word() == "differs"
+    assert measured["optimizer"].start == "sgd"
     only = configs[configs["optimizer"] != "sgd"]
     kept = scores[only.index] + rng.normal(0, 0.001, len(only))
     assert _by_name(effects(*_study(only, kept)))["dropout"].word() == "falls"
@@ -196,18 +196,18 @@ def test_too_little_to_go_by_is_refused():
     configs["dropout"] = [0.1, 0.2, 0.3] + [None] * 9
     configs.loc[1, "learning_rate"] = 0.0
     configs["batch_size"] = [16] + [32] * 11
-    found = effects(*_study(configs, rng.normal(0.6, 0.05, 12)))
-    assert set(found.refused) == {"optimizer", "dropout", "batch_size"}
-    assert _by_name(found)["learning_rate"].trials == 11
+    measured = effects(*_study(configs, rng.normal(0.6, 0.05, 12)))
+    assert set(measured.refused) == {"optimizer", "dropout", "batch_size"}
+    assert _by_name(measured)["learning_rate"].trials == 11
     assert effects(*_study(_configs(rng, 20), rng.normal(0.6, 0.05, 20))) is None
 
 
 def test_equal_scores_show_nothing():
     """No variance at all is no finding."""
     configs = _configs(np.random.default_rng(7), 12)
-    found = effects(*_study(configs, np.full(12, 0.6)))
-    assert found.estimated
-    assert {e.word() for e in found.estimated} == {"inconclusive"}
+    measured = effects(*_study(configs, np.full(12, 0.6)))
+    assert measured.estimated
+    assert {e.word() for e in measured.estimated} == {"inconclusive"}
 
 
 @pytest.mark.parametrize("objective", ["val_accuracy", "val_loss"])
@@ -218,19 +218,19 @@ def test_the_page_says_what_it_cannot_tell(tmp_path, objective):
     folder = studies.write_study(tmp_path, n=14, space="hyperparams", settings=settings)
     study = read_study(folder)
     html = page.report_html(study)
-    found = effects(study, rank(study))
+    measured = effects(study, rank(study))
     table = re.search(
         'aria-label="Main effects of the hyperparameters">(.*?)</table>',
         html,
         re.DOTALL,
     )
     assert table
-    assert table[1].count("<tr>") == 1 + len(found.estimated)
+    assert table[1].count("<tr>") == 1 + len(measured.estimated)
     assert (">Points<" in table[1]) == (objective == "val_accuracy")
-    for row in rows(study, found):
+    for row in rows(study, measured):
         assert f"<td>{row.start}</td><td>{row.end}</td>" in table[1]
     assert "All other hyperparameters vary at the same time" in html
-    assert "did not draw its trials at random" in note(study, found)
+    assert "did not draw its trials at random" in note(study, measured)
 
 
 def test_a_study_with_trials_enough_has_importance_instead(tmp_path):

@@ -35,40 +35,44 @@ def _by_rate_and_optimizer(config, rng):
 
 def test_what_scores_depend_on_stands_above_what_they_do_not(tmp_path):
     """A curve in one hyperparameter and a step in another, of six."""
-    found = importance(*_study(tmp_path, 80, _by_rate_and_optimizer))
-    assert isinstance(found, Importance)
-    frame = found.frame
+    measured = importance(*_study(tmp_path, 80, _by_rate_and_optimizer))
+    assert isinstance(measured, Importance)
+    frame = measured.frame
     above = frame[frame["importance"] > frame["null"].clip(lower=0)]["name"]
     assert {"learning_rate", "optimizer"} <= set(above)
     assert set(frame["name"].head(2)) == {"learning_rate", "optimizer"}
-    assert found.r2 > 0.5
+    assert measured.r2 > 0.5
 
 
 def test_scores_that_depend_on_nothing_are_withheld(tmp_path):
     """Noise is not explained, and no bar is drawn."""
-    found = importance(*_study(tmp_path, 80, lambda c, rng: 0.5 + rng.normal(0, 0.05)))
-    assert isinstance(found, str)
-    assert "withheld" in found
+    measured = importance(
+        *_study(tmp_path, 80, lambda c, rng: 0.5 + rng.normal(0, 0.05))
+    )
+    assert isinstance(measured, str)
+    assert "withheld" in measured
 
 
-def test_only_what_the_search_drew_is_learnt_from(tmp_path):
-    """Trial 0 and enqueued configs hold many hyperparameters together."""
+def test_the_forest_is_trained_only_on_trials_that_the_search_drew(tmp_path):
+    """Trial 0 and enqueued configs set many hyperparameters together."""
     study, ranking = _study(tmp_path, 30, _by_rate_and_optimizer)
     settings = dataclasses.replace(study.record.settings, enqueue=[{}] * 4)
     record = dataclasses.replace(study.record, settings=settings)
-    found = importance(dataclasses.replace(study, record=record), ranking)
-    assert isinstance(found, Importance)
-    assert found.trials == 25
+    measured = importance(dataclasses.replace(study, record=record), ranking)
+    assert isinstance(measured, Importance)
+    assert measured.trials == 25
     record = dataclasses.replace(
         record, settings=dataclasses.replace(settings, enqueue=[{}] * 10)
     )
     few = importance(dataclasses.replace(study, record=record), ranking)
-    assert "under 20 ranked trials that the search drew, and there are 19" in few
+    assert "at least 20 ranked trials that the search drew; there are 19" in few
 
 
-@pytest.mark.parametrize(("n", "said"), [(5, "under 20"), (30, "all scores are equal")])
-def test_too_little_to_go_by_is_said(tmp_path, n, said):
-    """Few trials, or scores that do not vary."""
-    found = importance(*_study(tmp_path, n, lambda c, rng: 0.5))
-    assert isinstance(found, str)
-    assert said in found
+@pytest.mark.parametrize(
+    ("n", "reason"), [(5, "at least 20"), (30, "all scores are equal")]
+)
+def test_too_little_data_gives_a_reason(tmp_path, n, reason):
+    """Few trials, or scores that do not vary, have no importance."""
+    measured = importance(*_study(tmp_path, n, lambda c, rng: 0.5))
+    assert isinstance(measured, str)
+    assert reason in measured

@@ -22,7 +22,7 @@ def test_wilson_agrees_with_statsmodels(n, share):
 
 
 def test_wilson_covers_as_often_as_it_says():
-    """Of many samples with a known accuracy, about 95 % cover it."""
+    """About 95 % of many samples' intervals cover a known accuracy."""
     rng = np.random.default_rng(0)
     truth, n = 0.7, 1000
     seen = rng.binomial(n, truth, 20_000) / n
@@ -58,8 +58,8 @@ def test_no_images_is_an_error_that_says_so():
 def _simulate_gaps(rng, k, runs, images_sd, seeds_sd):
     """Draw gaps of k trainings on 1,000 train and 1,000 test images, run by run.
 
-    An image is as difficult for every training; how far a training overfits is luck
-    of its own. Standard deviations are of the log-odds.
+    An image is equally difficult for every run; how much a run overfits is its own
+    luck. Standard deviations are of the log-odds.
     """
     accuracies, truth = [], []
     for level in (2.0, 0.9):  # train, test

@@ -1,4 +1,4 @@
-"""What a change of no effect shows: against simulation and statsmodels."""
+"""Gains of changes without effect, against simulation and statsmodels."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_the_seeds_needed_are_those_of_a_t_test(points, seeds):
 
 
 def test_few_seeds_make_wider_limits():
-    """A spread from few seeds covers 19 of 20 where it allows for being estimated."""
+    """A limit from few seeds covers 19 of 20, since it allows for estimation error."""
     rng = np.random.default_rng(0)
     for seeds in (3, 5, 10):
         draws = rng.normal(size=(20_000, seeds + 7))
@@ -41,12 +41,13 @@ def test_few_seeds_make_wider_limits():
 
 
 def test_what_no_number_of_seeds_shows_is_infinite():
-    """A tiny effect of a noisy config."""
+    """A tiny effect of a noisy config would need more than 10,000 seeds."""
     assert noise.seeds_needed(1e-9, 0.3) == np.inf
 
 
 def test_the_floor_is_a_bound_on_what_images_hide():
     """Changes that move fewer images can be told apart by less."""
-    found = noise.Noise(5, 0.7, 0.003, 0.002, 0.008, 0.004, 0.2, 10_000)
-    assert noise.floor(found) == pytest.approx(2.8016 * np.sqrt(0.2 / 10_000), rel=1e-3)
-    assert noise.floor(found._replace(disagreement=0.05)) < noise.floor(found)
+    measured = noise.Noise(5, 0.7, 0.003, 0.002, 0.008, 0.004, 0.2, 10_000)
+    floor = noise.floor(measured)
+    assert floor == pytest.approx(2.8016 * np.sqrt(0.2 / 10_000), rel=1e-3)
+    assert noise.floor(measured._replace(disagreement=0.05)) < floor

@@ -1,4 +1,4 @@
-"""How much the best of several is too good: against a known truth."""
+"""How much choosing the best of several inflates it, against a known truth."""
 
 import dataclasses
 
@@ -12,8 +12,8 @@ from reports.stats.differences import MARGIN
 from reports.stats.optimism import (
     Optimism,
     if_equal,
-    of_study,
     optimism,
+    study_optimism,
     training_variance,
 )
 from reports.stats.ranking import rank
@@ -22,13 +22,13 @@ from tuner.study import record_files
 
 
 def _draw(rng, trials, images, spread, *, k=1, seeds_sd=0.0):
-    """Draw which images each of k trainings has right, and each trial's accuracy.
+    """Draw which images each of k runs gets right, and each trial's accuracy.
 
     Standard deviations are of the log-odds; shapes (trials, k, images), (trials,).
     """
     shared = rng.normal(0.9, 2.0, images)
     ability = rng.normal(0, spread, (trials, 1, 1))
-    own = rng.normal(0, 1.0, (trials, 1, images))
+    own = rng.normal(0, 1.0, (trials, 1, images))  # of each trial and image
     luck = rng.normal(0, seeds_sd, (trials, k, 1))
     p = 1 / (1 + np.exp(-(shared + own + ability + luck)))
     right = rng.random((trials, k, images)) < p
@@ -105,12 +105,12 @@ def test_the_variance_between_trainings_leaves_single_images_out():
     """It is that of the accuracies, on few images as on many."""
     rng = np.random.default_rng(2)
     for images in (500, 5000):
-        found = []
+        variances = []
         for _ in range(300):
             p = 0.7 + rng.normal(0, 0.01, (5, 1))
-            found.append(training_variance(rng.random((5, images)) < p))
-        error = 3 * np.std(found) / np.sqrt(300)
-        assert np.mean(found) == pytest.approx(0.01**2, abs=error)
+            variances.append(training_variance(rng.random((5, images)) < p))
+        error = 3 * np.std(variances) / np.sqrt(300)
+        assert np.mean(variances) == pytest.approx(0.01**2, abs=error)
 
 
 def _write(folder, split, trials, seeds_sd):
@@ -126,9 +126,9 @@ def _write(folder, split, trials, seeds_sd):
             np.savez(path, **{split: np.where(right, labels, (labels + 1) % 10)})
 
 
-def _found(folder):
+def _optimism(folder):
     study = read_study(folder)
-    return of_study(study, rank(study))
+    return study_optimism(study, rank(study))
 
 
 @pytest.mark.parametrize(("executions", "covers"), [(1, False), (2, False), (3, True)])
@@ -136,29 +136,29 @@ def test_a_study_covers_what_it_measured(tmp_path, executions, covers):
     """Three trainings of each trial tell how far they lie apart; fewer do not."""
     folder = studies.write_study(tmp_path, n=8, executions=executions)
     _write(folder, "validation", [executions] * 8, 0.03)
-    found = _found(folder)
-    assert (found.training_sd is not None) == covers
+    measured = _optimism(folder)
+    assert (measured.training_sd is not None) == covers
     if covers:
-        assert found.source == "executions"
-        assert 0.01 < found.training_sd < 0.06
+        assert measured.source == "executions"
+        assert 0.01 < measured.training_sd < 0.06
 
 
 def test_a_noise_study_within_covers_trainings(tmp_path):
     """Once it has ended, and not while it runs."""
     folder = studies.write_study(tmp_path, n=8)
     _write(folder, "validation", [1] * 8, 0.03)
-    alone = _found(folder)
+    alone = _optimism(folder)
     inner = studies.write_candidates(
         folder / "noise", {"baseline": (CnnConfig(), 0.6)}, "noise", 5
     )
     _write(inner, "test", [5], 0.03)
     record = record_files.read_study(inner)
-    found = _found(folder)
+    measured = _optimism(folder)
     assert alone.training_sd is None
-    assert found.source == "noise study"
-    assert found.value > alone.value
+    assert measured.source == "noise study"
+    assert measured.value > alone.value
     record_files.write_study(inner, dataclasses.replace(record, state="interrupted"))
-    assert _found(folder) == alone
+    assert _optimism(folder) == alone
 
 
 IMAGES = Optimism(0.004, 0.006, 7, 5000)
@@ -166,7 +166,7 @@ NONE = IMAGES._replace(value=-0.001, most=0.003)
 
 
 @pytest.mark.parametrize(
-    ("found", "said"),
+    ("measured", "expected"),
     [
         (None, ""),
         (IMAGES, "Picking the best of 8 inflates its validation accuracy by about 0.4"),
@@ -196,11 +196,11 @@ NONE = IMAGES._replace(value=-0.001, most=0.003)
         ),
     ],
 )
-def test_the_sentence_says_which_luck_it_covers(found, said):
+def test_the_sentence_says_which_luck_it_covers(measured, expected):
     """Of the images, or of images and trainings, and how far it can be trusted."""
-    text = luck(found, 8)
-    assert said in text
-    if found and found.training_sd:
+    text = luck(measured, 8)
+    assert expected in text
+    if measured and measured.training_sd:
         assert "on top" not in text
 
 
@@ -214,9 +214,9 @@ def test_what_is_said_of_luck_holds(images, spread):
         right, truth = _draw(rng, 12, images, spread)
         lost.append(_lost(right, truth))
         share = right[:, 0].astype(np.float32)
-        found = Optimism(optimism(share), *if_equal(share), images)
-        most.append(found.most)
-        text = luck(found, 12)
+        measured = Optimism(optimism(share), *if_equal(share), images)
+        most.append(measured.most)
+        text = luck(measured, 12)
         said.append("by less than 0.1" in text and "cannot tell" not in text)
     error = 2 * np.hypot(np.std(lost), np.std(most)) / np.sqrt(80)
     assert np.mean(most) >= np.mean(lost) - error

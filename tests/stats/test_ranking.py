@@ -39,7 +39,7 @@ def test_the_page_ranks_as_the_command_does(tmp_path, algorithm, objective):
 
 
 def test_hyperband_ranks_its_last_rung_in_both(tmp_path):
-    """A trial that was cut short has no place, on the page and in the terminal."""
+    """A trial that was stopped early has no place, on the page and in the terminal."""
     folder = studies.write_hyperband(tmp_path)
     order = _assert_equal_order(folder)
     assert 0 < len(order) < len(Study.open(folder).trials)

@@ -1,4 +1,4 @@
-"""Promises of the line that says where a study's time went."""
+"""The line that says how a study spent its time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tuner.study import record_files
 def _study(
     folder, *, workers=2, seconds=400.0, start=None, change=lambda execution: execution
 ):
-    """Four trials of 2 epochs, 60 s of training and 20 s of the rest each."""
+    """Four trials of 2 epochs, each with 60 s of training and 20 s of other work."""
 
     def timed(trial):
         executions = tuple(
@@ -46,25 +46,29 @@ def _study(
 
 
 def test_shares_are_of_all_workers_time(tmp_path):
-    """Of 2 x 400 s, 240 went to training and 80 to the rest of the trials."""
+    """Of 2 x 400 s, 240 s are training and 80 s other work of the trials."""
     study = _study(tmp_path)
     trials = len(study.trials)
-    found = speed(study)
-    assert found.training == pytest.approx(60 * trials / 800)
-    assert found.evaluation == pytest.approx(20 * trials / 800)
-    assert found.training + found.evaluation + found.waiting == pytest.approx(1)
-    assert found.images == pytest.approx(2 * 45_000 / 60)
+    measured = speed(study)
+    assert measured.training == pytest.approx(60 * trials / 800)
+    assert measured.evaluation == pytest.approx(20 * trials / 800)
+    assert measured.training + measured.evaluation + measured.waiting == pytest.approx(
+        1
+    )
+    assert measured.images == pytest.approx(2 * 45_000 / 60)
     (line,) = (text for name, text in about(study) if name == "Speed")
-    assert line.startswith("1,500 images a second in training, each of 2 workers; ")
+    assert line.startswith("1,500 images per second in training on each of 2 workers; ")
 
 
 def test_what_passed_before_a_training_could_start_is_told_apart(tmp_path):
-    """10 of 400 s; the workers' idle time is the rest."""
-    found = speed(_study(tmp_path, start=10.0))
-    assert found.starting == pytest.approx(10 / 400)
-    shares = found.training + found.evaluation + found.starting + found.waiting
+    """It is 10 of 400 s here; the workers' idle time is the remainder."""
+    measured = speed(_study(tmp_path, start=10.0))
+    assert measured.starting == pytest.approx(10 / 400)
+    shares = (
+        measured.training + measured.evaluation + measured.starting + measured.waiting
+    )
     assert shares == pytest.approx(1)
-    assert "2 % starting, " in words(found)
+    assert "2 % starting, " in words(measured)
 
 
 def test_epochs_of_another_trials_state_were_not_trained(tmp_path):
@@ -85,6 +89,6 @@ def test_nothing_is_said_before_anything_trained(tmp_path):
 
 
 def test_shares_stay_shares_where_the_clock_says_less_than_the_trials(tmp_path):
-    found = speed(_study(tmp_path, workers=1, seconds=1.0))
-    assert found.waiting == 0
-    assert found.training + found.evaluation == pytest.approx(1)
+    measured = speed(_study(tmp_path, workers=1, seconds=1.0))
+    assert measured.waiting == 0
+    assert measured.training + measured.evaluation == pytest.approx(1)

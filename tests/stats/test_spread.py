@@ -1,4 +1,4 @@
-"""How far trials lie apart: intervals that cover, and a sentence that knows them."""
+"""The spread of trials: intervals that cover, and a sentence that respects them."""
 
 import dataclasses
 
@@ -35,20 +35,20 @@ def test_intervals_cover_the_spread_that_trials_were_drawn_with(tmp_path):
     covered = []
     for seed in range(60):
         _runs(tmp_path / str(seed), "a", 0.05, seed=seed)
-        (found,) = _spreads(tmp_path / str(seed))
-        covered.append(found.accuracy.low <= 0.05 <= found.accuracy.high)
+        (measured,) = _spreads(tmp_path / str(seed))
+        covered.append(measured.accuracy.low <= 0.05 <= measured.accuracy.high)
     assert np.mean(covered) >= 0.82
 
 
 def test_only_intervals_apart_make_a_winner(tmp_path):
-    """Else it is said that nothing is shown."""
+    """Otherwise the sentence says that it is inconclusive."""
     _runs(tmp_path / "far", "wide", 0.08)
     _runs(tmp_path / "far", "narrow", 0.01, seed=1)
-    assert "further apart in wide" in spread.sentence(_spreads(tmp_path / "far"))
+    assert "vary more in wide" in spread.sentence(_spreads(tmp_path / "far"))
     assert "inconclusive" not in spread.sentence(_spreads(tmp_path / "far"))
     _runs(tmp_path / "near", "one", 0.05)
     _runs(tmp_path / "near", "other", 0.05, seed=1)
-    assert "it is inconclusive which of them" in spread.sentence(
+    assert "it is inconclusive which of the two" in spread.sentence(
         _spreads(tmp_path / "near")
     )
     html = comparison_html(read_studies(tmp_path / "far"))
@@ -56,7 +56,7 @@ def test_only_intervals_apart_make_a_winner(tmp_path):
 
 
 def test_enqueued_configs_spread_nothing(tmp_path):
-    """What the user gave says nothing about the ranges that a search drew from."""
+    """Configs from the user say nothing about the ranges that a search drew from."""
     settings = {**studies.SETTINGS, "enqueue": [{}] * 2}
     studies.write_study(tmp_path, "given", n=9, settings=settings)
     studies.write_study(tmp_path, "drawn", n=9)
@@ -64,6 +64,6 @@ def test_enqueued_configs_spread_nothing(tmp_path):
 
 
 def test_few_trials_have_no_spread(tmp_path):
-    """Under five there is nothing to measure."""
+    """A study of under five trials has no spread."""
     _runs(tmp_path, "few", 0.05, n=5)
     assert _spreads(tmp_path) == []
