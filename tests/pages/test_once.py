@@ -18,7 +18,7 @@ from reports.stats.comparisons import compare_trials
 from reports.stats.groups import read_studies
 from reports.stats.importance import importance
 from reports.stats.noise import measure
-from reports.stats.optimism import of_study
+from reports.stats.optimism import study_optimism
 from reports.stats.ranking import rank
 from tuner.study import record_files
 
@@ -67,7 +67,7 @@ def reads(monkeypatch):
 def calls(monkeypatch):
     """Count for which study each statistic is computed, wherever it is called from."""
     counts = Counter()
-    for function in (rank, compare_trials, importance, of_study, measure):
+    for function in (rank, compare_trials, importance, study_optimism, measure):
 
         def counted(study, *args, of=function):
             counts[of.__name__, study.folder] += 1
