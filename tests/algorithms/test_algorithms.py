@@ -64,7 +64,7 @@ def _plan(algorithm, space, **options):
 
 def _proposer(plan):
     screen = Screen(Limits(), SHAPE, 10)
-    given = plan.given_trials()
+    given = plan.preset_trials()
     for proposal in given:
         screen.add(proposal.config)
     return plan.proposer(screen, given)

@@ -97,5 +97,5 @@ def test_a_space_that_gained_a_hyperparameter_is_refused_by_its_name(tmp_path):
     same = SimpleNamespace(fingerprint=DATA["fingerprint"], split=DATA["split"])
     text = opening._changed(study, now, same)
     assert "the space: its hyperparameters, ranges or file changed" in text
-    assert text.splitlines()[1].endswith(" (new: batch_norm)")
+    assert text.splitlines()[1].endswith(" (added: batch_norm)")
     assert "the data" not in text

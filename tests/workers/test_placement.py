@@ -97,14 +97,15 @@ def test_a_backend_that_sees_other_devices_is_believed(machine_of):
 def test_the_line_says_how_many_and_why(machine_of):
     """One worker with the whole machine says nothing."""
     machine_of(2, 64 * GIB)
-    assert _place().words() == "2 trials at a time, 1 thread each; one a core"
-    assert _place(1).words() == ""
+    assert _place().describe() == "2 trials at a time, 1 thread each; one per core"
+    assert _place(1).describe() == ""
     machine_of(16, 64 * GIB)
     assert (
-        "as the search learns from results" in _place(trainings=20, learns=True).words()
+        "because the search learns from results"
+        in _place(trainings=20, learns=True).describe()
     )
     machine_of(16, gpus=["0", "1"])
-    assert _place(per_gpu=2).words().endswith("; 2 a GPU")
+    assert _place(per_gpu=2).describe().endswith("; 2 per GPU")
 
 
 @pytest.mark.parametrize(

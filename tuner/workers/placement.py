@@ -1,4 +1,4 @@
-"""How many workers this machine gets, on which GPU each, with how many threads."""
+"""Choose how many workers this machine gets, and each one's GPU and threads."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from dataclasses import dataclass
 
 from tuner.system.machine import cores, free_memory_bytes
 
-# What a worker takes before its network: the backend, and a batch or two.
-BYTES_A_WORKER = 3 * 1024**3 // 2
-_TRIALS_A_PROPOSER = 4  # a search that learns needs results between its proposals
+# Memory of a worker without its network: the backend, and a batch or two.
+BYTES_PER_WORKER = 3 * 1024**3 // 2
+_TRIALS_PER_WORKER = 4  # a search that learns needs results between its proposals
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the workers of this machine run.
+    """The workers of this machine, and where each runs.
 
     Attributes:
-        gpus: For each worker the one GPU that it sees, or None where it sees what
-            the backend sees.
-        threads: CPU threads of each, or None for all.
-        reason: Why so many, or nothing where a user said so.
-        otherwise: Where they run if the backend sees a GPU that was not listed, or
-            cannot use those that were; None where a user said how many.
+        gpus: For each worker the only GPU that it sees, or None if it sees all
+            devices of the backend.
+        threads: CPU threads per worker, or None for all.
+        reason: The reason for this number of workers; empty if the user chose it.
+        otherwise: The placement to use if the backend sees a GPU that was not listed,
+            or cannot use the listed ones; None if the user chose the number of workers.
     """
 
     gpus: tuple[str | None, ...] = (None,)
@@ -35,11 +35,11 @@ class Placement:
 
     @property
     def count(self) -> int:
-        """How many workers."""
+        """The number of workers."""
         return len(self.gpus)
 
-    def words(self) -> str:
-        """Say it in a line, or nothing where one worker has the whole machine."""
+    def describe(self) -> str:
+        """Describe the placement in a line; empty if one worker has the machine."""
         if self.count == 1 and self.threads is None:
             return ""
         trials = "1 trial" if self.count == 1 else f"{self.count} trials"
@@ -49,9 +49,9 @@ class Placement:
         return f"{text}; {self.reason}" if self.reason else text
 
     def settled(self, *, on_gpu: bool) -> Placement:
-        """Choose again where the backend does not see what the system has."""
-        as_seen = on_gpu == (self.gpus[0] is not None)
-        return self if as_seen or self.otherwise is None else self.otherwise
+        """Return the placement that fits what the backend sees."""
+        is_as_listed = on_gpu == (self.gpus[0] is not None)
+        return self if is_as_listed or self.otherwise is None else self.otherwise
 
 
 def place(
@@ -65,25 +65,25 @@ def place(
 ) -> Placement:
     """Choose where workers run.
 
-    Small networks leave the second thread of a worker mostly idle, so on a CPU
-    every core gets a worker of one thread. A GPU gets one worker: more are the
-    user's to ask for, because they share its memory.
+    Small networks leave the second thread of a worker mostly idle, so on a CPU each
+    core gets a worker with one thread. A GPU gets one worker unless the user sets
+    more, because they share its memory.
 
     Args:
-        workers: How many, or None to choose.
+        workers: Number of workers, or None to choose.
         device: "auto", "cpu" or "gpu".
-        trainings: How many there are at most.
-        learns: Whether proposals learn from results, so that few side by side are
-            better proposals.
+        trainings: Maximum number of runs.
+        learns: Whether proposals learn from results, so that fewer runs at a time
+            make better proposals.
         per_gpu: Workers on each GPU.
-        deterministic: One thread each, whatever else.
+        deterministic: Whether each worker must have a single thread.
     """
     threads = 1 if deterministic else None
     gpus = [] if device == "cpu" else visible_gpus()
     if gpus:
         slots = [gpu for _ in range(per_gpu) for gpu in gpus]
         count = workers or min(len(slots), max(1, trainings))
-        each = "one a GPU" if per_gpu == 1 else f"{per_gpu} a GPU"
+        each = "one per GPU" if per_gpu == 1 else f"{per_gpu} per GPU"
         share = max(1, cores() // count) if count > 1 else None
         return Placement(
             tuple(slots[i % len(slots)] for i in range(count)),
@@ -98,29 +98,29 @@ def place(
 
 
 def _on_cpu(trainings: int, *, learns: bool, threads: int | None) -> Placement:
-    limits = {"one a core": cores()}
+    limits = {"one per core": cores()}
     memory = free_memory_bytes()
     if memory is not None:
-        limits["what memory holds"] = memory // BYTES_A_WORKER
+        limits["limited by memory"] = memory // BYTES_PER_WORKER
     if learns:
-        limits["as the search learns from results"] = most_at_a_time(
+        limits["limited because the search learns from results"] = max_at_a_time(
             trainings, learns=True
         )
-    limits["as many as there are"] = trainings
+    limits["one per run"] = trainings
     reason = min(limits, key=lambda name: limits[name])
     count = max(1, limits[reason])
     share = max(1, cores() // count) if count > 1 else None
-    alone = Placement(threads=threads)  # a GPU that cannot be given to one alone
-    return Placement((None,) * count, threads or share, reason, alone)
+    single = Placement(threads=threads)  # an unlisted GPU cannot be assigned
+    return Placement((None,) * count, threads or share, reason, single)
 
 
-def most_at_a_time(trainings: int, *, learns: bool) -> int:
-    """Say how many trainings side by side are of use, however large the machine."""
-    return max(1, trainings // _TRIALS_A_PROPOSER if learns else trainings)
+def max_at_a_time(trainings: int, *, learns: bool) -> int:
+    """Return the number of runs at a time beyond which more workers do not help."""
+    return max(1, trainings // _TRIALS_PER_WORKER if learns else trainings)
 
 
 def visible_gpus() -> list[str]:
-    """List the CUDA devices that a process may be given, by number or UUID."""
+    """List the CUDA devices that a process can be assigned, by number or UUID."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         names = [name.strip() for name in chosen.split(",")]
@@ -129,21 +129,21 @@ def visible_gpus() -> list[str]:
     if tool is None:
         return []
     try:
-        done = subprocess.run(  # noqa: S603  the driver's own tool, by its full path
+        process = subprocess.run(  # noqa: S603  NVIDIA's tool, by its full path
             [tool, "-L"], capture_output=True, text=True, check=True, timeout=20
         )
     except (OSError, subprocess.SubprocessError):
         return []
-    return _listed(done.stdout)
+    return _uuids(process.stdout)
 
 
-def _listed(listing: str) -> list[str]:
-    """Read `nvidia-smi -L`; a GPU that is cut into MIG slices is its slices."""
+def _uuids(listing: str) -> list[str]:
+    """Read `nvidia-smi -L`; a GPU with MIG slices is replaced by its slices."""
     gpus: list[list[str]] = []
     for line in listing.splitlines():
-        found = re.search(r"\(UUID: ((?:GPU|MIG)-[^)]+)\)", line)
-        if found and line.startswith("GPU "):
-            gpus.append([found[1]])
-        elif found and gpus:
-            gpus[-1].append(found[1])
+        match = re.search(r"\(UUID: ((?:GPU|MIG)-[^)]+)\)", line)
+        if match and line.startswith("GPU "):
+            gpus.append([match[1]])
+        elif match and gpus:
+            gpus[-1].append(match[1])
     return [name for gpu in gpus for name in (gpu[1:] or gpu)]
