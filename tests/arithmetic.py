@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 from studies import DATA, study_record
@@ -13,6 +13,7 @@ from tuner.algorithms.screening import Limits
 from tuner.search.planning import plan_study
 from tuner.search.session import prepare
 from tuner.study.folder import Study
+from tuner.study.settings import StudySettings
 from tuner.study.tasks import (
     Assessment,
     EpochEnd,
@@ -138,3 +139,27 @@ def facts_of(folder):
         what = (trial.status, dict(trial.config), trial.error)
         facts[number] = (*what, rungs, executions)
     return facts
+
+
+RANDOM = StudySettings("architecture", max_trials=4, epochs=3, executions=2)
+HYPERBAND = StudySettings("architecture", algorithm="hyperband", epochs=9, max_trials=7)
+AUDITED = replace(HYPERBAND, max_trials=5, audit=2)
+BAYESIAN = StudySettings(
+    "architecture",
+    algorithm="bayesian",
+    epochs=2,
+    max_trials=7,
+    enqueue=[{"units_1": 8}],
+)
+GRID = StudySettings(
+    "architecture", algorithm="grid", epochs=2, max_trials=4, enqueue=[{"units_1": 8}]
+)
+SOBOL = replace(RANDOM, algorithm="sobol", executions=1)
+SEARCHES = {
+    "random": RANDOM,
+    "hyperband": HYPERBAND,
+    "audited": AUDITED,
+    "bayesian": BAYESIAN,
+    "grid": GRID,
+    "sobol": SOBOL,
+}

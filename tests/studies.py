@@ -11,7 +11,8 @@ import numpy as np
 
 from search_spaces.config import CnnConfig
 from tuner.study import record_files, records
-from tuner.study.records import SCHEMA, Execution, Rung, StudyRecord, TrialRecord
+from tuner.study.records import Execution, Rung, StudyRecord, TrialRecord
+from tuner.study.schema import SCHEMA
 
 ARCHITECTURE = [
     {"name": "conv_layers", "type": "int", "default": 1, "min": 1, "max": 3,

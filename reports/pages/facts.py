@@ -13,7 +13,8 @@ from reports.read.study import StudyFrames
 from reports.stats import speed as speeds
 from reports.stats.ranking import Ranking
 from tuner.export.snippet import load_snippet
-from tuner.study.records import DataRecord, StudyRecord
+from tuner.study.descriptions import DataRecord
+from tuner.study.records import StudyRecord
 
 
 class Use(NamedTuple):

@@ -24,7 +24,7 @@ from reports.stats import effects, groups, verdicts
 from reports.stats.analysis import Analysis
 from reports.stats.ranking import Ranking
 from search_spaces.errors import ExpectedError
-from tuner.study.records import RecordError
+from tuner.study.schema import RecordError
 from tuner.system.files import CONFIRM, DIRECTORY, atomic_file
 
 _PODIUM = 8

@@ -10,7 +10,7 @@ import pandas as pd
 
 from reports.read.keras_tuner_project import KIND
 from search_spaces.config import completed
-from tuner.study import records
+from tuner.study import descriptions
 from tuner.study.records import StudyRecord, TrialRecord
 
 
@@ -70,7 +70,7 @@ def _varies(column: pd.Series[Any]) -> bool:
     return len({repr(value) for value in column.dropna()}) > 1
 
 
-def _hyperparameter(declared: records.Hyperparameter) -> Hyperparameter:
+def _hyperparameter(declared: descriptions.Hyperparameter) -> Hyperparameter:
     low, high = declared.min, declared.max
     return Hyperparameter(
         name=declared.name,

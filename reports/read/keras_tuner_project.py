@@ -14,17 +14,10 @@ from typing import Any
 
 from tuner.algorithms.bayesian import BAYESIAN
 from tuner.algorithms.hyperband import HYPERBAND
+from tuner.study.descriptions import DataRecord, Hyperparameter, SpaceRecord
 from tuner.study.objective import Objective
-from tuner.study.records import (
-    DataRecord,
-    Execution,
-    Hyperparameter,
-    RecordError,
-    Rung,
-    SpaceRecord,
-    StudyRecord,
-    TrialRecord,
-)
+from tuner.study.records import Execution, Rung, StudyRecord, TrialRecord
+from tuner.study.schema import RecordError
 from tuner.study.settings import StudySettings
 
 KIND = "keras-tuner"

@@ -21,11 +21,12 @@ from reports.read.hyperparameters import Hyperparameter, configs_frame, varying
 from reports.read.predictions import Predictions
 from tuner.algorithms import ALGORITHMS
 from tuner.algorithms.base import Algorithm
-from tuner.study import ranking, record_files, records
+from tuner.study import ranking, record_files
 from tuner.study.candidates import Candidate
 from tuner.study.objective import Objective
 from tuner.study.records import MEASURES, Execution, StudyRecord, TrialRecord
 from tuner.study.rungs import sentences
+from tuner.study.schema import RecordError
 from tuner.system import locks
 
 HISTORY = ("accuracy", "loss", "val_accuracy", "val_loss")
@@ -41,7 +42,7 @@ _EXECUTION_COLUMNS = (
 )  # fmt: skip
 
 # Whole JSON may still hold the wrong types, which shows only where it is used.
-_UNREADABLE = (records.RecordError, OSError, TypeError, ValueError, AttributeError)
+_UNREADABLE = (RecordError, OSError, TypeError, ValueError, AttributeError)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from reports.stats import comparability
 from reports.stats.analysis import Analysis
 from search_spaces.config import config_key
 from tuner.study.objective import Objective
-from tuner.study.records import RecordError
+from tuner.study.schema import RecordError
 
 
 class Studies(NamedTuple):

@@ -12,7 +12,7 @@ from scipy import stats
 from reports.read.predictions import Right
 from reports.read.study import StudyFrames, read_study
 from reports.stats.ranking import Ranking
-from tuner.study.records import RecordError
+from tuner.study.schema import RecordError
 
 _FOLDS = 10
 _ROUNDS = 8

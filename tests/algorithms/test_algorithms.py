@@ -125,7 +125,7 @@ def test_its_plan_is_what_it_proposes(algorithm, space):
     first = {p.trial: replace(p, config=replace(p.config, epochs=1)) for p in proposals}
     assert len(networks(first.values())) == len(first)
     reached = {p.trial: p.config.epochs for p in proposals}
-    assert sum(reached.values()) <= plan.to_dict()["epochs"]
+    assert sum(reached.values()) <= plan.record().epochs
     assert max(reached.values()) == 9
 
 
@@ -242,14 +242,15 @@ def test_a_config_that_came_first_is_not_proposed_again(space):
         same = [replace(p, config=replace(p.config, epochs=1)) for p in once]
         assert len(networks(same)) == len(same)
         assert isinstance(proposals[1].config, CnnConfig)
-        assert len(once) == 1 + plan.to_dict()["trials"]
+        assert len(once) == 1 + plan.record().trials
 
 
 def test_a_study_of_an_unknown_algorithm_is_refused_in_a_line():
     """It says which, which are known, and what to do."""
     from studies import study_record
 
-    from tuner.study.records import RecordError, to_json
+    from tuner.study.records import to_json
+    from tuner.study.schema import RecordError
 
     stored = to_json(study_record("a"))
     assert StudyRecord.from_json(stored)

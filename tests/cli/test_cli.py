@@ -22,6 +22,7 @@ from reports.read.study import read_study
 from reports.stats.ranking import rank
 from tuner.cli import summary
 from tuner.cli.main import cli
+from tuner.cli.options import _SECTIONS
 from tuner.study.folder import Study
 
 README = Path(__file__).parents[2] / "README.md"
@@ -54,6 +55,22 @@ def test_the_readme_names_every_command_and_option(name, command):
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert max(parameter.opts, key=len) in text
+
+
+def test_every_option_stands_once_in_the_section_of_its_help():
+    """A section's names are options of some command; none is forgotten or doubled."""
+    sectioned = [name for names in _SECTIONS.values() for name in names.split()]
+    options = {p.name for _, c in _commands() for p in c.params}
+    assert set(sectioned) <= options
+    assert len(set(sectioned)) == len(sectioned)
+    for name in ("search", "try", "confirm", "noise"):
+        text = run(name, "--help").output
+        assert "\nWhere to train:\n  --device" in text
+        for parameter in cli.commands[name].params:
+            if isinstance(parameter, click.Option):
+                flag = max(parameter.opts, key=len)
+                shown = re.findall(rf"(?m)^  (-., )?{flag}\b(?!-)", text)
+                assert len(shown) == 1
 
 
 def test_an_option_in_first_place_means_search():

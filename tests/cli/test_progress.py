@@ -15,6 +15,7 @@ from search_spaces.space import load_space
 from tuner.algorithms.hyperband import plan
 from tuner.cli.progress import Terminal
 from tuner.search.workload import Workload
+from tuner.study.descriptions import PlanRecord
 from tuner.study.folder import Study
 from tuner.study.tasks import EpochEnd, Ready
 
@@ -137,8 +138,8 @@ def test_seeds_that_are_added_write_one_line_a_trial(tmp_path):
 def test_hyperbands_brackets_are_spelt_out(tmp_path):
     """Each with its configs and epochs; a lineage's line names its rung."""
     folder = studies.write_hyperband(tmp_path)
-    brackets = plan(9).to_tuples()
-    Study.open(folder).update(plan={"trials": 25, "epochs": 99, "brackets": brackets})
+    planned = PlanRecord(25, 99, plan(9).brackets)
+    Study.open(folder).update(plan=planned)
     text = _watch(folder, is_terminal=False)
     assert re.search(r"bracket 1: \d+ to epoch \d+", text)
     assert re.search(r"gap .* epoch \d+ ", text)

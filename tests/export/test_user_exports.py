@@ -47,7 +47,8 @@ def test_one_snippet_loads_every_kind_of_network(tmp_path, capsys, name):
     from types import SimpleNamespace
 
     from tuner.export import network as export
-    from tuner.study.records import DataRecord, Execution, SpaceRecord, TrialRecord
+    from tuner.study.descriptions import DataRecord, SpaceRecord
+    from tuner.study.records import Execution, TrialRecord
     from tuner.study.settings import StudySettings
     from tuner.training import loop, user_models
 

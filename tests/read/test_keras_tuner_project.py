@@ -13,7 +13,7 @@ import pytest
 from reports.pages.study import report_html
 from reports.read.study import read_study
 from reports.stats.ranking import rank
-from tuner.study.records import RecordError
+from tuner.study.schema import RecordError
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import studies
 from reports.read.study import read_study
 from reports.stats.ranking import rank
 from tuner.study import record_files
-from tuner.study.records import RecordError
+from tuner.study.schema import RecordError
 from tuner.system import locks
 
 

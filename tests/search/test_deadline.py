@@ -178,7 +178,7 @@ def test_what_a_training_still_takes_follows_from_its_own_epochs(start, now):
     """Each took 100 s in this worker, and four are left."""
     record = SimpleNamespace(config={}, executions=[now])
     study = SimpleNamespace(trials={3: record})
-    task = InFlight(now.epochs + 4, start, heard=0.0)
+    task = InFlight(now.epochs + 4, start, last_event=0.0)
 
-    found = Deadline(0.0, study, None)._rest((3, 0), task, now=10.0)
+    found = Deadline(0.0, study, None)._remaining((3, 0), task, now=10.0)
     assert found == pytest.approx(390.0)

@@ -7,12 +7,13 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from arithmetic import HYPERBAND, RANDOM, Arithmetic, Interrupt, facts_of, session
 from studies import DATA, write_study
-from test_search import HYPERBAND, RANDOM, Arithmetic, Interrupt, _facts, _session
 
 from search_spaces.config import unlike_baseline
 from search_spaces.space import describe, load_space
 from tuner.search import loop, opening
+from tuner.study.descriptions import Hyperparameter, SpaceRecord
 from tuner.study.folder import Study
 from tuner.study.settings import StudySettings
 from tuner.system.seeds import execution_seed
@@ -40,9 +41,9 @@ def test_seeds_of_the_old_hash_stay_and_new_trials_get_new_ones(
     folder, asked = tmp_path / "a", ASKED[name]
     with monkeypatch.context() as patched, pytest.raises(Interrupt):
         patched.setattr(loop, "unlike_baseline", dict)
-        _session(folder, Arithmetic(dies_after=dies), asked)
+        session(folder, Arithmetic(dies_after=dies), asked)
     before = _seeds(folder)
-    assert _session(folder, Arithmetic(), asked).is_finished
+    assert session(folder, Arithmetic(), asked).is_finished
     after = _seeds(folder)
     assert {n: after[n] for n in before} == before
     for number, trial in Study.open(folder).trials.items():
@@ -63,13 +64,13 @@ def test_a_study_of_fewer_hyperparameters_goes_on_as_one_of_all(tmp_path, name):
     """Stored configs lack what is younger, and are at its baseline value."""
     folder, asked = tmp_path / "a", ASKED[name]
     workers = Arithmetic()
-    _session(folder, workers, asked)
-    whole, trained = _facts(folder), len(workers.trained)
+    session(folder, workers, asked)
+    whole, trained = facts_of(folder), len(workers.trained)
     for dies in itertools.count(3, 16):
         workers = Arithmetic(dies_after=dies)
         other = tmp_path / str(dies)
         try:
-            _session(other, workers, asked)
+            session(other, workers, asked)
             break
         except Interrupt:
             for path in (other / "trials").glob("*.json"):
@@ -77,8 +78,8 @@ def test_a_study_of_fewer_hyperparameters_goes_on_as_one_of_all(tmp_path, name):
                 del record["config"]["weight_decay"], record["config"]["optimizer"]
                 path.write_text(json.dumps(record), encoding="utf-8")
         rest = Arithmetic()
-        _session(other, rest, asked)
-        found = _facts(other)
+        session(other, rest, asked)
+        found = facts_of(other)
         assert len(workers.trained) + len(rest.trained) <= trained + asked.executions
         for number, (status, config, *others) in found.items():
             assert unlike_baseline(config) == unlike_baseline(whole[number][1])
@@ -88,12 +89,12 @@ def test_a_study_of_fewer_hyperparameters_goes_on_as_one_of_all(tmp_path, name):
 
 def test_a_space_that_gained_a_hyperparameter_is_refused_by_its_name(tmp_path):
     """Another space is another study, and the user sees why."""
-    declared = load_space("architecture").declare()
-    now = {"name": "architecture", "hyperparameters": describe(declared)}
-    now |= {"size": None, "source": None}
-    without = [h for h in now["hyperparameters"] if h["name"] != "batch_norm"]
+    rows = describe(load_space("architecture").declare())
+    declared = tuple(map(Hyperparameter.from_dict, rows))
+    now = SpaceRecord("architecture", declared)
+    without = tuple(h for h in declared if h.name != "batch_norm")
     study = Study.open(write_study(tmp_path, n=1))
-    study.update(space={**now, "hyperparameters": without})
+    study.update(space=SpaceRecord("architecture", without))
     same = SimpleNamespace(fingerprint=DATA["fingerprint"], split=DATA["split"])
     text = opening._changed(study, now, same)
     assert "the space: its hyperparameters, ranges or file changed" in text

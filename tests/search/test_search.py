@@ -10,7 +10,18 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from arithmetic import SHAPE, Arithmetic, Interrupt, facts_of, session
+from arithmetic import (
+    AUDITED,
+    GRID,
+    HYPERBAND,
+    RANDOM,
+    SEARCHES,
+    SHAPE,
+    Arithmetic,
+    Interrupt,
+    facts_of,
+    session,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from studies import study_record
@@ -27,28 +38,6 @@ from tuner.study.settings import SettingsError, StudySettings
 def _a_disk_that_does_not_wait(monkeypatch):
     """No power is cut here, and thousands of records are written."""
     monkeypatch.setattr("os.fsync", lambda file: None)
-
-
-RANDOM = StudySettings("architecture", max_trials=4, epochs=3, executions=2)
-HYPERBAND = StudySettings("architecture", algorithm="hyperband", epochs=9, max_trials=7)
-AUDITED = replace(HYPERBAND, max_trials=5, audit=2)
-BAYESIAN = StudySettings(
-    "architecture",
-    algorithm="bayesian",
-    epochs=2,
-    max_trials=7,
-    enqueue=[{"units_1": 8}],
-)
-GRID = StudySettings(
-    "architecture", algorithm="grid", epochs=2, max_trials=4, enqueue=[{"units_1": 8}]
-)
-SEARCHES = {
-    "random": RANDOM,
-    "hyperband": HYPERBAND,
-    "audited": AUDITED,
-    "bayesian": BAYESIAN,
-    "grid": GRID,
-}
 
 
 @pytest.mark.parametrize("asked", SEARCHES.values(), ids=SEARCHES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
-from test_search import Arithmetic, Silent
+from arithmetic import Arithmetic, Silent
 
 from tuner.algorithms import ALGORITHMS
 from tuner.algorithms.base import Algorithm, AlgorithmError
@@ -199,7 +199,7 @@ def test_a_search_in_place_of_another_keeps_that_aside(tmp_path):
     run_study(_settings(), folder, "tune", Watching())
     before = _files(folder)
     run_study(_settings(seed=1), folder, "tune", Watching(), overwrite=True)
-    assert Study.open(folder).record.settings["seed"] == 1
+    assert Study.open(folder).record.settings.seed == 1
     (aside,) = (tmp_path / "runs" / ".replaced").iterdir()
     assert _files(aside) == before
 

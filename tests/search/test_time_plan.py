@@ -19,7 +19,7 @@ from tuner.cli import dry_run
 from tuner.search import time_plan, timing
 from tuner.search.planning import plan_study
 from tuner.search.timing import Sizes, Speed, training_seconds
-from tuner.study.records import PlanRecord
+from tuner.study.descriptions import PlanRecord
 from tuner.study.settings import SettingsError, StudySettings, parse_duration
 from tuner.study.tasks import Ready, Timing
 

@@ -157,7 +157,7 @@ def test_paired_trainings_agree_with_a_t_test_where_images_are_many():
         (-0.004, 0.004, 1, "too small to matter"),
         (0.001, 0.02, 3, "better"),
         (-0.03, -0.002, 5, "worse"),
-        (-0.01, 0.02, 5, "not shown"),
+        (-0.01, 0.02, 5, "inconclusive"),
         (0.01, 0.02, 2, "no verdict"),
     ],
 )
@@ -201,7 +201,7 @@ def test_the_seeds_that_would_settle_it_do(shift):
 
 @pytest.mark.parametrize("share", [1.0, 0.5])
 def test_seeds_settle_what_is_as_large_as_is_said(share):
-    """Of what is not shown: four in five where the truth is so large, not of all."""
+    """Of what is inconclusive: four in five where the truth is so large, not of all."""
     rng = np.random.default_rng(2)
     images_sd, seeds_sd, k = 0.002, 0.012, 3
     runs, settled = 1500, {True: [], False: []}
@@ -221,7 +221,7 @@ def test_seeds_settle_what_is_as_large_as_is_said(share):
     for true, values in zip(truth, drawn, strict=True):
         now = seen(values[:k])
         wanted = now._replace(value=share * now.value).trainings_to_settle(margin=-1)
-        if now.word() != "not shown" or not np.isfinite(wanted):
+        if now.word() != "inconclusive" or not np.isfinite(wanted):
             continue
         then = seen(values[: max(k + 2, int(wanted))])
         is_so_large = true * np.sign(now.value) >= share * abs(now.value)

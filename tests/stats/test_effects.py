@@ -42,7 +42,7 @@ def _configs(rng, n):
 def _study(configs, scores, searched=HYPERPARAMETERS, **settings):
     """Put trials into a study's frames, without a folder; trial 0 is not among them."""
     empty = pd.DataFrame()
-    record = studies.study_record("s", settings={"algorithm": "random", **settings})
+    record = studies.study_record("s", settings={**studies.SETTINGS, **settings})
     study = StudyFrames(
         Path(), record, "completed", empty, empty, empty, configs, tuple(searched)
     )
@@ -213,7 +213,8 @@ def test_equal_scores_show_nothing():
 @pytest.mark.parametrize("objective", ["val_accuracy", "val_loss"])
 def test_the_page_says_what_it_cannot_tell(tmp_path, objective):
     """A small table, in points or plain, and that other hyperparameters vary too."""
-    settings = {"algorithm": "bayesian", "objective": objective}
+    settings = {**studies.SETTINGS, "algorithm": "bayesian"}
+    settings["objective"] = objective
     folder = studies.write_study(tmp_path, n=14, space="hyperparams", settings=settings)
     study = read_study(folder)
     html = page.report_html(study)

@@ -17,7 +17,7 @@ from tuner.system.numbers import duration, params, rounded
 def test_the_page_ranks_as_the_command_does(tmp_path, algorithm, objective):
     """One order: by the mean over the seeds, ties to the smaller, then the earlier."""
     settings = {
-        **studies.study_record("x").settings,
+        **studies.SETTINGS,
         "algorithm": algorithm,
         "objective": objective,
     }

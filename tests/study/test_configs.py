@@ -12,10 +12,10 @@ from studies import write_study
 from search_spaces.config import CnnConfig
 from search_spaces.space import load_space
 from tuner.study.configs import best_config, read_configs, user_space
+from tuner.study.descriptions import SpaceRecord
 from tuner.study.folder import NotAStudyError, Study
 from tuner.study.record_files import read_study as read_record
 from tuner.study.record_files import write_study as write_record
-from tuner.study.records import SpaceRecord
 from tuner.study.settings import SettingsError, StudySettings
 
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuner.study.record_files import read_trial, trial_path, trial_paths, write_trial
-from tuner.study.records import Execution, RecordError, Rung, TrialRecord, to_json
+from tuner.study.records import Execution, Rung, TrialRecord, to_json
+from tuner.study.schema import RecordError
 from tuner.system.files import atomic_file
 
 fractions = st.floats(0, 1)

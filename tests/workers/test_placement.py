@@ -52,13 +52,13 @@ def _place(workers=None, device="auto", *, trainings=100, learns=False, **more):
         (16, 64 * GIB, (1, True), (1, None)),
     ],
 )
-def test_a_cpu_gets_a_worker_a_core(machine_of, cores, memory, asked, expected):
+def test_a_cpu_gets_one_worker_per_core(machine_of, cores, memory, asked, expected):
     """As far as memory, the trials and a search that learns allow."""
     machine_of(cores, memory)
     found = _place(trainings=asked[0], learns=asked[1])
     assert (found.count, found.threads) == expected
     assert set(found.gpus) == {None}
-    assert found.otherwise == Placement()
+    assert found.fallback == Placement()
 
 
 def test_each_gpu_gets_a_worker_that_sees_it_alone(machine_of):
@@ -85,27 +85,27 @@ def test_what_a_user_says_is_done(machine_of):
 def test_a_backend_that_sees_other_devices_is_believed(machine_of):
     """Listed GPUs that it cannot use leave the CPU; a GPU nobody listed, one worker."""
     machine_of(4, 64 * GIB, gpus=["0", "1"])
-    unusable = _place().settled(on_gpu=False)
+    unusable = _place().for_backend(on_gpu=False)
     assert unusable.gpus == (None,) * 4
     machine_of(4, 64 * GIB)
-    unlisted = _place().settled(on_gpu=True)
+    unlisted = _place().for_backend(on_gpu=True)
     assert (unlisted.gpus, unlisted.threads) == ((None,), None)
     told = _place(3)
-    assert told.settled(on_gpu=True) == told
+    assert told.for_backend(on_gpu=True) == told
 
 
 def test_the_line_says_how_many_and_why(machine_of):
     """One worker with the whole machine says nothing."""
     machine_of(2, 64 * GIB)
-    assert _place().describe() == "2 trials at a time, 1 thread each; one per core"
-    assert _place(1).describe() == ""
+    assert _place().description() == "2 trials at a time, 1 thread each; one per core"
+    assert _place(1).description() == ""
     machine_of(16, 64 * GIB)
     assert (
         "because the search learns from results"
-        in _place(trainings=20, learns=True).describe()
+        in _place(trainings=20, learns=True).description()
     )
     machine_of(16, gpus=["0", "1"])
-    assert _place(per_gpu=2).describe().endswith("; 2 per GPU")
+    assert _place(per_gpu=2).description().endswith("; 2 per GPU")
 
 
 @pytest.mark.parametrize(

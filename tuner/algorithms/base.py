@@ -98,10 +98,6 @@ class Schedule:
     epochs: int
     brackets: tuple[tuple[Rung, ...], ...] = ()
 
-    def to_lists(self) -> list[list[list[int]]]:
-        """Give brackets as lists of [configs, epochs], for a record."""
-        return [[[r.configs, r.epochs] for r in rungs] for rungs in self.brackets]
-
 
 @dataclass(frozen=True)
 class SearchProblem:

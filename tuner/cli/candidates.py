@@ -91,8 +91,8 @@ def changed(base: Config, changes: Sequence[str], name: str) -> list[Candidate]:
         raise SettingsError(f"{' '.join(changes)} is not valid: {error}") from error
     if config.to_dict() == base.to_dict():
         raise SettingsError(
-            f"A change must differ from {name}, which has {' '.join(changes)} already. "
-            "Try another value."
+            f"A change must change something, and {name} has {' '.join(changes)} "
+            "already. Try another value."
         )
     first = Candidate(name, base.to_dict(), {})
     return [first, _candidate(first, config.to_dict(), " ".join(changes))]

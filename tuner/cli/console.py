@@ -99,7 +99,7 @@ def print_lines(lines: list[str]) -> None:
 
 def print_json(data: dict[str, Any]) -> None:
     """Print a result for programs: one object, with the number of its schema."""
-    from tuner.study.records import SCHEMA
+    from tuner.study.schema import SCHEMA
 
     click.echo(json.dumps({"schema": SCHEMA, **data}, indent=1, allow_nan=False))
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tuner.search.timing import measure_speed
 from tuner.study import words
-from tuner.study.records import PlanRecord
+from tuner.study.descriptions import PlanRecord
 from tuner.study.settings import StudySettings
 
 

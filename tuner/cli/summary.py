@@ -7,10 +7,12 @@ from collections import Counter
 from typing import Any
 
 from tuner.study import rungs, words
+from tuner.study.descriptions import SpaceRecord
 from tuner.study.folder import Study
 from tuner.study.objective import Objective
 from tuner.study.ranking import best_first, score
-from tuner.study.records import MEASURES, SCHEMA, Execution, SpaceRecord, TrialRecord
+from tuner.study.records import MEASURES, Execution, TrialRecord
+from tuner.study.schema import SCHEMA
 from tuner.system import locks, numbers
 from tuner.system.tables import blocks, table
 
@@ -163,7 +165,7 @@ def study_lines(study: Study, width: int | None = None) -> list[str]:
     elif unranked:
         lines.append(
             f"{words.several(len(unranked), 'trial')} not ranked: failed, unfinished "
-            "or stopped early by Hyperband."
+            "or eliminated early."
         )
     lines += rungs.sentences(list(study.trials.values()), record.settings)
     lines += [
@@ -205,8 +207,8 @@ def _origin(execution: Execution) -> list[str]:
     lines = []
     if execution.continued_from:
         trial = execution.continued_trial
-        state = "its own state" if trial is None else f"trial {trial}'s state"
-        lines.append(f"resumed from {state} after epoch {execution.continued_from}")
+        source = "its own state" if trial is None else f"trial {trial}'s state"
+        lines.append(f"resumed from {source} after epoch {execution.continued_from}")
     if execution.best_epoch not in {None, execution.epochs}:
         lines.append(
             f"kept epoch {execution.best_epoch} of {execution.epochs}, where the "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuner.study.records import DataRecord
+from tuner.study.descriptions import DataRecord
 
 _TEXT = """\
 {imports}

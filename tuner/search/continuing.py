@@ -1,7 +1,7 @@
-"""Where a training starts: new weights, or a stored state that leads the same way.
+"""Choose where a run starts: from new weights, or from an equivalent stored state.
 
-Continuing changes what a training costs and nothing else: the state is all that the
-epochs before it left, and seeds depend on neither trial nor epochs.
+Continuing only saves time and never changes a result: the state is complete, and
+seeds depend neither on the trial nor on its epochs.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from tuner.study.tasks import State
 def starting_point(
     study: Study, record: TrialRecord, execution: Execution, epochs: int
 ) -> tuple[Execution, State | None]:
-    """Find the longest stored training that an execution can go on from.
+    """Find the longest stored run from which an execution can continue.
 
-    Its own, or that of another trial whose config differs in fewer epochs alone.
+    That is its own state, or that of a trial with the same config but fewer epochs.
 
     Args:
-        study: Holds the states.
+        study: The study that stores the states.
         record: The execution's trial.
-        execution: As far as it came; longer than its state where that is older.
-        epochs: What it shall have in the end.
+        execution: The execution so far; its state may be of an earlier epoch.
+        epochs: Its epochs at the end.
 
     Returns:
-        The execution as it stood at the state, and the state; without any, the
+        The execution as it was at the state, and the state. If there is no state, the
         execution before its first epoch, and None.
     """
     if execution.epochs:
         state = study.state(record.trial, execution.execution)
-        if state and state.epoch <= execution.epochs:  # a later one's record is lost
+        if state and state.epoch <= execution.epochs:  # a later one has no record
             return _at(state.epoch, execution, execution, None), state
     shorter = sorted(
-        _shorter(study, record, execution, epochs), key=lambda found: -found[1].epochs
+        _shorter(study, record, execution, epochs), key=lambda pair: -pair[1].epochs
     )
     for trial, other in shorter:
         state = study.state(trial, other.execution)
@@ -47,7 +47,7 @@ def starting_point(
 
 
 def from_the_start(execution: Execution) -> Execution:
-    """Take an execution to before its first epoch."""
+    """Reset an execution to before its first epoch."""
     return replace(
         execution,
         epochs=0,
@@ -61,7 +61,7 @@ def from_the_start(execution: Execution) -> Execution:
 def _shorter(
     study: Study, record: TrialRecord, execution: Execution, epochs: int
 ) -> Iterator[tuple[int, Execution]]:
-    """List finished trainings whose every epoch this one would repeat."""
+    """List finished runs whose epochs this one would all repeat."""
     network = without_epochs(record.config)
     for trial in study.trials.values():
         for other in trial.executions:
@@ -79,7 +79,7 @@ def _shorter(
 def _at(
     epoch: int, execution: Execution, source: Execution, trial: int | None
 ) -> Execution:
-    """Take an execution to an epoch of the one whose state it goes on from."""
+    """Set an execution to an epoch of the run whose state it continues."""
     return replace(
         execution,
         epochs=epoch,

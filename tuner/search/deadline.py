@@ -1,4 +1,4 @@
-"""Whether another training may start, so that a search ends near its time."""
+"""Decide whether more runs may start, so that a search ends close to its deadline."""
 
 from __future__ import annotations
 
@@ -8,52 +8,52 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from tuner.search.fitting import fitted
+from tuner.search.fitting import fit_seconds
 from tuner.study.folder import Study
 from tuner.study.records import Execution
 
 if TYPE_CHECKING:
     from tuner.search.workload import Workload
 
-LAST_PAGE_S = 5.0  # to write the pages when the last trial has ended
+LAST_PAGE_S = 5.0  # to write the report after the last trial
 
 
 @dataclass(frozen=True)
 class InFlight:
-    """A training that a worker has.
+    """A run that a worker is training.
 
     Attributes:
-        epochs: How many it will have in the end.
-        start: What its record said when the worker got it: what came before is in
-            its seconds and epochs too, and says nothing of this worker's pace.
-        heard: When it began or last reported an epoch, on the monotonic clock.
+        epochs: Its epochs at the end.
+        start: Its record when this worker started. The record's later seconds and
+            epochs minus these give this worker's speed.
+        last_event: When it started or last reported an epoch, on the monotonic clock.
     """
 
     epochs: int
     start: Execution
-    heard: float
+    last_event: float
 
     @classmethod
     def of(cls, start: Execution, epochs: int) -> Self:
-        """Begin one now."""
+        """Return a run that starts now."""
         return cls(epochs, start, time.monotonic())
 
-    def heard_now(self) -> Self:
-        """Note that it reports an epoch."""
-        return replace(self, heard=time.monotonic())
+    def reported(self) -> Self:
+        """Return this run after it has reported an epoch now."""
+        return replace(self, last_event=time.monotonic())
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """A time that a search should end at, neither long before nor long after.
+    """The time at which a search should end, neither much earlier nor much later.
 
-    What a training takes follows from its arithmetic and from what the study's
-    completed ones took.
+    The duration of a run is predicted from its arithmetic and from the durations of
+    the study's completed runs.
 
     Attributes:
-        end: On the monotonic clock.
-        study: Its records say what trainings took.
-        work: Counts the arithmetic of one.
+        end: The time, on the monotonic clock.
+        study: The study, whose records contain the durations of runs.
+        work: Counts the arithmetic of a run.
     """
 
     end: float
@@ -68,49 +68,51 @@ class Deadline:
         running: Mapping[tuple[int, int], InFlight],
         idle: int,
     ) -> bool:
-        """Whether the search ends nearer its time with more trainings than without.
+        """Whether the search ends closer to its deadline with more runs than without.
 
         Args:
-            config: What they train.
-            epochs: What each of them trains from where it is.
-            trainings: How many.
-            running: By trial and execution, what the other workers have.
-            idle: How many workers have nothing.
+            config: The config of these runs.
+            epochs: The epochs that each of them still has to train.
+            trainings: The number of these runs.
+            running: The runs of the other workers, by trial and execution.
+            idle: The number of idle workers.
         """
         now = time.monotonic()
         left = self.end - now
         each = self._seconds(config, epochs)
         if each is None:
             return left > 0
-        free = [self._rest(key, task, now) for key, task in running.items()]
-        without = max(free, default=0.0)
-        free += [0.0] * idle
-        heapq.heapify(free)
+        free_in = [self._remaining(key, task, now) for key, task in running.items()]
+        without = max(free_in, default=0.0)
+        free_in += [0.0] * idle
+        heapq.heapify(free_in)
         for _ in range(trainings):
-            heapq.heapreplace(free, free[0] + each)
-        return abs(max(free) - left) <= abs(without - left)
+            heapq.heapreplace(free_in, free_in[0] + each)
+        return abs(max(free_in) - left) <= abs(without - left)
 
     def _seconds(self, config: Mapping[str, Any], epochs: int) -> float | None:
-        """Predict what training a config takes, or None before a training has ended."""
-        known = [
+        """Predict the seconds of a run, or return None before any run has ended."""
+        measured = [
             (self._work(trial.config, execution.trained_epochs), execution.seconds)
             for trial in self.study.trials.values()
             for execution in trial.executions
             if trial.status == "completed" and execution.trained_epochs
         ]
-        return fitted(known)(self._work(config, epochs)) if known else None
+        if not measured:
+            return None
+        return fit_seconds(measured)(self._work(config, epochs))
 
-    def _rest(self, key: tuple[int, int], task: InFlight, now: float) -> float:
-        """Predict how long a training still takes, by its own epochs if it has any."""
+    def _remaining(self, key: tuple[int, int], task: InFlight, now: float) -> float:
+        """Predict the remaining seconds of a run, from its own epochs if it has any."""
         trial, execution = key
         record = self.study.trials[trial]
         so_far = record.executions[execution]
         epochs = task.epochs - so_far.epochs
         if trained := so_far.epochs - task.start.epochs:
-            rest = epochs * (so_far.seconds - task.start.seconds) / trained
+            seconds = epochs * (so_far.seconds - task.start.seconds) / trained
         else:
-            rest = self._seconds(record.config, epochs) or 0.0
-        return max(0.0, rest - (now - task.heard))
+            seconds = self._seconds(record.config, epochs) or 0.0
+        return max(0.0, seconds - (now - task.last_event))
 
     def _work(self, config: Mapping[str, Any], epochs: int) -> float:
         return self.work.of(self.work.space.read(config), epochs)

@@ -1,4 +1,4 @@
-"""How an execution's record grows with what comes from its training."""
+"""Update an execution's record with the events of its training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tuner.study.tasks import EpochEnd, TrainingResult
 
 
 def after_epoch(execution: Execution, event: EpochEnd) -> Execution:
-    """Add an epoch; an earlier rung's results are not those of these weights."""
+    """Add an epoch, and clear the results of an earlier rung's weights."""
     history = {
         name: [*execution.history.get(name, []), value]
         for name, value in event.metrics.items()
@@ -32,7 +32,7 @@ def after_epoch(execution: Execution, event: EpochEnd) -> Execution:
 
 
 def after_result(execution: Execution, event: TrainingResult) -> Execution:
-    """Add the measures of the weights that were kept."""
+    """Add the measures of the final weights."""
     validation = event.validation
     parts = {"train": event.train, "val": validation, "test": event.test}
     return replace(
@@ -60,11 +60,11 @@ def after_result(execution: Execution, event: TrainingResult) -> Execution:
 
 
 def is_done(execution: Execution, epochs: int) -> bool:
-    """Whether it is evaluated and needs no more training to have `epochs`."""
+    """Whether it is evaluated after `epochs`, or after it stopped early."""
     has_stopped = execution.best_epoch is not None
     return execution.is_final and (execution.epochs == epochs or has_stopped)
 
 
 def is_trained(record: TrialRecord) -> bool:
-    """Whether every execution is evaluated at the epochs of the last rung."""
+    """Whether every execution is evaluated after the epochs of the last rung."""
     return all(is_done(e, record.rungs[-1].epochs) for e in record.executions)

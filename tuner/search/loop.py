@@ -343,7 +343,7 @@ class Search:
         record = self.study.trials[event.trial]
         task = self._running.pop((event.trial, event.execution), None)
         if task and isinstance(event, EpochEnd):
-            self._running[event.trial, event.execution] = task.heard_now()
+            self._running[event.trial, event.execution] = task.reported()
         if record.status != "running":  # another of its executions has failed
             return
         match event:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from tuner.algorithms.screening import Limits
 from tuner.data.dataset import Dataset
+from tuner.study.descriptions import DataRecord, PlanRecord, SpaceRecord
 from tuner.study.folder import Study, StudyChangedError
 from tuner.study.record_files import read_study, space_path
-from tuner.study.records import DataRecord, PlanRecord, SpaceRecord, StudyRecord
+from tuner.study.records import StudyRecord
 from tuner.study.settings import StudySettings, fingerprint
 from tuner.study.tasks import Ready
 from tuner.system.machine import cores, memory_bytes

@@ -27,9 +27,9 @@ from tuner.algorithms.base import (
 )
 from tuner.algorithms.points import MOST_DRAWS, admitted, can_be_listed, random_points
 from tuner.algorithms.screening import Limits, Screen, limits_for
-from tuner.search.workload import Workload, workload
+from tuner.search.workload import Workload, estimate_workload
+from tuner.study.descriptions import Hyperparameter, PlanRecord, SpaceRecord
 from tuner.study.objective import Objective
-from tuner.study.records import Hyperparameter, PlanRecord, SpaceRecord
 from tuner.study.settings import SettingsError, StudySettings
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class Plan:
                 if p.trial
             )
             return replace(empty, total=sum(works))
-        return workload(
+        return estimate_workload(
             self.space,
             self.declared,
             limits,

@@ -43,7 +43,7 @@ from tuner.system.machine import memory_bytes
 from tuner.system.quiet import quiet_stderr
 from tuner.training.loading import load_keras, load_keras_tuner
 from tuner.workers.local import LocalWorkers
-from tuner.workers.placement import max_at_a_time, place
+from tuner.workers.placement import most_at_a_time, place
 
 if TYPE_CHECKING:
     from tuner.search.plan import Plan
@@ -187,7 +187,7 @@ def start_workers(
             device=settings.device,
             count=settings.workers,
             per_gpu=settings.workers_per_gpu,
-            most=max_at_a_time(
+            most=most_at_a_time(
                 _trainings(settings), learns=settings.search_algorithm.learns
             ),
             task_timeout=settings.trial_timeout_s,

@@ -20,7 +20,7 @@ from tuner.algorithms.base import without_epochs
 from tuner.algorithms.screening import Limits
 from tuner.data.dataset import Dataset, open_arrays, save_arrays
 from tuner.search import session
-from tuner.search.fitting import fitted
+from tuner.search.fitting import fit_seconds
 from tuner.search.loop import Workers
 from tuner.study.settings import StudySettings
 from tuner.study.tasks import Ready, Timing, TimingTask, TrainingFailure, WorkerLoss
@@ -155,7 +155,7 @@ def _prediction(
         A function from multiply-adds to predicted times.
     """
     train, evaluate, start = (
-        fitted([(work, getattr(timing, name)) for work, timing in timed])
+        fit_seconds([(work, getattr(timing, name)) for work, timing in timed])
         for name in ("train_s", "evaluate_s", "start_s")
     )
 

@@ -1,4 +1,4 @@
-"""How much work a study is, before it is done: arithmetic, then measured speed."""
+"""Estimate the work of a study: its arithmetic, and seconds from finished trials."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ from search_spaces.user_code import Config, UserConfig, UserSpace
 from tuner.algorithms.screening import Limits
 from tuner.study.records import TrialRecord
 
-_DRAWS = 200
-_WANTED = 40
+_MAX_DRAWS = 200
+_CONFIGS = 40
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A study's work in multiply-adds of a forward pass, times epochs.
+    """A study's work: multiply-adds of a forward pass, times epochs.
 
-    Its seconds follow from what the finished trials took; networks differ in how
-    fast a multiply-add is, so an estimate is good to about a factor of two until
-    several trials are in. What a user's own code builds counts as if all its networks
-    were alike.
+    Seconds are extrapolated from the finished trials. Networks differ in the time per
+    multiply-add, so an estimate is accurate to about a factor of two until several
+    trials have finished. All networks of a user's code count as equally large.
 
     Attributes:
-        total: All trials but the baseline.
-        space: What is searched.
+        total: The work of all trials except the baseline.
+        space: The search space.
         shape: Height, width and channels of one image.
-        classes: How many classes the labels name.
+        classes: Number of classes.
     """
 
     total: float
@@ -39,27 +38,27 @@ class Workload:
     classes: int
 
     def of(self, config: Config, epochs: int) -> float:
-        """Give the work of one training."""
+        """Return the work of one run."""
         if isinstance(config, UserConfig):
             return float(epochs)
         return epochs * count_multiply_adds(config, self.shape, self.classes)
 
     def seconds_left(self, trials: Iterable[TrialRecord]) -> float | None:
-        """Estimate what the rest will take, or None before a trial has ended."""
-        seconds = done = of_plan = 0.0
+        """Estimate the remaining seconds; return None before a trial has completed."""
+        seconds = done = started = 0.0
         for trial in trials:
             config, runs = self.space.read(trial.config), trial.executions
             if trial.trial:
-                of_plan += sum(self.of(config, e.epochs) for e in runs)
+                started += sum(self.of(config, e.epochs) for e in runs)
             if trial.status == "completed":
                 seconds += sum(e.seconds for e in runs)
                 done += sum(self.of(config, e.trained_epochs) for e in runs)
         if not done:
             return None
-        return max(0.0, self.total - of_plan) * seconds / done
+        return max(0.0, self.total - started) * seconds / done
 
 
-def workload(
+def estimate_workload(
     space: Space | UserSpace,
     declared: kt.HyperParameters,
     limits: Limits,
@@ -69,26 +68,26 @@ def workload(
     epochs: int | None,
     trainings: int,
 ) -> Workload:
-    """Average the work of random configs.
+    """Estimate the work of a plan from the average of random configs.
 
     Args:
-        space: What is searched.
+        space: The search space.
         declared: Its hyperparameters.
-        limits: What is not proposed does not count.
+        limits: Configs beyond these are not counted.
         shape: Height, width and channels of one image.
-        classes: How many classes the labels name.
-        epochs: Epochs of the whole plan; None where each config brings its own.
-        trainings: Trainings of the whole plan, executions included.
+        classes: Number of classes.
+        epochs: Total epochs of the plan, or None if each config has its own.
+        trainings: Total number of runs of the plan.
     """
-    nothing = Workload(0.0, space, shape, classes)
+    empty = Workload(0.0, space, shape, classes)
     works = [
-        nothing.of(config, 1 if epochs else config.epochs)
+        empty.of(config, 1 if epochs else config.epochs)
         for config in sample_configs(
-            space, declared, limits, shape, classes, wanted=_WANTED
+            space, declared, limits, shape, classes, count=_CONFIGS
         )
     ]
     mean = sum(works) / len(works) if works else 0.0
-    return replace(nothing, total=mean * (epochs or trainings))
+    return replace(empty, total=mean * (epochs or trainings))
 
 
 def sample_configs(
@@ -98,14 +97,14 @@ def sample_configs(
     shape: Shape,
     classes: int,
     *,
-    wanted: int,
+    count: int,
 ) -> list[Config]:
-    """Draw configs that the limits admit, as many as wanted where there are."""
+    """Draw `count` random configs within the limits, or fewer if they are rare."""
     configs: list[Config] = []
-    for draw in range(_DRAWS):
+    for draw in range(_MAX_DRAWS):
         config = space.config(random_point(declared, draw))
         if limits.refusal(config, shape, classes) is None:
             configs.append(config)
-        if len(configs) == wanted:
+        if len(configs) == count:
             break
     return configs

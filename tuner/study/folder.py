@@ -26,12 +26,8 @@ from tuner.study.record_files import (
     write_study,
     write_trial,
 )
-from tuner.study.records import (
-    RecordError,
-    StudyRecord,
-    TrialRecord,
-    UnknownSchemaError,
-)
+from tuner.study.records import StudyRecord, TrialRecord
+from tuner.study.schema import RecordError, UnknownSchemaError
 from tuner.study.tasks import Assessment, State
 from tuner.system.files import DIRECTORY, atomic_file
 

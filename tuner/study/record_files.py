@@ -9,13 +9,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from tuner.study.records import (
-    Record,
-    RecordError,
-    StudyRecord,
-    TrialRecord,
-    to_json,
-)
+from tuner.study.records import Record, StudyRecord, TrialRecord, to_json
+from tuner.study.schema import RecordError
 from tuner.system.files import atomic_file
 
 R = TypeVar("R", StudyRecord, TrialRecord)

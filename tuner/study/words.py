@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search_spaces.config import HYPERPARAMETERS, CnnConfig
+from tuner.study.descriptions import SpaceRecord
 from tuner.study.objective import Objective
-from tuner.study.records import SpaceRecord, TrialRecord
+from tuner.study.records import TrialRecord
 from tuner.system.numbers import number
 
 

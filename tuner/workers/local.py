@@ -108,13 +108,13 @@ class LocalWorkers:
             worker.open(data_folder)
         while self._first is None:
             self.wait()
-        placement = self.placement.settled(on_gpu=self._first.on_gpu)
+        placement = self.placement.for_backend(on_gpu=self._first.on_gpu)
         if placement != self.placement:
             self.close()
             self.placement, self._first = placement, None
             self._workers = self._start()
             return self.open(data_folder)
-        count, note = len(self._workers), self.placement.describe()
+        count, note = len(self._workers), self.placement.description()
         return replace(self._first, workers=count, note=note)
 
     @property

@@ -1,4 +1,4 @@
-"""Choose how many workers this machine gets, and each one's GPU and threads."""
+"""Choose the number of workers, their GPUs and their threads on this machine."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from tuner.system.machine import cores, free_memory_bytes
 
 # Memory of a worker without its network: the backend, and a batch or two.
 BYTES_PER_WORKER = 3 * 1024**3 // 2
-_TRIALS_PER_WORKER = 4  # a search that learns needs results between its proposals
+_TRIALS_PER_WORKER = 4  # a search that learns needs results before it proposes
 
 
 @dataclass(frozen=True)
 class Placement:
-    """The workers of this machine, and where each runs.
+    """Where the workers of this machine run.
 
     Attributes:
-        gpus: For each worker the only GPU that it sees, or None if it sees all
-            devices of the backend.
-        threads: CPU threads per worker, or None for all.
-        reason: The reason for this number of workers; empty if the user chose it.
-        otherwise: The placement to use if the backend sees a GPU that was not listed,
-            or cannot use the listed ones; None if the user chose the number of workers.
+        gpus: For each worker, the only GPU that it sees, or None if it sees every
+            device that the backend sees.
+        threads: CPU threads of each worker, or None for all.
+        reason: What limits the number of workers; "" if the user chose it.
+        fallback: Where they run if the backend sees a GPU that was not listed, or
+            cannot use the listed ones; None if the user chose the number.
     """
 
     gpus: tuple[str | None, ...] = (None,)
     threads: int | None = None
     reason: str = ""
-    otherwise: Placement | None = None
+    fallback: Placement | None = None
 
     @property
     def count(self) -> int:
         """The number of workers."""
         return len(self.gpus)
 
-    def describe(self) -> str:
-        """Describe the placement in a line; empty if one worker has the machine."""
+    def description(self) -> str:
+        """Describe it in one line; return "" if one worker has the whole machine."""
         if self.count == 1 and self.threads is None:
             return ""
         trials = "1 trial" if self.count == 1 else f"{self.count} trials"
@@ -48,10 +48,10 @@ class Placement:
             text += f", {self.threads} thread{'' if self.threads == 1 else 's'} each"
         return f"{text}; {self.reason}" if self.reason else text
 
-    def settled(self, *, on_gpu: bool) -> Placement:
-        """Return the placement that fits what the backend sees."""
+    def for_backend(self, *, on_gpu: bool) -> Placement:
+        """Return this placement, or its fallback if the backend sees other devices."""
         is_as_listed = on_gpu == (self.gpus[0] is not None)
-        return self if is_as_listed or self.otherwise is None else self.otherwise
+        return self if is_as_listed or self.fallback is None else self.fallback
 
 
 def place(
@@ -65,18 +65,18 @@ def place(
 ) -> Placement:
     """Choose where workers run.
 
-    Small networks leave the second thread of a worker mostly idle, so on a CPU each
-    core gets a worker with one thread. A GPU gets one worker unless the user sets
+    Small networks leave the second thread of a worker mostly idle, so on a CPU every
+    core gets a worker with one thread. A GPU gets one worker unless the user asks for
     more, because they share its memory.
 
     Args:
-        workers: Number of workers, or None to choose.
+        workers: The number of workers, or None to choose it.
         device: "auto", "cpu" or "gpu".
-        trainings: Maximum number of runs.
-        learns: Whether proposals learn from results, so that fewer runs at a time
-            make better proposals.
+        trainings: The most runs that there can be.
+        learns: Whether proposals learn from results; then fewer runs in parallel
+            give better proposals.
         per_gpu: Workers on each GPU.
-        deterministic: Whether each worker must have a single thread.
+        deterministic: Whether each worker has exactly one thread.
     """
     threads = 1 if deterministic else None
     gpus = [] if device == "cpu" else visible_gpus()
@@ -103,24 +103,24 @@ def _on_cpu(trainings: int, *, learns: bool, threads: int | None) -> Placement:
     if memory is not None:
         limits["limited by memory"] = memory // BYTES_PER_WORKER
     if learns:
-        limits["limited because the search learns from results"] = max_at_a_time(
+        limits["because the search learns from results"] = most_at_a_time(
             trainings, learns=True
         )
     limits["one per run"] = trainings
     reason = min(limits, key=lambda name: limits[name])
     count = max(1, limits[reason])
     share = max(1, cores() // count) if count > 1 else None
-    single = Placement(threads=threads)  # an unlisted GPU cannot be assigned
-    return Placement((None,) * count, threads or share, reason, single)
+    fallback = Placement(threads=threads)  # one worker on a GPU that was not listed
+    return Placement((None,) * count, threads or share, reason, fallback)
 
 
-def max_at_a_time(trainings: int, *, learns: bool) -> int:
-    """Return the number of runs at a time beyond which more workers do not help."""
+def most_at_a_time(trainings: int, *, learns: bool) -> int:
+    """Return how many parallel runs are useful on a machine of any size."""
     return max(1, trainings // _TRIALS_PER_WORKER if learns else trainings)
 
 
 def visible_gpus() -> list[str]:
-    """List the CUDA devices that a process can be assigned, by number or UUID."""
+    """List the CUDA devices that processes may use, by number or UUID."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         names = [name.strip() for name in chosen.split(",")]
@@ -129,16 +129,16 @@ def visible_gpus() -> list[str]:
     if tool is None:
         return []
     try:
-        process = subprocess.run(  # noqa: S603  NVIDIA's tool, by its full path
+        listing = subprocess.run(  # noqa: S603  the driver's own tool, by its full path
             [tool, "-L"], capture_output=True, text=True, check=True, timeout=20
         )
     except (OSError, subprocess.SubprocessError):
         return []
-    return _uuids(process.stdout)
+    return _parse_gpus(listing.stdout)
 
 
-def _uuids(listing: str) -> list[str]:
-    """Read `nvidia-smi -L`; a GPU with MIG slices is replaced by its slices."""
+def _parse_gpus(listing: str) -> list[str]:
+    """Parse `nvidia-smi -L`; a GPU with MIG slices is replaced by its slices."""
     gpus: list[list[str]] = []
     for line in listing.splitlines():
         match = re.search(r"\(UUID: ((?:GPU|MIG)-[^)]+)\)", line)
