@@ -1,4 +1,4 @@
-"""Any space as an ordinary KerasTuner hypermodel."""
+"""Wrap any space as an ordinary KerasTuner hypermodel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from search_spaces.model import build_model
 from search_spaces.space import Space, SpaceError, load_space
 from search_spaces.user_code import UserSpace
 
-# Finite, so that a tuner's own models can be fitted to it.
+# Finite, so that a tuner can fit its surrogate model to it.
 _WORST = {"accuracy": 0.0, "val_accuracy": 0.0, "loss": 1e6, "val_loss": 1e6}
 _PLACEHOLDER = CnnConfig(filters=(1,), kernel_size=1, units=())
 
@@ -29,7 +29,7 @@ class SpaceHyperModel(kt.HyperModel):  # type: ignore[misc]
         self.classes = classes
 
     def build(self, hp: kt.HyperParameters) -> keras.Model:
-        """Build and compile the network that `hp` means.
+        """Build and compile the network for the values in `hp`.
 
         If no such network exists for the input shape, this returns a placeholder
         that `fit` does not train: a tuner builds arbitrary points to discover the
@@ -43,12 +43,13 @@ class SpaceHyperModel(kt.HyperModel):  # type: ignore[misc]
     def fit(
         self, hp: kt.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any
     ) -> Any:
-        """Train with the epochs and batch size that `hp` means.
+        """Train with the epochs and batch size in `hp`.
 
-        What the space tunes overrides the arguments; the rest are passed on.
+        Hyperparameters that the space tunes override the arguments; all other
+        arguments are passed on.
 
         Returns:
-            Keras's history; or the worst metrics if no such network exists for the
+            Keras's history, or the worst metrics if no such network exists for the
             input shape. An error would be more accurate, but KerasTuner ends a search
             after three in a row.
         """
@@ -72,7 +73,8 @@ def hypermodel(
         classes: How many classes the labels name.
 
     Returns:
-        A `keras_tuner.HyperModel`: pixels 0 to 255 and integer labels go in.
+        A `keras_tuner.HyperModel` whose models take pixels 0 to 255 and integer
+        labels.
 
     Raises:
         SpaceError: There is no such space.
@@ -91,8 +93,8 @@ def hypermodel(
         loaded = load_space(space)
         if isinstance(loaded, UserSpace):
             raise SpaceError(
-                f"{space} defines its own network, which KerasTuner takes directly: "
-                "import it from that file."
+                f"{space} defines its own model, so KerasTuner can use it directly. "
+                "Import it from that file."
             )
         space = loaded
     return SpaceHyperModel(space, input_shape, classes)

@@ -1,8 +1,8 @@
-"""What a user's file imports from the folder that it lies in, as a script does.
+"""Let a user's file import the modules next to it, as a script can.
 
-There Python would put the folder first for everybody: a `random.py` in it would stand
-for the standard library's, and a `tuner.py` for ours. Here only the files of that
-folder see it.
+For a script, Python puts the script's folder first on the path for all code: a
+`random.py` there would replace the standard library's, and a `tuner.py` would replace
+ours. Here only the files of that folder see the folder's modules.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-_ALIAS = "tune_beside_"  # and a hash of the folder: a package that stands for it
+_ALIAS = "tune_beside_"  # plus a hash of the folder: the package of its modules
 
 
 def beside(file: Path) -> dict[str, Any]:
-    """Give the globals that a user's file runs with, so that it finds its neighbours.
+    """Return globals with which a user's file finds the modules next to it.
 
     Args:
-        file: The user's, where it lay when it was written.
+        file: The user's file, at its original path.
     """
     return {"__builtins__": _folder(str(file.resolve().parent)).builtins(file)}
 
 
 def as_written(text: str) -> str:
-    """Name modules as a user's files import them, in an error or a module's name."""
+    """Replace our aliases in a text by the module names that the user's files use."""
     return re.sub(rf"\b{_ALIAS}\w+\.", "", text)
 
 
@@ -50,27 +50,28 @@ def _folder(folder: str) -> _Folder:
 
 
 class _Folder(MetaPathFinder):
-    """Finds the modules of a user's folder, for the files in it.
+    """Finds the modules of a user's folder for the files in it.
 
-    A name that nothing else has is that module's, as ever. One that something else
-    has too is a part of the package `alias`: the folder's files are given that where
-    they ask for the name, and everybody else what they would be given without.
+    A module whose name is unique keeps its name. A module whose name also exists
+    elsewhere is imported as a part of the package `alias`: the folder's files get that
+    module when they import the name, and all other code gets the one elsewhere.
 
     Args:
-        folder: Absolute.
+        folder: The folder's absolute path.
     """
 
     def __init__(self, folder: str) -> None:
         self.alias = _ALIAS + hashlib.sha256(folder.encode()).hexdigest()[:12]
         self._folder = folder
         self._is_hidden: dict[str, bool] = {}  # by the first part of a name
-        self._roots = {self.alias}  # of the modules that this has found
+        self._roots = {self.alias}  # first parts of the names found here
 
     def builtins(self, file: Path | None = None) -> dict[str, Any]:
-        """Give Python's builtins with an import that looks into the folder.
+        """Return Python's builtins with an import that looks into the folder.
 
         Args:
-            file: One that is run by another name; an import of its own is not meant.
+            file: A file that runs under another module name, so that an import of its
+                stem does not mean itself.
         """
         itself = file.stem if file else ""
 
@@ -108,7 +109,7 @@ class _Folder(MetaPathFinder):
         return spec
 
     def _hides(self, name: str) -> bool:
-        """Whether a name means a module of the folder that only its files can see."""
+        """Whether a name is a module of the folder that only its files can see."""
         if not self._has(name):
             return False
         root = name.partition(".")[0]
@@ -117,10 +118,10 @@ class _Folder(MetaPathFinder):
         return self._is_hidden[root]
 
     def _has(self, name: str) -> bool:
-        """Whether the folder has a module; a folder without `__init__.py` is none."""
+        """Whether the folder has this module; a namespace package does not count."""
         root = name.partition(".")[0]
         if BuiltinImporter.find_spec(root) or FrozenImporter.find_spec(root):
-            return False  # a script's neighbour does not stand for these either
+            return False  # a script cannot replace these modules either
         places: Sequence[str] | None = [self._folder]
         spec = None
         for part in name.split("."):
@@ -131,7 +132,7 @@ class _Folder(MetaPathFinder):
         return spec is not None and spec.origin is not None
 
     def _is_elsewhere(self, root: str) -> bool:
-        """Whether a name would mean something else without the folder."""
+        """Whether a name exists elsewhere too, so that it is ambiguous."""
         here = PathFinder.find_spec(root, [self._folder])
 
         def is_other(spec: ModuleSpec | None) -> bool:
@@ -141,7 +142,7 @@ class _Folder(MetaPathFinder):
             return is_other(getattr(sys.modules[root], "__spec__", None))
         for finder in sys.meta_path:
             if isinstance(finder, _Folder):
-                if finder is not self and finder._has(root):  # noqa: SLF001  its own
+                if finder is not self and finder._has(root):  # noqa: SLF001  same class
                     return True
             elif (spec := finder.find_spec(root, None)) and is_other(spec):
                 return True
@@ -156,6 +157,6 @@ class _Loader(SourceFileLoader):
         self._folder = folder
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the module."""
+        """Run the module with an import that looks into the folder."""
         vars(module)["__builtins__"] = self._folder.builtins()
         super().exec_module(module)

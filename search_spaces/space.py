@@ -73,7 +73,7 @@ class Space:
         return config
 
     def config(self, values: Mapping[str, Any]) -> CnnConfig:
-        """Return the config for the values that an oracle chose.
+        """Return the config for the values that an algorithm chose.
 
         If epochs were not among them, those of `base` apply, whatever the space says.
         """

@@ -1,7 +1,7 @@
 """A user's KerasTuner code: a file with `build_model(hp)` or a `HyperModel`.
 
 Only workers run the file; here it is text. Its hyperparameters are known once a worker
-has run it (`tuner.training.user_fit.discover`).
+has run it (`tuner.training.discovery.discover`).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _NOTHING: Mapping[str, Any] = {"space": [], "values": {}}
 
 @dataclass(frozen=True)
 class UserConfig:
-    """The values that a user's code is called with.
+    """The hyperparameter values that a user's code is called with.
 
     Attributes:
-        values: Active hyperparameters by name, `epochs` left out.
+        values: Values of the active hyperparameters by name, without `epochs`.
         epochs: Passes over the training images.
     """
 
@@ -34,7 +34,7 @@ class UserConfig:
     epochs: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Give one plain value a hyperparameter."""
+        """Return one plain value per hyperparameter."""
         return {**self.values, "epochs": self.epochs}
 
     def changed(self, values: Mapping[str, Any]) -> UserConfig:
@@ -61,18 +61,18 @@ Config = CnnConfig | UserConfig
 
 @dataclass(frozen=True)
 class UserModel:
-    """A user's file, as it travels to the workers.
+    """A user's file, as it is sent to the workers.
 
     Attributes:
-        path: Where it was read, on the driver's machine.
+        path: Where the file was read, on the machine of the search.
         code: Its text.
-        origin: The original path, if `path` is a study's copy: the modules that it
-            imports are beside the original.
+        origin: The original path if `path` is a study's copy; the modules that the
+            file imports are next to the original.
         pixels: "unit" for float32 in [0, 1], "raw" for float32 in 0..255.
-        has_fit: Whether it trains its networks itself, with `HyperModel.fit`.
+        has_fit: Whether the code overrides `HyperModel.fit`.
         draws_epochs: Whether that `fit` chooses the epochs itself.
-        metrics: Names in Keras of the metrics that its networks compile besides the
-            accuracy and the loss; numbers only.
+        metrics: Keras's names of the compiled metrics besides accuracy and loss; only
+            metrics that are single numbers.
     """
 
     path: str
@@ -86,13 +86,13 @@ class UserModel:
 
 @dataclass(frozen=True)
 class UserSpace:
-    """The search space of a user's code; it has the interface of `space.Space`.
+    """The search space of a user's code, with the interface of `space.Space`.
 
     Attributes:
-        name: The stem of the file.
+        name: The stem of the file's name.
         model: The file.
-        base: Its epochs apply to every config that draws none.
-        declared: `HyperParameters.get_config` of everything that the code draws, or
+        base: Its epochs apply to every config without epochs of its own.
+        declared: `HyperParameters.get_config` of all hyperparameters of the code, or
             None before a worker has run it.
     """
 
@@ -114,7 +114,7 @@ class UserSpace:
         return hashlib.sha256(self.model.code.encode()).hexdigest()
 
     def config(self, values: Mapping[str, Any]) -> UserConfig:
-        """Return the config for `values`; the rest keeps its default."""
+        """Return the config for `values`, with defaults for missing values."""
         hp = self.declare()
         hp.values.update(values)
         active = {
@@ -132,11 +132,11 @@ class UserSpace:
         """List every hyperparameter, each with its conditions.
 
         Args:
-            tune_epochs: False leaves `epochs` out, as for a `Space`.
+            tune_epochs: False omits `epochs`, as for a `Space`.
         """
         import keras_tuner as kt
 
-        # KerasTuner changes the config that it reads.
+        # KerasTuner modifies the config that it reads.
         stored = copy.deepcopy(dict(self.declared or _NOTHING))
         hp = kt.HyperParameters.from_config(stored)
         declared = kt.HyperParameters()
@@ -144,17 +144,17 @@ class UserSpace:
         return declared
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what a worker discovered, for a record."""
+        """Return the result of the discovery, for a record."""
         discovered = {
             "declared": self.declared,
             "has_fit": self.model.has_fit,
             "draws_epochs": self.model.draws_epochs,
         }
-        metrics = list(self.model.metrics)  # which older studies did not store
+        metrics = list(self.model.metrics)  # older studies did not store them
         return {**discovered, "metrics": metrics} if metrics else discovered
 
-    def known(self, discovered: Mapping[str, Any]) -> UserSpace:
-        """Return this space with what a worker discovered, as `to_dict` returns it."""
+    def with_discovery(self, discovered: Mapping[str, Any]) -> UserSpace:
+        """Return this space with the result of a discovery, as `to_dict` returns it."""
         model = replace(
             self.model,
             has_fit=discovered["has_fit"],
@@ -165,23 +165,22 @@ class UserSpace:
 
 
 def brings_a_model(code: str, path: str) -> bool:
-    """Whether a file may define a network itself, rather than `sample(hp)`.
+    """Whether a file may define a model itself, instead of `sample(hp)`.
 
     Args:
         code: The file's text.
-        path: Its path, for the error.
+        path: The file's path, for the error.
 
     Raises:
-        SyntaxError: It is not Python.
+        SyntaxError: The text is not Python.
     """
     tree = ast.parse(code, path)
     functions = [n for n in tree.body if isinstance(n, ast.FunctionDef)]
     if any(f.name == "sample" for f in functions):
         return False
-    takes_hp = any(_is_model(f) for f in functions)
-    return takes_hp or "HyperModel" in code
+    return any(_takes_hp(f) for f in functions) or "HyperModel" in code
 
 
-def _is_model(function: ast.FunctionDef) -> bool:
+def _takes_hp(function: ast.FunctionDef) -> bool:
     arguments = [a.arg for a in (*function.args.posonlyargs, *function.args.args)]
     return arguments[:1] == ["hp"]

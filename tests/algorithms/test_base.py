@@ -44,7 +44,7 @@ def proposals_of(asked, *, score=lambda p: 0.5, limits=None):
     limits = limits or Limits()
     plan = plan_study(asked).fitted(limits, SHAPE, 10)
     screen = Screen(limits, SHAPE, 10)
-    given = plan.given_trials()
+    given = plan.preset_trials()
     for proposal in given:
         screen.add(proposal.config)
     proposer = plan.proposer(screen, given)
@@ -104,7 +104,7 @@ def test_a_small_space_is_exhausted_and_says_so(small, seed):
     networks = {network_key(p.config, 10) for p in found}
     assert networks == {network_key(p.config, 10) for p in whole}
     assert len(found) == 20
-    assert "holds 19 configs besides trial 0" in plan.notes[0]
+    assert "has 19 configs besides trial 0" in plan.notes[0]
     fewer, few, _ = proposals_of(StudySettings(small, seed=seed, max_trials=5))
     assert fewer == found[:6], "a larger -n adds to a smaller one"
     assert few.notes == ()
@@ -131,12 +131,12 @@ def test_hyperband_says_which_brackets_a_small_space_leaves(small):
     asked = StudySettings(small, algorithm="hyperband")
     plan = plan_study(asked).fitted(Limits(), SHAPE, 10)
     assert plan.notes == (
-        "The space holds 19 configs besides trial 0 that can be trained here, and "
-        "Hyperband would take 22: its brackets share them.",
+        "The space has 19 configs besides trial 0 that can be trained here, fewer "
+        "than the 22 that Hyperband would train: its brackets share them.",
     )
     tight = plan_study(asked).fitted(Limits(max_params=10_000), SHAPE, 10)
     assert tight.trials <= 3
-    assert "1 of 3 drop out" in tight.notes[0]
+    assert "without 1 of 3 brackets" in tight.notes[0]
 
 
 def test_hyperband_promotes_where_a_large_space_leaves_little(tmp_path):
@@ -154,7 +154,7 @@ def test_hyperband_promotes_where_a_large_space_leaves_little(tmp_path):
     found, plan, _ = proposals_of(asked, score=lambda p: p.trial / 99, limits=limits)
     trials = {p.trial for p in found if p.trial}
     assert len(trials) == plan.trials < 15
-    assert f"holds {len(trials)} configs besides trial 0" in plan.notes[0]
+    assert f"has {len(trials)} configs besides trial 0" in plan.notes[0]
     assert sum(p.config.epochs == 9 for p in found if p.trial) == sum(
         rungs[-1].configs for rungs in plan.schedule.brackets
     )
@@ -193,7 +193,7 @@ def test_enqueued_configs_get_all_of_hyperbands_epochs(small):
     """With fewer they could never be ranked."""
     asked = StudySettings(small, algorithm="hyperband", enqueue=[{"epochs": 2}])
     plan = plan_study(asked).fitted(Limits(), SHAPE, 10)
-    assert plan.given_trials()[1].config.epochs == 10
+    assert plan.preset_trials()[1].config.epochs == 10
 
 
 def test_an_impossible_enqueued_config_hides_no_other(small):

@@ -90,7 +90,7 @@ def test_unwanted_pages_are_never_written(folder):
 
 
 def test_a_process_that_has_drawn_many_is_replaced(folder, monkeypatch):
-    monkeypatch.setattr(live_page, "_PAGES_A_PROCESS", 1)
+    monkeypatch.setattr(live_page, "_PAGES_PER_PROCESS", 1)
     with Pages(folder) as pages:
         seen = set()
         for _ in range(2):

@@ -84,7 +84,7 @@ def test_a_script_is_python_that_needs_nothing_of_ours(tmp_path, settings):
     assert set(_modules(text)) <= {"keras", "numpy", "sklearn"}
     compile(text, "train.py", "exec")
     assert "5,000 for validation" in text
-    assert ("and all beyond" in text) == bool(settings.get("limit"))
+    assert ("and all after the first" in text) == bool(settings.get("limit"))
     assert max(map(len, text.splitlines())) <= 100
 
 

@@ -176,7 +176,7 @@ def test_a_study_outlives_the_file_that_it_searched(tmp_path):
 
     beside.unlink()
     refused = tune("export", "mine-digits", "0", code=2).stderr
-    assert f"Modules of its own must lie in {tmp_path.resolve()}." in refused
+    assert f"Put the modules that it imports into {tmp_path.resolve()}." in refused
 
 
 _UNNAMED = """

@@ -96,7 +96,7 @@ def test_a_space_that_gained_a_hyperparameter_is_refused_by_its_name(tmp_path):
     study = Study.open(write_study(tmp_path, n=1))
     study.update(space=SpaceRecord("architecture", without))
     same = SimpleNamespace(fingerprint=DATA["fingerprint"], split=DATA["split"])
-    text = opening._changed(study, now, same)
+    text = opening._changes(study, now, same)
     assert "the space: its hyperparameters, ranges or file changed" in text
-    assert text.splitlines()[1].endswith(" (new: batch_norm)")
+    assert text.splitlines()[1].endswith(" (added: batch_norm)")
     assert "the data" not in text

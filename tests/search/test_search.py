@@ -305,7 +305,7 @@ def test_a_small_space_with_impossible_points_still_promotes(tmp_path):
 def test_a_space_without_a_possible_config_says_so(tmp_path):
     """Nothing trains; the error counts the reasons."""
     asked = _widths(tmp_path, baseline=False)
-    with pytest.raises(SettingsError, match="all 9 are rejected.*too large"):
+    with pytest.raises(SettingsError, match="all 9 configs are rejected.*too large"):
         session(tmp_path / "a", Arithmetic(), asked, Limits(max_params=5))
 
 

@@ -228,7 +228,7 @@ def test_an_estimate_is_of_the_configs_that_will_be_trained():
 
 
 def test_in_goes_with_neither_a_limit_nor_the_published():
-    with pytest.raises(SettingsError, match="Leave one out"):
+    with pytest.raises(SettingsError, match="Remove one of them"):
         StudySettings(space="architecture", in_s=60.0, time_limit_s=60.0)
     with pytest.raises(SettingsError, match="--in"):
         StudySettings(space="published", in_s=60.0)

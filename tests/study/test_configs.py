@@ -133,7 +133,7 @@ def test_an_enqueued_name_that_no_config_has_is_refused(space):
     found = user_model if space == "own" else load_space("architecture")
     known = {"width": 3} if space == "own" else {"filters_1": 48}
     settings = StudySettings("architecture", enqueue=[known])
-    enqueued = plan_space(settings, found).given_trials()[1].config.to_dict()
+    enqueued = plan_space(settings, found).preset_trials()[1].config.to_dict()
     assert known.items() <= enqueued.items()
     with pytest.raises(SettingsError, match=r"Enqueued config 2: Unknown .*'widht'"):
         plan_space(replace(settings, enqueue=[known, {"widht": 4}]), found)

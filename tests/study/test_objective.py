@@ -68,7 +68,7 @@ def test_an_objective_is_a_metric_of_the_networks(tmp_path):
     from search_spaces.space import load_space
 
     settings = StudySettings("architecture", objective="val_auc")
-    with pytest.raises(SettingsError, match=r"have val_accuracy, val_loss: choose"):
+    with pytest.raises(SettingsError, match=r"one of val_accuracy, val_loss, got"):
         plan_space(settings, load_space("architecture"))
 
     path = tmp_path / "mine.py"
@@ -77,8 +77,10 @@ def test_an_objective_is_a_metric_of_the_networks(tmp_path):
     hp.Int("units", 1, 2)
     declared = {"space": hp.get_config()["space"], "values": {}}
     found = {"declared": declared, "has_fit": False, "draws_epochs": False}
-    space = load_space(str(path)).known({**found, "metrics": ["auc", "f1_score"]})
+    space = load_space(str(path)).with_discovery(
+        {**found, "metrics": ["auc", "f1_score"]}
+    )
     settings = StudySettings(str(path), objective="val_f1_score:max")
     assert plan_space(settings, space).settings.objective == "val_f1_score:max"
-    with pytest.raises(SettingsError, match=r"val_loss, val_auc, val_f1_score: choose"):
+    with pytest.raises(SettingsError, match=r"val_loss, val_auc, val_f1_score, got"):
         plan_space(StudySettings(str(path), objective="val_recall"), space)

@@ -69,8 +69,8 @@ def test_an_audit_finds_what_its_own_bracket_should_have_kept():
     assert found == rungs.AuditOutcome((8, 9), (9,))
     said = rungs.sentences([*WHOLE, other, right, wrong], SETTINGS)[-1]
     assert said == (
-        "Audit: 2 dropped configs were trained to the end, and 1 of them beat all that "
-        "its bracket kept (trial 9)."
+        "Audit: 2 eliminated configs were fully trained, and 1 of them beat all "
+        "survivors of its bracket (trial 9)."
     )
     assert rungs.audit(WHOLE, SETTINGS) is None
 

@@ -18,15 +18,15 @@ from tuner.system.seeds import derive_seed, execution_seed
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"space": "published", "epochs": 3}, "keep their own epochs.*got --epochs"),
+        ({"space": "published", "epochs": 3}, "have fixed epochs.*got --epochs"),
         ({"space": "published", "max_trials": 3}, "got --max-trials"),
         ({"space": "published", "algorithm": "hyperband"}, "got --algorithm"),
         ({"space": "published", "validation_split": 0.2}, "got --validation-split"),
-        ({"validation_split": 0.0}, "validation images choose between trials, got 0"),
+        ({"validation_split": 0.0}, "ranked by their validation images, got 0"),
         ({"objective": "test_accuracy"}, "The test set never chooses"),
         ({"algorithm": "annealing"}, "must be one of random, hyperband"),
         ({"min_epochs": 3}, "Hyperband's first rung, got it with --algorithm random"),
-        ({"test_split": 0.2}, "--test-split is for an image folder"),
+        ({"test_split": 0.2}, "--test-split applies only to --data with"),
     ],
 )
 def test_options_that_do_not_go_together_say_why(options, text):

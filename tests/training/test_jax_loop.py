@@ -28,7 +28,7 @@ images, labels = data.x_train, data.y_train
 # A bias before a normalization has no gradient but rounding, which Adam makes large.
 normalized = sys.argv[1] == "sgd"
 config = replace(SMALL, dropout=0.3, batch_norm=normalized, optimizer=sys.argv[1])
-jax_loop._STEPS_A_CALL = 8
+jax_loop._STEPS_PER_CALL = 8
 
 
 def network():
@@ -126,7 +126,7 @@ data = digits()
 images, labels = data.x_train, data.y_train
 ours, plain = network(), network()
 order = data.train
-jax_loop._STEPS_A_CALL = 4
+jax_loop._STEPS_PER_CALL = 4
 held = jax_loop.Resident(ours, data)
 assert len(held.batches(order)) > 2
 a = ours.model.fit(held.batches(order), shuffle=False, verbose=0).history

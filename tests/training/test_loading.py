@@ -70,7 +70,7 @@ def test_a_worker_loads_its_backend_alone(backend):
     """Keras's wrappers and galleries stay out."""
     load = (
         "from tuner.training import worker;"
-        "print(worker.load_backend('cpu', 1, own_code=False).on_gpu)"
+        "print(worker.load_backend('cpu', 1, user_code=False).on_gpu)"
     )
     missing = EXTRAS - {"jax", "jaxlib"} if backend == "jax" else EXTRAS
     on_gpu, *loaded = _run(load, HEAVY, missing=missing, KERAS_BACKEND=backend)

@@ -29,9 +29,9 @@ def _own(code):
 def _discover(code):
     from tasks import digits
 
-    from tuner.training import user_models
+    from tuner.training import discovery
 
-    return user_models.discover(_own(code), digits()).discovered
+    return discovery.discover(_own(code), digits()).discovered
 
 
 def _task(code, config, **changes):
@@ -85,15 +85,17 @@ def test_options_that_cannot_be_held_are_refused(tmp_path):
     from tuner.study.settings import StudySettings
 
     path = str(_space(tmp_path, user_spaces.CLASS))
-    with pytest.raises(SettingsError, match=r"--max-params need a space with sample"):
+    with pytest.raises(SettingsError, match=r"--max-params cannot be combined"):
         plan_study(StudySettings(path, max_params=1000))
-    with pytest.raises(SettingsError, match=r"--pixels is for a network of your own"):
+    with pytest.raises(
+        SettingsError, match=r"--pixels applies only to models of your own"
+    ):
         plan_study(StudySettings("architecture", pixels="raw"))
     found = {"declared": None, "has_fit": True, "draws_epochs": True}
-    space = load_space(path).known(found)
+    space = load_space(path).with_discovery(found)
     with pytest.raises(SettingsError, match=r"Hyperband sets the epochs"):
         plan_space(StudySettings(path, algorithm="hyperband"), space)
-    with pytest.raises(SettingsError, match=r"--patience stops a training"):
+    with pytest.raises(SettingsError, match=r"--patience cannot stop fit of"):
         plan_space(StudySettings(path, patience=2), space)
 
 
@@ -199,7 +201,10 @@ def test_a_fit_that_trains_for_other_epochs_is_taken_at_its_word():
         (("import keras\n", "import nothing_here\n"), "at line 2: ModuleNotFound"),
         (("units=hp.Int", "units=1 / 0 + hp.Int"), "at line 13: ZeroDivisionError"),
         (("return model\n", "return 7\n"), "must return a compiled keras.Model, got"),
-        (("Dense(10, act", "Dense(7, act"), r"one score a class, shape \(images, 10\)"),
+        (
+            ("Dense(10, act", "Dense(7, act"),
+            r"one score per class, shape \(images, 10\)",
+        ),
         (("return model.fit", "return model.fitt"), "fit must run .*at line 26: Attr"),
     ],
 )
@@ -235,7 +240,7 @@ def test_of_several_networks_the_file_says_which(code, expected):
         return
     with pytest.raises(
         SpaceError,
-        match=r"mine.py must say which .* it defines build_model and MyHyperModel. Add "
+        match=r"mine.py must choose one .* got build_model and MyHyperModel. Add "
         r"a line to it: `hypermodel = build_model` or `hypermodel = MyHyperModel\(\)`.",
     ):
         user_models.expression(_own(code))
@@ -308,11 +313,11 @@ def test_a_fit_is_refused_images_that_memory_cannot_hold(monkeypatch):
     """It is given them as one array; `build_model` alone is not."""
     from tasks import digits
 
-    from tuner.training import user_models
+    from tuner.training import discovery
 
-    monkeypatch.setattr(user_models, "memory_bytes", lambda: 100_000)
-    with pytest.raises(SpaceError, match=r"400 of them as float32 take 0.0 GB of this"):
-        user_models.discover(_own(user_spaces.CLASS), digits())
+    monkeypatch.setattr(discovery, "memory_bytes", lambda: 100_000)
+    with pytest.raises(SpaceError, match=r"400 images as float32 take 0.0 GB, this"):
+        discovery.discover(_own(user_spaces.CLASS), digits())
 
 
 _F1 = user_spaces.FUNCTION.replace(

@@ -160,7 +160,7 @@ def test_a_place_where_no_worker_starts_is_left_out(data_folder, tmp_path):
         assert events[-1].device == "CPU, 1 thread"
     (note,) = said
     assert "could not start: worker killed" in note
-    assert "1 of 2 are left" in note
+    assert "1 of 2 workers are left" in note
 
 
 def test_a_worker_that_lost_its_gpu_is_not_used(data_folder, tmp_path):
@@ -172,7 +172,7 @@ def test_a_worker_that_lost_its_gpu_is_not_used(data_folder, tmp_path):
         workers._first = replace(ready, on_gpu=True, device="some GPU")
         while len(workers._workers) > 1:
             workers.wait()
-        assert "it sees CPU, 1 thread, and the others some GPU" in said[0]
+        assert "it runs on CPU, 1 thread, the others on some GPU" in said[0]
 
 
 def test_a_worker_that_hangs_as_it_loads_is_replaced(data_folder, tmp_path):
@@ -190,7 +190,7 @@ def test_a_worker_that_hangs_as_it_loads_is_replaced(data_folder, tmp_path):
 
 def test_a_process_is_replaced_before_it_grows(data_folder, tmp_path, monkeypatch):
     """After so many trainings another takes its place, beside the others' work."""
-    monkeypatch.setattr("tuner.workers.local.TASKS_A_PROCESS", 1)
+    monkeypatch.setattr("tuner.workers.local.TASKS_PER_PROCESS", 1)
     placement = Placement((None, None), threads=1)
     with LocalWorkers(own_log(tmp_path), print, "cpu", placement) as workers:
         assert workers.open(data_folder).workers == 2

@@ -181,7 +181,7 @@ def test_a_node_with_another_keras_is_refused_by_name(folder, cluster, tmp_path)
 
     _, stderr = _tune(folder, "--epochs", "20", "-n", "3", "--ray", two.address)
 
-    assert "is not used: its keras is 3.0.1, here it is" in stderr
+    assert "is not used: its keras is 3.0.1, this machine's is" in stderr
     assert [r["status"] for r in _records(folder)] == ["completed"] * 4
 
 
@@ -252,7 +252,7 @@ def test_a_cluster_that_is_still_starting_is_tried_again(monkeypatch, refusals, 
             )
 
     monkeypatch.setattr(ray_cluster.ray, "init", init)
-    monkeypatch.setattr(ray_cluster, "_knock", lambda *_: None)
+    monkeypatch.setattr(ray_cluster, "_check_port", lambda *_: None)
     monkeypatch.setattr(ray_cluster, "_PAUSE_S", 0.0)
     if joins:
         ray_cluster.connect("ray://far:10001")

@@ -1,4 +1,4 @@
-"""A study's pages while it is searched and at its end, by a process of their own."""
+"""Write a study's pages in a process of their own, during the search and at its end."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_LEAST_INTERVAL_S = 10.0
-_REST = 4  # times as long as a page took, before the next
+_MIN_INTERVAL_S = 10.0
+_PAUSE = 4  # times the duration of the last page, before the next one
 _LOW_PRIORITY = 5
-_PAGES_A_PROCESS = 50  # drawing leaks a little
-# Where this process imports from, and not the working folder, whose files may have
-# any name.
+_PAGES_PER_PROCESS = 50  # drawing leaks a little memory
+# The server imports from this process's path, without the working folder, whose files
+# may have any name.
 _SERVE = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -29,13 +29,13 @@ serve()
 
 
 class Pages:
-    """Let one process that serves pages write them, at low priority.
+    """Has one server process write the pages at low priority.
 
-    It loads what it draws with while networks train, once.
+    The server loads its plotting libraries once, while networks train.
 
     Args:
-        folder: The study's.
-        wanted: Whether to write any.
+        folder: The study's folder.
+        wanted: Whether to write pages at all.
     """
 
     def __init__(self, folder: Path, *, wanted: bool = True) -> None:
@@ -59,22 +59,22 @@ class Pages:
         self._end()
 
     def refresh(self) -> bool:
-        """Ask for the pages, unless they are being written or were just now.
+        """Request the pages, unless they are being written or are very recent.
 
         Returns:
-            Whether they will show what is there now.
+            Whether the pages will show the study's current state.
         """
         is_early = self._is_busy or time.monotonic() < self._next
         if self.wanted and not is_early:
-            self._ask()
+            self._request()
         return not is_early
 
     def write(self) -> str | None:
-        """Write the pages, whole; give None, or say why they could not be."""
+        """Write the pages completely; return None, or why that failed."""
         if not self.wanted:
             return None
         if self._process and not self._is_busy:
-            self._ask()
+            self._request()
             if self._reader:
                 self._reader.join()
             if self._answer:
@@ -89,27 +89,29 @@ class Pages:
     def _is_busy(self) -> bool:
         return self._reader is not None and self._reader.is_alive()
 
-    def _ask(self) -> None:
+    def _request(self) -> None:
         is_dead = self._process and self._process.poll() is not None
-        if is_dead or self._written >= _PAGES_A_PROCESS:
+        if is_dead or self._written >= _PAGES_PER_PROCESS:
             self._end()
         process = self._process or self._start()
         self._answer = ""
-        self._reader = threading.Thread(target=self._hear, args=(process,), daemon=True)
+        self._reader = threading.Thread(
+            target=self._read_answer, args=(process,), daemon=True
+        )
         self._reader.start()
 
-    def _hear(self, process: subprocess.Popen[str]) -> None:
-        """Send the study's folder, and keep the answer; none from a dead process."""
+    def _read_answer(self, process: subprocess.Popen[str]) -> None:
+        """Send the study's folder and store the answer; a dead process gives none."""
         started = time.monotonic()
         assert process.stdin  # noqa: S101  both are pipes
         assert process.stdout  # noqa: S101
-        with suppress(OSError, ValueError):  # it has died, or was ended
+        with suppress(OSError, ValueError):  # the process has died or was killed
             process.stdin.write(json.dumps(str(self._folder)) + "\n")
             process.stdin.flush()
             self._answer = process.stdout.readline()
         now = time.monotonic()
         self._written += 1
-        self._next = max(started + _LEAST_INTERVAL_S, now + _REST * (now - started))
+        self._next = max(started + _MIN_INTERVAL_S, now + _PAUSE * (now - started))
 
     def _start(self) -> subprocess.Popen[str]:
         with (self._folder / "search.log").open("ab") as log:
@@ -120,13 +122,13 @@ class Pages:
                 stderr=log,
                 encoding="utf-8",
             )
-        if hasattr(os, "setpriority"):  # training comes first
+        if hasattr(os, "setpriority"):  # training has priority
             os.setpriority(os.PRIO_PROCESS, self._process.pid, _LOW_PRIORITY)
         self._written = 0
         return self._process
 
     def _end(self) -> None:
-        """End the process, also in the middle of a page; what is there stays whole."""
+        """Kill the process, even while it writes; pages are replaced atomically."""
         if self._process is None:
             return
         process, self._process = self._process, None

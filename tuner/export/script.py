@@ -1,4 +1,4 @@
-"""A trial as a plain Keras script that trains it again and needs nothing of ours."""
+"""Write a trial as a plain Keras script that trains it again without this package."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _HEAD = '''\
 """Trial {trial} of study {study}: train it again with plain Keras.
 
 {recorded}
-Another seed, and the images that tune held out ({left}),
-give another figure. {mark} {version}.
+This script's result differs, because it trains with another seed and also on the images
+that tune held out ({held_out}). {mark} {version}.
 """
 
 {imports}
@@ -59,10 +59,10 @@ if __name__ == "__main__":
     print(f"test accuracy {{accuracy:.4f}}, loss {{loss:.4f}}")
     model.save("trained.keras")
 '''
-_OWN = """
+_USER_MODEL = """
 
-# What follows is {file} as it was searched, and then its use.
-{beside}
+# The following is {file} as it was searched, and then the training.
+{path}
 {code}
 
 if __name__ == "__main__":
@@ -76,25 +76,25 @@ if __name__ == "__main__":
     print(model.evaluate(x_test, y_test, verbose=0, return_dict=True))
     model.save("trained.keras")
 """
-_USE = "__name__ == '__main__'"
-_BY_KERAS = """\
+_IS_MAIN = "__name__ == '__main__'"
+_KERAS_FIT = """\
 model = {build}
-    model.fit(x_train, y_train{told}, verbose=2)"""
-_BY_ITS_FIT = """\
+    model.fit(x_train, y_train{epochs}, verbose=2)"""
+_USER_FIT = """\
 hypermodel = {name}
     model = hypermodel.build(hp)
     order = np.random.default_rng({seed}).permutation(len(x_train))
-    held, rest = order[: len(order) // 10], order[len(order) // 10 :]
+    validation, train = order[: len(order) // 10], order[len(order) // 10 :]
     hypermodel.fit(
-        hp, model, x_train[rest], y_train[rest],
-        validation_data=(x_train[held], y_train[held]){told},
+        hp, model, x_train[train], y_train[train],
+        validation_data=(x_train[validation], y_train[validation]){epochs},
         callbacks=[], verbose=2,
     )"""
 _NPZ = """\
     data = np.load({path!r})
     names = ("x_train", "y_train", "x_test", "y_test")
     x_train, y_train, x_test, y_test = (data[name] for name in names)
-    if x_train.dtype.kind == "f":  # whole pixels, 0 to 255, as they were searched
+    if x_train.dtype.kind == "f":  # integer pixels, 0 to 255, as in the search
         scale = 255 if x_train.max() <= 1 else 1
         x_train, x_test = np.rint(x_train * scale), np.rint(x_test * scale)
     x_train, x_test = x_train.astype("uint8"), x_test.astype("uint8")"""
@@ -108,10 +108,10 @@ _DIGITS = """\
     images = np.rint(digits.images * 255 / 16).astype("uint8")
     x_train, x_test, y_train, y_test = train_test_split(
         images, digits.target, test_size=0.2, stratify=digits.target, random_state=0
-    )  # not the very split of the study"""
+    )  # not exactly the study's split"""
 _FOLDER = """\
     def read(folder):
-        found = keras.utils.image_dataset_from_directory(
+        dataset = keras.utils.image_dataset_from_directory(
             folder,
             color_mode={mode!r},
             image_size={size},
@@ -119,7 +119,7 @@ _FOLDER = """\
             shuffle=False,
             verbose=False,
         )
-        images, labels = zip(*found.as_numpy_iterator())
+        images, labels = zip(*dataset.as_numpy_iterator())
         return np.stack(images).astype("uint8"), np.array(labels)
 
 """
@@ -132,8 +132,8 @@ _WITHOUT_TEST = """\
     images, labels = read({path!r})
     x_train, x_test, y_train, y_test = train_test_split(
         images, labels, test_size={share}, stratify=labels, random_state=0
-    )  # not the very split of the study"""
-_SHAPED = """
+    )  # not exactly the study's split"""
+_RESHAPE = """
     if x_train.ndim == 3:  # grey
         x_train, x_test = x_train[..., None], x_test[..., None]
     return x_train, y_train.reshape(-1), x_test, y_test.reshape(-1)"""
@@ -143,32 +143,33 @@ def script(study: Study, trial: TrialRecord) -> str:
     """Write a trial as a Python script.
 
     Args:
-        study: The trial's.
-        trial: A completed one.
+        study: The trial's study.
+        trial: A completed trial.
 
     Raises:
-        SpaceError: The user's own code, which it is made of, is not there any more.
-        SettingsError: That code has changed.
+        SpaceError: The file with the user's model no longer exists.
+        SettingsError: That file has changed.
     """
-    users = user_space(study)
+    space = user_space(study)
     execution = trial.executions[0]
-    first, code = _parted(users.code) if users else ([], "")
+    future_imports, code = _split(space.code) if space else ([], "")
     imports = ["import keras", "import numpy as np"]
-    if users:
-        imports = [*first, "import keras", "import keras_tuner", "import numpy as np"]
+    if space:
+        imports = [*future_imports, "import keras", "import keras_tuner"]
+        imports.append("import numpy as np")
     head = _HEAD.format(
         trial=trial.trial,
-        study=_text(study.name),
+        study=_escape(study.name),
         recorded=_recorded(study, trial),
-        left=_left(study),
+        held_out=_held_out(study),
         mark=MARK,
         version=version("tune-keras"),
         imports="\n".join(imports),
-        load=_load(study) + _SHAPED,
+        load=_load(study) + _RESHAPE,
     )
-    kept = execution.best_epoch or execution.epochs
-    if users:
-        return head + _own(study, trial, users, code, kept)
+    epochs = execution.best_epoch or execution.epochs
+    if space:
+        return head + _user_model(study, trial, space, code, epochs)
     config, data = CnnConfig.from_dict(trial.config), study.record.data
     return head + _CNN.format(
         layers="\n".join(_lines(config, data.input_shape, data.classes)),
@@ -176,29 +177,29 @@ def script(study: Study, trial: TrialRecord) -> str:
         loss=LOSS.source(),
         seed=execution.seed,
         batch_size=config.batch_size,
-        epochs=kept,
+        epochs=epochs,
     )
 
 
 def _recorded(study: Study, trial: TrialRecord) -> str:
     accuracies = [e.test_accuracy for e in trial.executions]
-    found = ", ".join(f"{a:.4f}" for a in accuracies if a is not None)
+    measured = ", ".join(f"{a:.4f}" for a in accuracies if a is not None)
     data = study.record.data
     return (
-        f"Its test accuracy there was {found}, trained on {data.train:,} images of\n"
-        f"{_text(data.name)} and tested on {data.test:,}."
+        f"Its test accuracy in the study was {measured}, trained on {data.train:,}\n"
+        f"images of {_escape(data.name)} and tested on {data.test:,}."
     )
 
 
-def _left(study: Study) -> str:
-    """Say which training images the script has and the study's trainings had not."""
-    said = f"{study.record.data.validation:,} for validation"
+def _held_out(study: Study) -> str:
+    """Name the training images that the script uses and the study did not."""
+    images = f"{study.record.data.validation:,} for validation"
     limit = study.record.settings.limit
-    return f"{said}, and all beyond {limit:,}" if limit else said
+    return f"{images}, and all after the first {limit:,}" if limit else images
 
 
-def _text(name: str) -> str:
-    """Make a name safe within a docstring."""
+def _escape(name: str) -> str:
+    """Make a name safe inside a docstring."""
     return name.replace("\\", "/").replace('"', "'")
 
 
@@ -213,21 +214,21 @@ def _load(study: Study) -> str:
     height, width, channels = data.input_shape
     mode = "rgb" if channels == 3 else "grayscale"
     share = settings.test_split
-    rest = _WITHOUT_TEST if share else _WITH_TEST
+    split = _WITHOUT_TEST if share else _WITH_TEST
     read = _FOLDER.format(mode=mode, size=(height, width))
-    return read + rest.format(path=path, share=share)
+    return read + split.format(path=path, share=share)
 
 
 def _lines(
     config: CnnConfig, shape: tuple[int, ...], classes: Sequence[str]
 ) -> list[str]:
-    """Write the layers, each as a line of a list."""
+    """Write the layers, one per line, as the items of a list."""
     calls = [layer.call.source() for layer in layers(config, len(classes))]
     return [f"            {line}," for line in (f"keras.Input({shape})", *calls)]
 
 
-def _own(
-    study: Study, trial: TrialRecord, user_space: UserSpace, code: str, epochs: int
+def _user_model(
+    study: Study, trial: TrialRecord, space: UserSpace, code: str, epochs: int
 ) -> str:
     data = study.record.data
     shape, classes = data.shape, len(data.classes)
@@ -235,43 +236,45 @@ def _own(
         from tuner.training import user_models
 
         hp = user_models.hyperparameters(trial.config)
-        network = user_models.network(user_space.model, hp, shape, classes)
-    told = "" if user_space.model.draws_epochs else f", epochs={epochs}"
-    name = user_models.expression(user_space.model)
-    is_function = user_models.is_function(user_space.model)
+        network = user_models.network(space.model, hp, shape, classes)
+    argument = "" if space.model.draws_epochs else f", epochs={epochs}"
+    name = user_models.expression(space.model)
+    is_function = user_models.is_function(space.model)
     build = f"{name}(hp)" if is_function else f"{name}.build(hp)"
-    fit = _BY_ITS_FIT if user_space.model.has_fit else _BY_KERAS
+    fit = _USER_FIT if space.model.has_fit else _KERAS_FIT
+    seed = trial.executions[0].seed
     values: dict[str, Any] = dict(trial.config)
-    return _OWN.format(
+    return _USER_MODEL.format(
         file=Path(study.record.settings.space).name,
-        beside=_beside(code, Path(user_space.model.origin or user_space.model.path)),
+        path=_path_to_modules(code, Path(space.model.origin or space.model.path)),
         code=code.strip() + "\n",
-        seed=trial.executions[0].seed,
-        divisor=user_models.divisor(user_space.model),
+        seed=seed,
+        divisor=user_models.divisor(space.model),
         labels=network.label_code,
         values=values,
-        fit=fit.format(
-            name=name, build=build, told=told, seed=trial.executions[0].seed
-        ),
+        fit=fit.format(name=name, build=build, epochs=argument, seed=seed),
     )
 
 
-def _parted(code: str) -> tuple[list[str], str]:
-    """Give what must come first in a file, and the rest but for its use as a script."""
+def _split(code: str) -> tuple[list[str], str]:
+    """Split a file into its `__future__` imports and its other code.
+
+    The block that runs the file as a script is dropped.
+    """
     lines = code.splitlines(keepends=True)
-    first: list[str] = []
+    future_imports: list[str] = []
     for node in reversed(ast.parse(code).body):
-        is_first = isinstance(node, ast.ImportFrom) and node.module == "__future__"
-        is_use = isinstance(node, ast.If) and ast.unparse(node.test) == _USE
-        if is_first:
-            first.insert(0, ast.unparse(node))
-        if is_first or is_use:
+        is_future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        is_main = isinstance(node, ast.If) and ast.unparse(node.test) == _IS_MAIN
+        if is_future:
+            future_imports.insert(0, ast.unparse(node))
+        if is_future or is_main:
             del lines[node.lineno - 1 : node.end_lineno]
-    return first, "".join(lines)
+    return future_imports, "".join(lines)
 
 
-def _beside(code: str, file: Path) -> str:
-    """Let a file find the modules that lie beside it, if it imports any."""
+def _path_to_modules(code: str, file: Path) -> str:
+    """Write code that finds the modules next to a file, if the file imports any."""
     nodes = list(ast.walk(ast.parse(code)))
     names = [a.name for n in nodes if isinstance(n, ast.Import) for a in n.names]
     names += [n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)]

@@ -1,7 +1,7 @@
-"""The search loop: the oracle proposes trials, workers train them, records are kept.
+"""The search loop: a proposer proposes trials, workers train them, records are kept.
 
-A record is on disk before the oracle gets its result, so a resumed search can replay
-the exchange with the oracle from the records.
+A record is on disk before the proposer gets its result, so a resumed search can replay
+the exchange with the proposer from the records.
 """
 
 from __future__ import annotations
@@ -144,11 +144,11 @@ class Search:
         return bool(self._queue or self._running)
 
     def run(self) -> None:
-        """Search until the oracle stops, time is up, or too many trials fail in a row.
+        """Search until the proposer or the time ends, or too many trials fail in a row.
 
         Raises:
             HopelessError: Too many trials failed in a row.
-            StudyError: The records contradict the oracle.
+            StudyError: The records contradict the proposer.
         """
         if self._start_before is not None:
             start = self._start_before + time.monotonic() - self.started
@@ -210,7 +210,9 @@ class Search:
                 return True
             return False
         if isinstance(proposal, Wait) and not self._running:
-            raise StudyError("The oracle waits for a result, and nothing is training.")
+            raise StudyError(
+                "The proposer waits for a result, and nothing is training."
+            )
         self._exhausted = proposal is None
         return False
 
@@ -429,14 +431,14 @@ class Search:
         self._end(replace(record, status="completed", executions=done), None)
 
     def _end(self, record: TrialRecord, score: float | None) -> None:
-        """Store the end of a trial, then tell the oracle, then the listener."""
+        """Store the end of a trial, then tell the proposer, then the listener."""
         if record.rungs[-1].told is None:
             self._event += 1
             rung = replace(record.rungs[-1], told=self._event, score=score)
             record = replace(record, rungs=(*record.rungs[:-1], rung))
             self.study.put(record)
             self._replay.tell(record.trial, score)
-        else:  # added seeds: the oracle has this trial's score already
+        else:  # added seeds: the proposer has this trial's score already
             self.study.put(record)
         self._drop_states()
         self._save_counts()

@@ -1,4 +1,4 @@
-"""Describe a new study, or open one and check that it is the same; then store it."""
+"""Describe a new study, or open one and check that nothing changed; then store it."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from tuner.system.machine import cores, memory_bytes
 
 
 def refuse_changed_settings(settings: StudySettings, folder: Path) -> None:
-    """Compare what needs no data, so that the answer comes at once.
+    """Check that a study's settings are unchanged, before any data are loaded.
 
     Raises:
-        StudyChangedError: The study exists with other settings; they are listed.
+        StudyChangedError: The study exists with other settings; the text lists them.
     """
     if not (folder / "study.json").exists():
         return
     stored = Study.open(folder).record.settings
-    asked, known = settings.identity(), stored.identity()
-    # A base is named by its study; two bases of one study never meet here.
-    changed = [n for n in asked if n != "base" and known.get(n) != asked[n]]
+    now, then = settings.identity(), stored.identity()
+    # `base_study` is compared instead of `base`: each study has only one best trial.
+    changed = [n for n in now if n != "base" and then.get(n) != now[n]]
     if settings.executions < stored.executions and "executions" not in changed:
-        changed.append("executions")  # more may be added, and none is dropped
+        changed.append("executions")  # it may grow, but not shrink
     differences = [
         f"  --{name.removesuffix('_study').replace('_', '-')}: "
         f"{stored.to_dict()[name]} in the study, {settings.to_dict()[name]} now"
@@ -55,26 +55,26 @@ def open_or_describe(
     data: Dataset,
     ready: Ready,
 ) -> tuple[Study, bool]:
-    """Give a study as `store` will write it, and whether it was there before.
+    """Return a study as `store` will write it, and whether it existed before.
 
     Args:
-        folder: The study's; locked by the caller.
-        settings: What was asked for.
-        command: Typed again, it goes on with the study.
-        space: What is searched.
-        plan: How much will be trained.
-        limits: For a new study; an old one keeps its own.
+        folder: The study's folder, locked by the caller.
+        settings: The settings of this session.
+        command: The command that resumes the study.
+        space: The space to search.
+        plan: The planned trials and epochs.
+        limits: For a new study; an existing one keeps its own.
         data: The images and their split.
-        ready: What a worker said of itself.
+        ready: The report of a worker that can train.
 
     Raises:
         StudyChangedError: The study exists with another space, data or split.
     """
-    mark = fingerprint(settings, space.to_dict(), data.split)
+    new_fingerprint = fingerprint(settings, space.to_dict(), data.split)
     if (folder / "study.json").exists():
         study = Study.open(folder, mend=True)
-        if _mark(study.record) != mark:
-            raise StudyChangedError(_changed(study, space, data))
+        if _fingerprint(study.record) != new_fingerprint:
+            raise StudyChangedError(_changes(study, space, data))
         study.record = replace(
             study.record, settings=settings, plan=plan, command=command
         )
@@ -87,7 +87,7 @@ def open_or_describe(
         settings=settings,
         space=space,
         data=_describe_data(data),
-        fingerprint=mark,
+        fingerprint=new_fingerprint,
         versions={"tune": version("tune-keras"), **ready.versions},
         hardware={
             "device": ready.device,
@@ -107,7 +107,7 @@ def store(study: Study, data: Dataset, code: str | None) -> None:
     """Write a study once its search can begin.
 
     Args:
-        study: From `open_or_describe`.
+        study: The result of `open_or_describe`.
         data: The images and their split.
         code: The source of the user's space file, or None.
     """
@@ -120,14 +120,14 @@ def store(study: Study, data: Dataset, code: str | None) -> None:
 
 
 def stored_limits(folder: Path) -> Limits | None:
-    """Read the limits that a study was made with, or None where there is none."""
+    """Read the limits of a study; None if it does not exist."""
     if not (folder / "study.json").exists():
         return None
     return Limits(**read_study(folder).limits)
 
 
-def _mark(record: StudyRecord) -> str:
-    """Fingerprint a stored study as this version would."""
+def _fingerprint(record: StudyRecord) -> str:
+    """Compute a stored study's fingerprint with this version's rules."""
     return fingerprint(record.settings, record.space.to_dict(), record.data.split)
 
 
@@ -144,17 +144,17 @@ def _describe_data(data: Dataset) -> DataRecord:
     )
 
 
-def _changed(study: Study, space: SpaceRecord, data: Dataset) -> str:
+def _changes(study: Study, space: SpaceRecord, data: Dataset) -> str:
     record, differences = study.record, []
     if record.space != space:
         differences.append(
             "  the space: its hyperparameters, ranges or file changed"
-            + _new_and_gone(record.space, space)
+            + _added_and_removed(record.space, space)
         )
         if record.space.source and space_path(study.folder).exists():
             files = (str(space_path(study.folder)), record.settings.space)
-            kept = shlex.join(["cp", *files])
-            differences.append(f"  ({kept} brings back what was searched)")
+            copy = shlex.join(["cp", *files])
+            differences.append(f"  (to restore the study's space: {copy})")
     if record.data.fingerprint != data.fingerprint:
         differences.append("  the data: other images or labels")
     elif record.data.split != data.split:
@@ -162,11 +162,11 @@ def _changed(study: Study, space: SpaceRecord, data: Dataset) -> str:
     return _with_advice(record.study, differences)
 
 
-def _new_and_gone(then: SpaceRecord, now: SpaceRecord) -> str:
-    """Name the hyperparameters that a space gained and lost."""
+def _added_and_removed(then: SpaceRecord, now: SpaceRecord) -> str:
+    """Name the hyperparameters that were added to or removed from a space."""
     old, new = ([h.name for h in s.hyperparameters] for s in (then, now))
-    changes = {"new": [n for n in new if n not in old]}
-    changes["gone"] = [n for n in old if n not in new]
+    changes = {"added": [n for n in new if n not in old]}
+    changes["removed"] = [n for n in old if n not in new]
     words = [f"{word}: {', '.join(names)}" for word, names in changes.items() if names]
     return f" ({'; '.join(words)})" if words else ""
 
@@ -176,16 +176,16 @@ def _with_advice(study: str, differences: list[str]) -> str:
         [
             f"Study {study} exists with other settings:",
             *differences,
-            "Use those to go on with it, --name to keep both, or --overwrite to start",
-            "anew (the old study is kept aside).",
+            "Restore them to resume it, use --name to keep both studies, or",
+            "--overwrite to start again (the old study is moved aside).",
         ]
     )
 
 
 def _commit() -> str | None:
-    """Name the git commit of the working folder, where there is one."""
+    """Return the git commit of the working folder, or None."""
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             ["git", "rev-parse", "HEAD"],  # noqa: S607  the user's own git
             capture_output=True,
             text=True,
@@ -194,4 +194,4 @@ def _commit() -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return process.stdout.strip()

@@ -1,4 +1,4 @@
-"""Take a proposer back to where it was, by repeating its exchange from the records."""
+"""Restore a proposer's state by repeating its proposals and results from records."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from tuner.study.records import Rung, TrialRecord
 
 
 def last_event(trials: Mapping[int, TrialRecord]) -> int:
-    """Give the number of the last exchange with the proposer, or 0."""
+    """Return the number of the last event with the proposer, or 0."""
     rungs = [rung for trial in trials.values() for rung in trial.rungs]
     return max((max(r.proposed, r.told or 0) for r in rungs), default=0)
 
 
 class Replay:
-    """A proposer that first repeats what the records say, in its order.
+    """A proposer that first repeats the recorded events in their order.
 
-    What is recorded is never proposed again: the proposer is told its result. A
-    trial whose record is lost is proposed again at its place and the rest waits
-    for it, so that the proposer decides on what it knew then. Without one thread a
-    trial its new result may differ within the noise, and then so may what
-    Hyperband promotes: recorded results that it still comes to are used.
+    A recorded trial is not trained again: the proposer gets its recorded result. A
+    trial whose record was lost is proposed again at its place, and all later events
+    wait for it, so that the proposer decides with the same results as before. Unless
+    each worker has a single thread, the new result may differ a little, and then
+    Hyperband may promote other trials; recorded results are used if it proposes those
+    trials at all.
 
     Args:
         trials: Every readable record.
-        proposer: Fresh from its seed.
-        measure: What the proposer is told.
+        proposer: A new proposer with the same seed.
+        measure: The measure that the proposer gets as the score.
     """
 
     def __init__(
@@ -46,25 +47,23 @@ class Replay:
             for number in (rung.proposed, rung.told)
             if number is not None
         )
-        self._next = 0  # of the events
+        self._next = 0  # index into the events
         self._repeated: set[tuple[int, int]] = set()  # (trial, epochs) proposed again
-        self._open: dict[
-            int, Rung
-        ] = {}  # the proposer waits for these recorded results
-        self._lost: set[int] = set()  # proposed again because no record has them
-        self._early: dict[int, float | None] = {}  # results of what is not yet repeated
+        self._open: dict[int, Rung] = {}  # proposed, with a recorded result to tell
+        self._lost: set[int] = set()  # trials without a record, to train again
+        self._early: dict[int, float | None] = {}  # results before their proposals
 
     def propose(
         self,
-        recorded: Recorded | None = None,  # noqa: ARG002  its own are more
+        recorded: Recorded | None = None,  # noqa: ARG002  it has all records
     ) -> Proposal | Wait | None:
-        """Repeat the records as far as they go, then give what is new.
+        """Repeat the recorded events, then return the next new proposal.
 
         Raises:
-            StudyError: The proposer proposes other values than the records have.
+            StudyError: The proposer's values differ from the recorded ones.
         """
         while not self._lost:
-            self._tell_what_was_told()
+            self._tell_recorded()
             proposal = self._inner.propose(self._values)
             if isinstance(proposal, Proposal):
                 rung = self._recorded(proposal)
@@ -76,18 +75,14 @@ class Replay:
             elif self._is_over:
                 return proposal
             else:
-                self._next += 1  # the proposer comes to this later, or not at all
+                self._next += 1  # the proposer proposes this later, or never
         return Wait()
 
     def tell(self, trial: int, score: float | None) -> None:
-        """Pass a new result on, as soon as its proposal is repeated."""
+        """Pass a new result on, once its proposal has been repeated."""
         record = self._trials.get(trial)
-        cut_off = record.rungs[-1] if record else None
-        if (
-            cut_off
-            and cut_off.told is None
-            and (trial, cut_off.epochs) not in self._repeated
-        ):
+        last = record.rungs[-1] if record else None
+        if last and last.told is None and (trial, last.epochs) not in self._repeated:
             self._early[trial] = score
         else:
             self._lost.discard(trial)
@@ -101,8 +96,8 @@ class Replay:
     def _is_over(self) -> bool:
         return self._next == len(self._events)
 
-    def _tell_what_was_told(self) -> None:
-        """Go on to the next event that only the proposer can repeat."""
+    def _tell_recorded(self) -> None:
+        """Tell recorded results up to the next proposal."""
         while not self._is_over:
             number, trial, rung = self._events[self._next]
             if number == rung.told and self._open.get(trial) is rung:
@@ -112,9 +107,9 @@ class Replay:
             self._next += 1
 
     def _repeat(self, trial: int, rung: Rung) -> None:
-        """Take note of a proposal that is recorded, and answer it when it was."""
+        """Mark a recorded proposal as repeated, and tell its result when it is due."""
         self._repeated.add((trial, rung.epochs))
-        if rung.told is None:  # cut off: the search takes it up itself
+        if rung.told is None:  # interrupted: the search resumes it
             if trial in self._early:
                 self._inner.tell(trial, self._early.pop(trial))
         elif self._is_over or rung.told < self._events[self._next][0]:
@@ -128,18 +123,18 @@ class Replay:
             return None
         if dict(record.values) != dict(proposal.values):
             raise StudyError(
-                "The records must be what the search algorithm proposes, but trial "
-                f"{record.trial} has {dict(record.values)} and it proposes "
-                f"{dict(proposal.values)}: records were edited, or another version "
-                "wrote them. Start anew with --overwrite, which keeps the old study "
-                "aside."
+                "The records must match what the search algorithm proposes, but trial "
+                f"{record.trial} has {dict(record.values)}, and the algorithm proposes "
+                f"{dict(proposal.values)}. The records were edited or written by "
+                "another version. Start again with --overwrite, which moves the old "
+                "study aside."
             )
         epochs = proposal.config.epochs
         for rung in record.rungs:
             if rung.epochs == epochs:
                 return rung
         if record.rungs[-1].epochs > epochs and record.status == "completed":
-            # It went further without this rung: its curve knows what came of it.
+            # It trained further without this rung: take the score from its curve.
             value = score_at(record, epochs, self._measure)
             return Rung(epochs, proposal.bracket, told=0, score=value)
         return None

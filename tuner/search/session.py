@@ -1,7 +1,7 @@
-"""One session of a study, in the order that things must happen.
+"""Run one session of a study, step by step.
 
-KerasTuner and Keras are imported here only once the workers are loading theirs:
-both take seconds, side by side.
+This process imports KerasTuner and Keras only after the workers have started to load
+theirs, so that both load at the same time: each takes seconds.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ from tuner.workers.local import LocalWorkers
 from tuner.workers.placement import most_at_a_time, place
 
 if TYPE_CHECKING:
-    from tuner.search.planning import Plan
+    from tuner.search.plan import Plan
     from tuner.search.workload import Workload
 
-_DATA = ".data"  # the images as the workers map them; gone when the session ends
-_BEFORE_A_STUDY = {_DATA, "search.log"}  # what a start that was killed leaves
+_DATA = ".data"  # the images that the workers map; deleted when the session ends
+_LEFTOVERS = {_DATA, "search.log"}  # of a session that was killed before it had a study
 
 
 class SessionListener(Listener, Protocol):
-    """Who is shown a session, from its first line on."""
+    """Shows the user a whole session."""
 
     def data_loaded(self, data: Dataset) -> None:
-        """The images are split."""
+        """The images are loaded and split."""
 
     def study_opened(
         self,
@@ -68,20 +68,20 @@ class SessionListener(Listener, Protocol):
         resumed: bool,
         ends: float | None = None,
     ) -> None:
-        """The plan is known and a worker can train; a search for a time has an end."""
+        """The plan is known and a worker can train; `ends` is set by `--in`."""
 
 
 class SessionWorkers(Workers, Protocol):
-    """Workers that a session starts, gives the images and ends."""
+    """Workers that a session starts and ends."""
 
     def __enter__(self) -> Self:
-        """They start loading as they are made."""
+        """Return the workers, which load their backend."""
 
     def __exit__(self, *_: object) -> None:
-        """End them, whatever they are doing."""
+        """End the workers, whatever they are doing."""
 
     def open(self, data_folder: Path) -> Ready:
-        """Give them the images; the first of them can train now."""
+        """Give the workers the images, and wait until one of them can train."""
 
 
 def run_study(
@@ -93,31 +93,31 @@ def run_study(
     overwrite: bool = False,
     started: float | None = None,
 ) -> Study:
-    """Create a study or go on with it, and search until it ends.
+    """Create or resume a study, and search until it ends.
 
-    Nothing is written, and an old study is moved for good, only once all that a
-    search needs to begin is there.
+    Nothing is written until the search can begin. If that fails, an old study that was
+    moved aside is moved back.
 
     Args:
-        settings: What to search.
-        folder: The study's; its name is the study's.
-        command: Typed again, it goes on with the study.
-        listener: Who is shown what happens.
-        overwrite: Move an older study of that name aside.
+        settings: The study's settings.
+        folder: The study's folder, which has the study's name.
+        command: The command that resumes the study.
+        listener: Shows the user what happens.
+        overwrite: Move an existing study of that name aside.
         started: When the command began, on the monotonic clock; None for now.
 
     Returns:
-        The study, its state "completed", or "interrupted" where time ran out.
+        The study; its state is "completed", or "interrupted" if time ran out.
 
     Raises:
         StudyChangedError: The study exists with other settings.
-        StudyLockedError: Another process searches it.
-        HopelessError: Too many trials failed in a row; its state is "failed".
-        KeyboardInterrupt: The state is "interrupted"; finished trials are kept.
+        StudyLockedError: Another process searches the study.
+        HopelessError: Too many trials failed in a row; the state is "failed".
+        KeyboardInterrupt: The state is "interrupted"; finished trials are saved.
     """
     started = time.monotonic() if started is None else started
     replaces = overwrite and (folder / "study.json").exists()
-    with _held(folder), _set_aside(folder, listener) if replaces else nullcontext():
+    with _locked(folder), _moved_aside(folder, listener) if replaces else nullcontext():
         refuse_changed_settings(settings, folder)
         log = folder / "search.log"
         with (
@@ -128,7 +128,7 @@ def run_study(
             data = load_data(settings, listener.note)
             listener.data_loaded(data)
             save_arrays(data, images)
-            data = open_arrays(images)  # one copy, which the workers map too
+            data = open_arrays(images)  # a single copy, shared with the workers
             ready = workers.open(images)
             plan = discover(plan, workers, folder)
             shape, classes = data.input_shape, len(data.classes)
@@ -151,9 +151,9 @@ def run_study(
             ends = search.deadline.end if search.deadline else None
             listener.study_opened(study, ready, work, resumed=resumed, ends=ends)
             notes = (*plan.notes, *duplicate_warnings(data))
-            _remember(study, *notes)
+            _add_notes(study, *notes)
             store(study, data, plan.space.code)
-            for note in (*notes, *_other_versions(study, ready)):
+            for note in (*notes, *_changed_versions(study, ready)):
                 listener.note(note)
             _run(study, search)
     return study
@@ -162,12 +162,12 @@ def run_study(
 def start_workers(
     settings: StudySettings, log: Path, say: Callable[[str], None]
 ) -> SessionWorkers:
-    """Start the workers that a study's settings ask for.
+    """Start the workers for a study's settings.
 
     Args:
-        settings: They say where, and how many.
-        log: What this machine's workers print goes there.
-        say: Gets notes about workers and nodes that are of no use.
+        settings: The study's settings.
+        log: The file for the output of this machine's workers.
+        say: Receives notes about workers and nodes that cannot be used.
 
     Raises:
         WorkerStartError: There is no such cluster.
@@ -178,8 +178,8 @@ def start_workers(
             from tuner.workers.ray_workers import RayWorkers
         except ModuleNotFoundError as error:
             raise SettingsError(
-                f"--ray needs the extra `ray`, and {error.name} is not installed. "
-                "Install tune-keras[ray], or leave --ray out."
+                f"--ray needs the extra `ray`, but {error.name} is not installed. "
+                "Install tune-keras[ray], or remove --ray."
             ) from error
         return RayWorkers(
             settings.ray,
@@ -206,23 +206,23 @@ def start_workers(
         settings.device,
         placement,
         task_timeout=settings.trial_timeout_s,
-        own_code=_brings_a_model(settings),
+        user_code=_brings_a_model(settings),
     )
 
 
 def _brings_a_model(settings: StudySettings) -> bool:
-    """Whether a user's own code builds the networks, for all that is known so far."""
+    """Whether the space may be a user's own model, before the space is loaded."""
     if settings.space in NAMES:
         return False
     path = Path(settings.kept_space or settings.space)
     try:
         return brings_a_model(path.read_text(encoding="utf-8"), str(path))
     except (OSError, ValueError, SyntaxError):
-        return False  # the plan says what is wrong with it
+        return False  # planning reports what is wrong with the file
 
 
 def _trainings(settings: StudySettings) -> int:
-    """Count the trainings of a study at most, before its plan is known."""
+    """Return the maximum number of runs of a study, before its plan is known."""
     if settings.space == "published":
         return len(EXPERIMENTS) * settings.executions
     return ((settings.max_trials or 1000) + settings.baseline) * settings.executions
@@ -233,27 +233,28 @@ def make_plan(settings: StudySettings) -> Plan:
 
     Raises:
         SpaceError: The space cannot be used.
-        SettingsError: An option does not go with the space.
+        SettingsError: An option cannot be combined with the space.
     """
     with interrupts.delayed(), quiet_stderr():
-        if settings.ray:  # its nodes are held to this process's backend
+        if settings.ray:  # nodes are compared with this process's backend
             load_keras()
-        load_keras_tuner(whole=settings.space not in NAMES)
+        load_keras_tuner(with_extras=settings.space not in NAMES)
         from tuner.search.planning import plan_study
     return plan_study(settings)
 
 
 def discover(plan: Plan, workers: Workers, folder: Path | None) -> Plan:
-    """Let a worker find out what a user's own code declares, and plan with that.
+    """Let a worker discover the hyperparameters of a user's code, and plan with them.
 
     Args:
-        plan: Of any space; only that of such code changes.
-        workers: They have the images.
-        folder: A study that knows it already, if its file is the same.
+        plan: A plan; the plan of a space without a user's model is returned as it is.
+        workers: Workers that have the images.
+        folder: The study's folder; if it has a study of the same file, that study's
+            discovery is used.
 
     Raises:
         SpaceError: The code fails.
-        SettingsError: An option does not go with it.
+        SettingsError: An option cannot be combined with the code.
     """
     from search_spaces.space import SpaceError
     from search_spaces.user_code import UserSpace
@@ -265,23 +266,23 @@ def discover(plan: Plan, workers: Workers, folder: Path | None) -> Plan:
     if folder and (folder / "study.json").exists():
         stored = Study.open(folder).record.space
         if stored.source == space.source and stored.user_code is not None:
-            return plan_space(plan.settings, space.known(stored.user_code))
+            return plan_space(plan.settings, space.with_discovery(stored.user_code))
     while not workers.idle:
         workers.wait()
     workers.submit(DiscoveryTask(space.model))
     while True:
         for event in workers.wait():
             if isinstance(event, Discovery):
-                return plan_space(plan.settings, space.known(event.discovered))
+                return plan_space(plan.settings, space.with_discovery(event.discovered))
             if isinstance(event, TrainingFailure | WorkerLoss):
                 raise SpaceError(event.error.removeprefix("SpaceError: "))
 
 
 def load_data(settings: StudySettings, say: Callable[[str], None]) -> Dataset:
-    """Load the images that a study's settings name, and split them.
+    """Load and split the images of a study's settings.
 
     Raises:
-        DatasetError: They cannot be used.
+        DatasetError: The images cannot be used.
     """
     return load_dataset(
         settings.dataset,
@@ -297,8 +298,8 @@ def load_data(settings: StudySettings, say: Callable[[str], None]) -> Dataset:
 
 @contextmanager
 def emptied(folder: Path) -> Iterator[Path]:
-    """Keep a folder for the length of a session, empty at first and gone at last."""
-    shutil.rmtree(folder, ignore_errors=True)  # of a session that was killed
+    """Create an empty folder for a session, and delete it afterwards."""
+    shutil.rmtree(folder, ignore_errors=True)  # left by a session that was killed
     folder.mkdir(exist_ok=True)
     try:
         yield folder
@@ -313,31 +314,31 @@ def prepare(
     listener: Listener,
     started: float | None = None,
 ) -> Search:
-    """Build a fresh proposer and the loop around it; nothing is written.
+    """Create a new proposer and the search loop around it; write nothing.
 
     Args:
-        study: Its limits say what is not proposed.
-        plan: Fitted to those limits.
-        workers: Where to train.
-        listener: Hears which of the given trials are skipped.
+        study: The study; larger networks than its limits allow are not proposed.
+        plan: A plan that was fitted to those limits.
+        workers: The workers that train.
+        listener: Is told which preset trials are skipped.
         started: When the session began, on the monotonic clock; None for now.
     """
     data = study.record.data
     limits = Limits(**study.record.limits)
     shape, classes = data.shape, len(data.classes)
     screen = Screen(limits, shape, classes)
-    given = []
-    for proposal in plan.given_trials():
+    preset = []
+    for proposal in plan.preset_trials():
         reason = screen.refusal(proposal.config)
         if screen.has(proposal.config):
-            reason = "another of them builds the same network"
+            reason = "an earlier trial has the same network"
         if reason is None:
             screen.add(proposal.config)
-            given.append(proposal)
+            preset.append(proposal)
         else:
             note = f"Trial {proposal.trial}, {proposal.name}, is skipped: {reason}."
             listener.note(note)
-            _remember(study, note)
+            _add_notes(study, note)
     started = time.monotonic() if started is None else started
     deadline = None
     if plan.settings.in_s is not None:
@@ -347,7 +348,7 @@ def prepare(
     return Search(
         study=study,
         settings=plan.settings,
-        proposer=plan.proposer(screen, given),
+        proposer=plan.proposer(screen, preset),
         workers=workers,
         listener=listener,
         rejected=screen.counts,
@@ -357,24 +358,24 @@ def prepare(
     )
 
 
-def _remember(study: Study, *notes: str) -> None:
-    """Add notes to a study's record, which is written later; each stands there once."""
-    kept = tuple(dict.fromkeys([*study.record.notes, *notes]))
-    study.record = replace(study.record, notes=kept)
+def _add_notes(study: Study, *notes: str) -> None:
+    """Add new notes to a study's record, which is written later."""
+    unique = tuple(dict.fromkeys([*study.record.notes, *notes]))
+    study.record = replace(study.record, notes=unique)
 
 
-def _other_versions(study: Study, ready: Ready) -> list[str]:
-    """Say which packages are not those that the study began with."""
+def _changed_versions(study: Study, ready: Ready) -> list[str]:
+    """Describe the packages whose versions changed since the study began."""
     return [
-        f"The study began with {name} {study.record.versions[name]}, and this is "
-        f"{now}: later trials may differ by that."
+        f"The study began with {name} {study.record.versions[name]}, now it is "
+        f"{now}: results of new trials may differ."
         for name, now in ready.versions.items()
         if study.record.versions.get(name, now) != now
     ]
 
 
 def _run(study: Study, search: Search) -> None:
-    """Search, and leave the study in the state that it ended in."""
+    """Search, and store the study's final state."""
     study.update(state="running")
     state = "interrupted"
     try:
@@ -389,17 +390,17 @@ def _run(study: Study, search: Search) -> None:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Hold a study's lock, and leave no folder where no study came of it."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a study's lock, and delete its new folder if no study was created."""
     with locks.hold(folder):
         is_new = not folder.exists()
         folder.mkdir(exist_ok=True)
         is_study = (folder / "study.json").exists()
-        foreign = {path.name for path in folder.iterdir()} - _BEFORE_A_STUDY
+        foreign = {path.name for path in folder.iterdir()} - _LEFTOVERS
         if foreign and not is_study:
             raise NotAStudyError(
-                f"A study's folder must be new or hold a study.json, and {folder} has "
-                f"{min(foreign)}. Use another --name, or move what is there away."
+                f"A study's folder must be new or contain a study.json, but {folder} "
+                f"contains {min(foreign)}. Use another --name, or move its files away."
             )
         try:
             yield
@@ -412,8 +413,8 @@ def _held(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _set_aside(folder: Path, listener: Listener) -> Iterator[None]:
-    """Move a study out of the way, and back where no new one came in its place."""
+def _moved_aside(folder: Path, listener: Listener) -> Iterator[None]:
+    """Move a study aside, and back if no new study was created in its place."""
     aside = move_aside(folder)
     listener.note(f"The old study is now in {aside}")
     folder.mkdir()

@@ -27,7 +27,7 @@ from tuner.study.tasks import Ready, Timing, TimingTask, TrainingFailure, Worker
 from tuner.system.machine import memory_bytes
 
 if TYPE_CHECKING:
-    from tuner.search.planning import Plan
+    from tuner.search.plan import Plan
 
 _BUDGET_S = 20.0  # for all timings together; compilation comes on top
 _TIMED = 5  # configs besides the baseline

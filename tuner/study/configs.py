@@ -92,7 +92,7 @@ def user_space(study: Study) -> UserSpace | None:
             "changed. Restore it, or search the new version under another --name."
         )
     space = replace(space, model=replace(space.model, pixels=settings.pixels))
-    return space.known(record.user_code)
+    return space.with_discovery(record.user_code)
 
 
 def _config(path: Path, number: int, row: Any) -> dict[str, Any]:

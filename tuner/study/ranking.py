@@ -1,4 +1,4 @@
-"""Which trials may be compared, and in what order: by validation, never by test."""
+"""Select the trials that can be compared and rank them, never by test images."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from tuner.study.settings import StudySettings
 
 
 def score(trial: TrialRecord, measure: str) -> float | None:
-    """Average a measure over a trial's executions, or None where one lacks it.
+    """Average a measure over a trial's executions; None if any of them lacks it.
 
     Args:
-        trial: Any.
+        trial: Any trial.
         measure: For example "val_accuracy"; see `Execution.measure`.
     """
     values = [e.measure(measure) for e in trial.executions]
-    known = [value for value in values if value is not None]
-    if not values or len(known) < len(values):
+    measured = [value for value in values if value is not None]
+    if not values or len(measured) < len(values):
         return None
-    return float(sum(known) / len(known))
+    return float(sum(measured) / len(measured))
 
 
 def score_at(trial: TrialRecord, epochs: int, measure: str) -> float | None:
-    """Average a measure after an epoch over a trial's executions, from its curves.
+    """Average a measure after so many epochs over a trial's executions.
 
-    None where an execution was not trained so far.
+    Return None if an execution has fewer epochs.
     """
     curves = [e.history.get(measure, []) for e in trial.executions]
     if not curves or any(len(curve) < epochs for curve in curves):
@@ -38,11 +38,11 @@ def score_at(trial: TrialRecord, epochs: int, measure: str) -> float | None:
 def full_length(
     trials: Iterable[TrialRecord], settings: StudySettings
 ) -> list[TrialRecord]:
-    """List the completed trials that may be ranked together.
+    """List the completed trials that can be ranked together.
 
-    Under Hyperband that is the last rung: a trial that was cut short never
-    stands against a full-length one. Otherwise it is every completed trial, also
-    where epochs are a hyperparameter.
+    With Hyperband these are the trials of the last rung: an eliminated trial is
+    never compared with a fully trained one. Otherwise these are all completed trials,
+    even if epochs are a hyperparameter.
     """
     needed = (settings.epochs or 0) if settings.has_rungs else 0
     return [
@@ -59,11 +59,11 @@ def best_first(
 
     Args:
         trials: A study's trials, in any order.
-        settings: The study's.
+        settings: The study's settings.
 
     Returns:
-        The ranked trials; those without the objective (no validation split) are
-        left out.
+        The ranked trials, without those that lack the objective (no validation
+        split).
     """
     objective = Objective.parse(settings.objective)
     return in_order(full_length(trials, settings), objective)
@@ -77,10 +77,10 @@ def in_order(
     """Sort trials as `best_first` does.
 
     Args:
-        trials: Those that may be ranked together, in any order.
-        objective: What ranks them.
-        score_of: Takes a trial and the objective's name; a trial of which it gives
-            None or NaN is left out.
+        trials: Trials that can be ranked together, in any order.
+        objective: The objective to rank by.
+        score_of: Returns a trial's value of the named objective; trials with None or
+            NaN are left out.
     """
     scored = [
         (-objective.sign * value, trial.executions[0].params or 0, trial.trial, trial)

@@ -1,4 +1,4 @@
-"""What Hyperband's rungs were worth: did few epochs rank as many do?"""
+"""Check Hyperband's rungs: do a few epochs rank trials as all epochs do?"""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tuner.study.ranking import full_length, score, score_at
 from tuner.study.records import TrialRecord
 from tuner.study.settings import StudySettings
 
-_FEWEST = 4  # trials that a rank correlation takes at least
+_MIN_TRIALS = 4  # for a rank correlation
 
 
 class Agreement(NamedTuple):
-    """How an earlier epoch ranks the trials that were trained to the end.
+    """How well an earlier epoch ranks the fully trained trials.
 
     Attributes:
-        epoch: Where a rung ended.
-        last: The last rung's epochs.
-        trials: Trials that have both.
+        epoch: The last epoch of an earlier rung.
+        last: The epochs of the last rung.
+        trials: Number of trials with both.
         correlation: Spearman's rank correlation of their objective, -1 to 1.
     """
 
@@ -31,11 +31,11 @@ class Agreement(NamedTuple):
 
 
 class AuditOutcome(NamedTuple):
-    """What became of dropped configs that were trained to the end.
+    """Results of the eliminated configs that were fully trained anyway.
 
     Attributes:
-        audited: Trials that were, and did not fail.
-        wrong: Those that did better than every trial that their own bracket kept.
+        audited: Those trials, without failed ones.
+        wrong: Audited trials that beat every survivor of their bracket.
     """
 
     audited: tuple[int, ...]
@@ -45,44 +45,44 @@ class AuditOutcome(NamedTuple):
 def agreements(
     trials: Iterable[TrialRecord], settings: StudySettings
 ) -> list[Agreement]:
-    """Compare each rung's epoch with the last, over all full-length trials.
+    """Compare each rung's last epoch with the final epoch, over fully trained trials.
 
-    The trials that a rung dropped have no last epoch, so only those that went on,
-    were audited, or started on the last rung are in it.
+    Eliminated trials have no final epoch, so this covers only trials that were
+    promoted to the last rung, were audited, or started on the last rung.
 
     Args:
-        trials: A study's, all of them.
-        settings: The study's.
+        trials: All trials of a study.
+        settings: The study's settings.
     """
     trials = list(trials)
     if not settings.has_rungs:
         return []
     last = settings.epochs or 0
     rungs = {r.epochs for t in trials for r in t.rungs if r.epochs < last}
-    whole = full_length(trials, settings)
+    trained = full_length(trials, settings)
     measure = Objective.parse(settings.objective).name
-    found = []
+    results = []
     for epoch in sorted(rungs):
         pairs = [
             (early, late)
-            for t in whole
+            for t in trained
             if (early := score_at(t, epoch, measure)) is not None
             and (late := score_at(t, last, measure)) is not None
         ]
         correlation = _spearman(pairs)
         if correlation is not None:
-            found.append(Agreement(epoch, last, len(pairs), correlation))
-    return found
+            results.append(Agreement(epoch, last, len(pairs), correlation))
+    return results
 
 
 def audit(
     trials: Iterable[TrialRecord], settings: StudySettings
 ) -> AuditOutcome | None:
-    """Judge the drops that `--audit` checked, or None where it checked none."""
+    """Judge the eliminations that `--audit` checked; None if it checked none."""
     if not settings.has_rungs:
         return None
-    whole = [t for t in full_length(trials, settings) if t.rungs]
-    audited = [t for t in whole if t.rungs[-1].is_audit]
+    trained = [t for t in full_length(trials, settings) if t.rungs]
+    audited = [t for t in trained if t.rungs[-1].is_audit]
     if not audited:
         return None
     objective = Objective.parse(settings.objective)
@@ -94,19 +94,19 @@ def audit(
         t.trial
         for t in audited
         if all(
-            value(t) > value(kept)
-            for kept in whole
-            if kept.rungs[0].bracket == t.rungs[0].bracket
-            and not kept.rungs[-1].is_audit
-            and kept.trial
+            value(t) > value(survivor)
+            for survivor in trained
+            if survivor.rungs[0].bracket == t.rungs[0].bracket
+            and not survivor.rungs[-1].is_audit
+            and survivor.trial  # Hyperband did not propose trial 0
         )
     ]
     return AuditOutcome(tuple(t.trial for t in audited), tuple(wrong))
 
 
 def sentences(trials: Sequence[TrialRecord], settings: StudySettings) -> list[str]:
-    """Say both in words, the same on the terminal and on the page."""
-    said = [
+    """Describe the agreements and the audit, for the terminal and the page."""
+    lines = [
         f"Epoch {a.epoch} ranks the {a.trials} trials that had {a.last} epochs with a "
         f"rank correlation of {a.correlation:.2f}."
         for a in agreements(trials, settings)
@@ -114,17 +114,17 @@ def sentences(trials: Sequence[TrialRecord], settings: StudySettings) -> list[st
     outcome = audit(trials, settings)
     if outcome:
         number, wrong = len(outcome.audited), outcome.wrong
-        which = f" (trial {', '.join(map(str, wrong))})" if wrong else ""
-        said.append(
-            f"Audit: {number} dropped config{'s were' if number > 1 else ' was'} "
-            f"trained to the end, and {len(wrong) or 'none'} of them beat all that "
-            f"{'its' if len(wrong) < 2 else 'their'} bracket kept{which}."
+        names = f" (trial {', '.join(map(str, wrong))})" if wrong else ""
+        lines.append(
+            f"Audit: {number} eliminated config{'s were' if number > 1 else ' was'} "
+            f"fully trained, and {len(wrong) or 'none'} of them beat all survivors "
+            f"of {'its' if len(wrong) < 2 else 'their'} bracket{names}."
         )
-    return said
+    return lines
 
 
 def _spearman(pairs: list[tuple[float, float]]) -> float | None:
-    if len(pairs) < _FEWEST:
+    if len(pairs) < _MIN_TRIALS:
         return None
     from scipy import stats  # takes a second to load
 

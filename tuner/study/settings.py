@@ -1,4 +1,4 @@
-"""What a study was asked for: checked options, and what a resume may change."""
+"""A study's settings: checked options, and the ones that a resume may change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEVICES = ("auto", "cpu", "gpu")
 PIXELS = ("unit", "raw")
 KINDS = ("search", "confirm", "try", "noise")
 
-# These say how far and how patiently to search, not what a result is.
+# These say how long and where to search; no result depends on them.
 _MAY_CHANGE = (
     "max_trials",
     "device",
@@ -43,47 +43,47 @@ _MAY_CHANGE = (
 
 
 class SettingsError(UsageError):
-    """An option is out of its range, or does not go with another."""
+    """An option is out of its range or cannot be combined with another."""
 
 
 @dataclass(frozen=True)
 class StudySettings:
-    """One study's options; the command's help says what each means.
+    """One study's options; the command's help describes each of them.
 
     Attributes:
         space: A space's name, or the path of a file.
         algorithm: A name in `ALGORITHMS`.
-        epochs: What trial 0 gets; None takes the algorithm's default.
+        epochs: Epochs of trial 0; None takes the algorithm's default.
         max_trials: Configs to propose; None takes the algorithm's default, and stays
-            None where that is its whole schedule or every point of the space.
-        dataset: A named dataset, or None where `data` names a file or folder.
+            None if that is its whole schedule or every point of the space.
+        dataset: A named dataset, or None if `data` names a file or folder.
         limit: Training images to use, or None for all.
-        objective: As `Objective.parse` reads it; kept as it writes it.
+        objective: Any spelling that `Objective.parse` reads; stored as it writes it.
         time_limit_s: Seconds after which no trial starts, or None.
-        in_s: Seconds that the whole search shall take, or None; its size was chosen
-            for that.
-        trial_timeout_s: Seconds after which a training has failed, or None.
-        workers: Trainings side by side, or None to let the session choose.
+        in_s: Seconds that the whole search should take, or None; the search's size
+            was chosen to fit.
+        trial_timeout_s: Seconds after which a run fails, or None.
+        workers: Number of runs at a time, or None to let the session choose.
         workers_per_gpu: Workers that share each GPU.
         ray: The address of the Ray cluster to train on, or None for this machine.
-        min_epochs: Epochs that Hyperband's first rung has at least.
-        audit: Configs that Hyperband dropped to train to the end all the same.
-        patience: Epochs without a lower validation loss after which a training
-            stops, keeping its lowest; None trains to the end.
+        min_epochs: Minimum epochs of Hyperband's first rung.
+        audit: Number of configs eliminated by Hyperband to train fully anyway.
+        patience: Epochs without a lower validation loss after which a run stops and
+            keeps its best epoch; None trains to the end.
         enqueue: Configs to train before the algorithm's, each in the names of
-            `CnnConfig.to_dict`; what one leaves out is as in the base.
-        base: What the space leaves alone, as `CnnConfig.to_dict`; None is the
-            baseline's.
-        base_study: The study whose best trial that is, or None.
-        deterministic: Whether each training keeps to one CPU thread, so that a
-            study's histories are the same bits whatever the number of workers.
-        pixels: What a user's own network is given: "unit" for 0 to 1, "raw" for 0 to
-            255.
-        kept_space: A copy of the file `space` that is read in its place: that which a
-            study of candidates' own study keeps. None reads `space`.
-        kind: One of KINDS: a search, or what compares candidates.
-        candidates: The configs that are compared; trial i is candidate i. Empty for
-            a search.
+            `CnnConfig.to_dict`; missing hyperparameters are the base's.
+        base: Hyperparameters that the space does not search, as
+            `CnnConfig.to_dict`; None takes the baseline's.
+        base_study: The study whose best trial is the base, or None.
+        deterministic: Whether each run uses a single CPU thread, so that a study's
+            histories are bit-identical for any number of workers.
+        pixels: The range of the pixels that a user's model gets: "unit" for 0 to 1,
+            "raw" for 0 to 255.
+        kept_space: A copy of the file `space` to read instead: a study of candidates
+            reads the copy in the study that it compares. None reads `space`.
+        kind: One of KINDS: a search, or a study that compares candidates.
+        candidates: The configs to compare; trial i is candidate i. Empty for a
+            search.
 
     Raises:
         SpaceError: There is no such space.
@@ -161,12 +161,12 @@ class StudySettings:
             "--base": self.base is not None,
             "--in": self.in_s is not None,
         }
-        given = [option for option, is_given in fixed.items() if is_given]
-        if given:
+        options = [option for option, is_set in fixed.items() if is_set]
+        if options:
             raise SettingsError(
-                "The published experiments keep their own epochs, order and split, "
-                f"got {', '.join(given)}. Leave out {' and '.join(given)}; "
-                "--data, --limit, --executions and --seed apply."
+                "The published experiments have fixed epochs, order and split, got "
+                f"{', '.join(options)}. Remove {' and '.join(options)}; "
+                "--data, --limit, --executions and --seed do apply."
             )
 
     def _check(self) -> None:
@@ -177,43 +177,43 @@ class StudySettings:
             and not self.candidates
         ):
             raise SettingsError(
-                "--validation-split must be above 0 and below 1: validation images "
-                "choose between trials, got 0. Leave it out for 0.1."
+                "--validation-split must be above 0 and below 1, because trials are "
+                "ranked by their validation images, got 0. Leave it out for 0.1."
             )
-        self._check_algorithms_options()
+        self._check_algorithm_options()
         if self.patience is not None and self.search_algorithm.sets_epochs:
             raise SettingsError(
-                "--patience stops a training that no longer gains, and "
-                f"{self.search_algorithm.label} stops trials already: its rungs "
-                "compare equal epochs. Leave one out."
+                "--patience cannot be combined with "
+                f"{self.search_algorithm.label}, whose rungs compare trials at equal "
+                "epochs. Remove --patience or choose another --algorithm."
             )
         if self.in_s is not None and self.time_limit_s is not None:
             raise SettingsError(
-                "--in plans for a time and --time-limit cuts a plan off, got both. "
-                "Leave one out."
+                "--in and --time-limit cannot be combined: --in sizes the search to "
+                "fit a time, --time-limit stops it. Remove one of them."
             )
         if self.test_split is not None and self.data is None:
             raise SettingsError(
-                "--test-split is for an image folder without test/, got it without "
-                "--data. Leave it out."
+                "--test-split applies only to --data with an image folder that has no "
+                "test/, got it without --data. Remove it."
             )
 
-    def _check_algorithms_options(self) -> None:
-        """Refuse an option of another algorithm."""
+    def _check_algorithm_options(self) -> None:
+        """Check that no option of another algorithm is set."""
         defaults = {field.name: field.default for field in dataclasses.fields(self)}
         for other in ALGORITHMS.values():
             for name, purpose in other.options.items():
-                is_asked_for = getattr(self, name) != defaults[name]
-                if is_asked_for and name not in self.search_algorithm.options:
+                is_set = getattr(self, name) != defaults[name]
+                if is_set and name not in self.search_algorithm.options:
                     raise SettingsError(
                         f"--{name.replace('_', '-')} {purpose}, got it with "
-                        f"--algorithm {self.algorithm}. Leave it out, or use "
-                        f"{other.name}."
+                        f"--algorithm {self.algorithm}. Remove it, or use "
+                        f"--algorithm {other.name}."
                     )
 
     @property
     def search_algorithm(self) -> Algorithm:
-        """What proposes the trials.
+        """The algorithm that proposes the trials.
 
         Raises:
             SettingsError: There is no algorithm of that name.
@@ -227,27 +227,27 @@ class StudySettings:
 
     @property
     def algorithm_options(self) -> dict[str, int]:
-        """The options that only this study's algorithm takes."""
+        """The options that are specific to this study's algorithm."""
         return {name: getattr(self, name) for name in self.search_algorithm.options}
 
     def to_dict(self) -> dict[str, Any]:
-        """Give every option as a plain value, for a record."""
+        """Return every option as a plain value, for a record."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> StudySettings:
         """Read what `to_dict` wrote.
 
-        An option that the study's version did not have is at its default: a new
-        option must default to what was done before.
+        An option that is newer than the record gets its default, so the default of a
+        new option must be what earlier versions did.
         """
         settings = object.__new__(cls)
         for field in dataclasses.fields(cls):
             if field.name == "space" and "space" not in stored:
-                raise ValueError("it names no space")
+                raise ValueError("it has no space")
             value = stored.get(field.name, field.default)
             object.__setattr__(settings, field.name, value)
-        rows = stored.get("candidates", stored.get("arms", ()))  # their first name
+        rows = stored.get("candidates", stored.get("arms", ()))  # an earlier key
         if not isinstance(rows, Sequence) or isinstance(rows, str):
             raise TypeError(f"its candidates must be a list, got {rows!r:.120}")
         candidates = tuple(map(Candidate.from_dict, rows))
@@ -255,9 +255,9 @@ class StudySettings:
         return settings
 
     def identity(self) -> dict[str, Any]:
-        """Give what a resume must find unchanged."""
+        """Return the options that a resume must not change."""
         fixed: dict[str, Any] = json.loads(json.dumps(self.to_dict()))
-        fixed["space"] = Path(self.space).stem  # a file's hash says the rest
+        fixed["space"] = Path(self.space).stem  # the file's hash identifies it
         for name in _MAY_CHANGE:
             if name != "max_trials" or self.search_algorithm.can_grow:
                 del fixed[name]
@@ -267,23 +267,23 @@ class StudySettings:
 
     @property
     def has_rungs(self) -> bool:
-        """Whether trials have unequal epochs by design, and only the longest rank."""
-        algorithm = ALGORITHMS.get(self.algorithm)  # None in a project of KerasTuner's
+        """Whether trials differ in epochs by design, so that only full ones rank."""
+        algorithm = ALGORITHMS.get(self.algorithm)  # None for a KerasTuner project
         return algorithm is not None and algorithm.sets_epochs
 
     def seeds(self, trial: int) -> int:
-        """How many trainings a trial shall have, each with its own seed."""
+        """How many runs a trial gets, each with its own seed."""
         return self.candidates[trial].seeds if self.candidates else self.executions
 
     @property
     def training_seed(self) -> int:
-        """What seeds the trainings: of candidates none that a search had."""
+        """The seed of the runs' seeds; candidates never reuse a search's seeds."""
         return derive_seed("arms", self.seed) if self.candidates else self.seed
 
     def split_seed(self, execution: int) -> int | None:
-        """What seeds an execution's own split, the same for every candidate, if any.
+        """The seed of an execution's own split, the same for every candidate.
 
-        None where it trains on the study's.
+        None if the execution uses the study's split.
         """
         if not self.candidates or not self.validation_split:
             return None
@@ -291,14 +291,14 @@ class StudySettings:
 
     @property
     def takes_more_seeds(self) -> bool:
-        """Whether `executions` may grow: no proposal rests on a score."""
+        """Whether `executions` may grow, because no proposal depends on a score."""
         return self.search_algorithm.ignores_results
 
 
 def fingerprint(
     settings: StudySettings, space: Mapping[str, Any], data_split: str
 ) -> str:
-    """Hash what a result depends on: settings, declared space, images and split."""
+    """Hash everything that determines a result: settings, space, images and split."""
     parts = [settings.identity(), space, data_split]
     text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -308,7 +308,7 @@ def parse_duration(text: str) -> float:
     """Read "90", "45s", "30m", "1.5h" or "1h30m" as seconds.
 
     Raises:
-        ValueError: It is none of these, or not above 0.
+        ValueError: The text is not a duration, or is not above 0.
     """
     units = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0}
     parts = re.findall(r"(\d+(?:\.\d+)?)([hms]?)", text)

@@ -13,7 +13,7 @@ from tuner.system.numbers import number
 
 
 def points(fraction: float | None, *, signed: bool = False) -> str:
-    """Give a fraction in percent or points: 0.5814 is "58.1"."""
+    """Format a fraction in percent or points: 0.5814 is "58.1"."""
     text = number(None if fraction is None else 100 * fraction, 1)
     return f"+{text}" if signed and fraction and fraction > 0 else text
 
@@ -21,7 +21,7 @@ def points(fraction: float | None, *, signed: bool = False) -> str:
 def validation(
     objective: Objective, accuracy: float | None, value: float | None
 ) -> str:
-    """Say how well a network does: "val 58.1", another objective before it."""
+    """Format a trial's score: "val 58.1", after the objective if that is another."""
     text = f"val {points(accuracy)}"
     if objective.is_accuracy:
         return text
@@ -34,7 +34,7 @@ def several(n: int, singular: str) -> str:
 
 
 def about(seconds: float) -> str:
-    """Give an estimate no more exactly than it deserves."""
+    """Format an estimated duration, rounded."""
     if seconds < 90:
         return f"{max(10, round(seconds, -1)):.0f}s"
     if seconds < 5400:
@@ -43,7 +43,7 @@ def about(seconds: float) -> str:
 
 
 def brackets(plan: Sequence[Sequence[Sequence[int]]]) -> list[str]:
-    """Spell Hyperband's plan out, a line a bracket.
+    """Describe Hyperband's plan, one line per bracket.
 
     Args:
         plan: Brackets of rungs of (configs, epochs), as a study's record has them.
@@ -56,11 +56,12 @@ def brackets(plan: Sequence[Sequence[Sequence[int]]]) -> list[str]:
 
 
 def config(flat: Mapping[str, Any], names: set[str]) -> str:
-    """Describe a config by what the space varies.
+    """Describe a config by the hyperparameters that the space varies.
 
     Args:
         flat: `CnnConfig.to_dict`.
-        names: Hyperparameters of interest. One of the architecture shows it whole.
+        names: Hyperparameters to show. If one of them is of the architecture, the
+            whole architecture is shown.
     """
     c = CnnConfig.from_dict(flat)
     of_training = {n for n, h in HYPERPARAMETERS.items() if not h.architecture}
@@ -76,12 +77,12 @@ def config(flat: Mapping[str, Any], names: set[str]) -> str:
 
 
 def trial(record: TrialRecord, space: SpaceRecord) -> str:
-    """Describe what a trial tries.
+    """Describe a trial's config.
 
     Args:
         record: Any trial of the study.
-        space: The study's, as its record has it. Where its hyperparameters are not the
-            config's own, a trial is what its space chose.
+        space: The study's space, from its record. If its hyperparameters are not
+            those of the config, this shows the space's values.
     """
     varied = {h.name for h in space.hyperparameters} & set(record.config)
     if varied and space.user_code is not None:

@@ -1,9 +1,9 @@
-"""What of Keras and KerasTuner runs here in another form, and the way back.
+"""The list of patches to Keras and KerasTuner, and the switch that turns them off.
 
-Each is for speed alone, and rounds differently in the last bit at most. One that a
-release no longer has a place for is left out, which `search.log` says, and training
-goes on without it. `TUNE_PLAIN_KERAS=1` leaves out all of them: networks train as they
-were compiled, by Keras alone.
+A patch makes training or the start faster and changes at most the last bit of a result.
+If a new release lacks what a patch replaces, the patch is skipped with a line in
+`search.log`, and training continues without it. `TUNE_PLAIN_KERAS=1` turns all patches
+off: networks train as they were compiled, by Keras alone.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from functools import wraps
 from typing import Any, NamedTuple
 
 PLAIN = "TUNE_PLAIN_KERAS"
-MISSING = (AttributeError, ImportError, TypeError)  # a name or an argument that was
+MISSING = (AttributeError, ImportError, TypeError)  # a name or argument was removed
 
 
 class Patch(NamedTuple):
-    """Something that is replaced.
+    """A part of Keras or KerasTuner that is replaced.
 
     Attributes:
-        replaces: What, by its name in the library.
-        why: What that brings.
-        module: Where the code is.
+        replaces: The library's names of what is replaced.
+        why: What the patch gains.
+        module: The module of the patch.
     """
 
     replaces: str
@@ -38,34 +38,34 @@ LAYERS = "the layers' call"
 STEPS = "the model's steps_per_execution"
 JAX_LOOP = "the model's train_function on JAX"
 PROBES = "the model's fit while a space is explored"
-LOADING = "modules that Keras and KerasTuner load and nothing here uses"
+LOADING = "modules that Keras and KerasTuner load but nothing here uses"
 
 _TRAINING = "tuner.training"
 PATCHES = {
     OPTIMIZER: Patch(
         "keras.Optimizer.update_step",
-        "an update is one pass over memory (TensorFlow)",
+        "each update is one pass over memory (TensorFlow)",
         f"{_TRAINING}.fast_optimizers",
     ),
     LAYERS: Patch(
         "keras.layers.Dense.call, keras.layers.BatchNormalization.call",
-        "a faster product, and one operation for a dozen (TensorFlow, CPU)",
+        "a faster product, and one operation instead of a dozen (TensorFlow, CPU)",
         f"{_TRAINING}.fast_layers",
     ),
     STEPS: Patch(
         "keras.Model.steps_per_execution",
-        "16 steps a call, where no user's code can count them (TensorFlow)",
+        "16 steps per call, if no user code can count them (TensorFlow)",
         f"{_TRAINING}.networks",
     ),
     JAX_LOOP: Patch(
         "keras.Model.train_function, keras.Model.steps_per_execution",
-        "many steps a call over images on the device (JAX, GPU)",
+        "many steps per call over images on the device (JAX, GPU)",
         f"{_TRAINING}.jax_loop",
     ),
     PROBES: Patch(
         "keras.Model.fit",
-        "what a user's fit draws is seen without training",
-        f"{_TRAINING}.user_models",
+        "the hyperparameters of a user's fit are discovered without training",
+        f"{_TRAINING}.discovery",
     ),
     LOADING: Patch(
         "sys.modules: sklearn, matplotlib, jax",
@@ -76,16 +76,17 @@ PATCHES = {
 
 
 def are_on() -> bool:
-    """Whether the user has left them on."""
+    """Whether the patches are on, which is the default."""
     return os.environ.get(PLAIN, "") in {"", "0"}
 
 
 @contextmanager
 def applying(name: str) -> Iterator[None]:
-    """Leave a patch out, and say so, where the library has no place for it.
+    """Skip a patch, and log it, if the library lacks a name that the patch needs.
 
     Args:
-        name: Of `PATCHES`. What is within undoes nothing: it changes things last.
+        name: A key of `PATCHES`. Nothing is undone, so the block must change things
+            only in its last step.
     """
     try:
         yield
@@ -96,24 +97,23 @@ def applying(name: str) -> Iterator[None]:
 def guarded(
     name: str, fast: Callable[..., Any], plain: Callable[..., Any]
 ) -> Callable[..., Any]:
-    """Give a function that is the plain one from the first time the fast one fails.
+    """Return a function that calls `fast` until it fails once, then always `plain`.
 
     Args:
-        name: Of `PATCHES`.
-        fast: Called first; it has changed nothing where it raises what a missing
-            name does.
-        plain: The library's own, of the same arguments.
+        name: A key of `PATCHES`.
+        fast: The patch; it must not have changed anything when it raises `MISSING`.
+        plain: The library's own function, with the same arguments.
     """
-    is_out = False
+    is_skipped = False
 
     @wraps(plain)
     def call(*args: Any, **options: Any) -> Any:
-        nonlocal is_out
-        if not is_out:
+        nonlocal is_skipped
+        if not is_skipped:
             try:
                 return fast(*args, **options)
             except MISSING as error:
-                is_out = True
+                is_skipped = True
                 leave_out(name, error)
         return plain(*args, **options)
 
@@ -121,6 +121,6 @@ def guarded(
 
 
 def leave_out(name: str, error: Exception) -> None:
-    """Say in the log that a patch is left out."""
+    """Write to the log that a patch is skipped."""
     text = f"{type(error).__name__}: {error}".splitlines()[0][:300]
-    sys.stderr.write(f"Left to the library: {name} ({text})\n")
+    sys.stderr.write(f"Patch skipped: {name} ({text})\n")

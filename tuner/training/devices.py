@@ -1,4 +1,4 @@
-"""What a worker runs on, on any backend."""
+"""Choose a worker's device and CPU threads, on any backend."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from tuner.system.machine import cores
 
 
 class DeviceError(RuntimeError):
-    """The device that was asked for is not there."""
+    """The requested device does not exist."""
 
 
 def limit_threads(threads: int) -> None:
-    """Keep this process to so many CPU threads; before the backend computes.
+    """Limit this process to a number of CPU threads, before the backend computes.
 
-    Other numbers of threads add floats in another order: one thread, and only
-    that, gives the same bits on every machine load.
+    The number of threads changes the order in which floats are added. Only a single
+    thread gives the same bits under any machine load.
     """
-    # Read by XLA as it starts, and by the libraries under torch and NumPy.
+    # XLA reads these as it starts, and so do the libraries under torch and NumPy.
     os.environ["NPROC"] = str(threads)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     if threads == 1:
@@ -41,14 +41,14 @@ def limit_threads(threads: int) -> None:
 
 
 def prepare(device: str, threads: int | None = None) -> Ready:
-    """Choose the device of this process and say what it is.
+    """Choose the device of this process and describe it.
 
     Args:
-        device: "auto" takes a GPU where the backend sees one; "cpu" or "gpu".
+        device: "cpu", "gpu", or "auto" for a GPU if the backend sees one.
         threads: CPU threads to use, or None for all.
 
     Raises:
-        DeviceError: "gpu" was asked for and the backend sees none.
+        DeviceError: The device is "gpu" and the backend sees none.
     """
     if threads:
         limit_threads(threads)
@@ -58,7 +58,7 @@ def prepare(device: str, threads: int | None = None) -> Ready:
     ]()
     if device == "gpu" and not gpus:
         raise DeviceError(
-            f"--device gpu needs a GPU that {backend} can use, and it sees none. "
+            f"--device gpu needs a GPU that {backend} can use, got none. "
             "Install the extra `cuda` (on Windows inside WSL2), or use --device cpu."
         )
     versions = {
@@ -76,7 +76,7 @@ def _tensorflow_gpus() -> list[str]:
 
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
-        # Otherwise one process takes all memory of the card.
+        # Otherwise one process takes all of the GPU's memory.
         tf.config.experimental.set_memory_growth(gpu, enable=True)
     details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
     return [d.get("device_name", "GPU") for d in details]

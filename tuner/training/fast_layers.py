@@ -1,6 +1,6 @@
-"""Layers that TensorFlow's CPU kernels compute faster in another form of the same.
+"""Faster but equivalent forms of some layers for TensorFlow's CPU kernels.
 
-What is saved of a layer is plain Keras: only the call of this one object changes.
+Only the `call` of these layer objects changes, so a saved layer is plain Keras.
 """
 
 from __future__ import annotations
@@ -13,32 +13,33 @@ import keras
 from tuner.system import patches
 
 _BATCHES = range(16, 33)
-_LEAST_WEIGHTS = 100_000
+_MIN_WEIGHTS = 100_000
 _IMAGE_AXES = 4
 
 
 def quicken(layers: Iterable[keras.layers.Layer], batch_size: int) -> None:
-    """Change the layers that have a faster form, for inputs of float32.
+    """Give layers their faster form, if they have one, for float32 inputs.
 
-    - The input's gradient of a wide dense layer y = x W is dy W': few rows times a
+    - The input gradient of a wide dense layer y = x W is dy W': a few rows times a
       large matrix that is read across its rows. (W dy')' has the same sums and reads W
-      along them. It took 0.39 to 0.48 of the time for 28,800 x 128 weights and 16 or
-      32 images, and the published baseline's step 0.83; with 8 images, from 64 on, and
-      with few weights it took longer.
-    - Batch normalization in training is one operation each way, where Keras has a
-      dozen. Steps of four networks took 0.84 to 0.93 of their time. The operation's
-      variance is the unbiased one, Keras's moving variance learns from the biased.
+      along its rows. It took 0.39 to 0.48 of the time for 28,800 x 128 weights and 16
+      or 32 images, and the published baseline's step took 0.83; it was slower with 8
+      images, with 64 or more, and with few weights.
+    - Batch normalization in training becomes one operation each way instead of
+      Keras's dozen. Steps of four networks took 0.84 to 0.93 of their time. The
+      operation returns the unbiased variance, but Keras's moving variance uses the
+      biased one.
 
     Args:
-        layers: On TensorFlow, on a CPU, not compiled by XLA.
-        batch_size: Images a step.
+        layers: Layers on TensorFlow, on a CPU, not compiled by XLA.
+        batch_size: Images per step.
     """
     for layer in layers:
         with patches.applying(patches.LAYERS):
             if not layer.built or layer.dtype_policy.name != "float32":
                 continue
             if batch_size in _BATCHES and _is_wide_dense(layer):
-                _turn(layer)
+                _transpose_gradient(layer)
             elif _normalizes_images(layer):
                 _fuse(layer)
 
@@ -46,11 +47,11 @@ def quicken(layers: Iterable[keras.layers.Layer], batch_size: int) -> None:
 def _is_wide_dense(layer: keras.layers.Layer) -> bool:
     return (
         type(layer) is keras.layers.Dense  # a subclass may compute something else
-        and layer.kernel.value.shape.num_elements() >= _LEAST_WEIGHTS
+        and layer.kernel.value.shape.num_elements() >= _MIN_WEIGHTS
     )
 
 
-def _turn(layer: keras.layers.Dense) -> None:
+def _transpose_gradient(layer: keras.layers.Dense) -> None:
     import tensorflow as tf
 
     plain = layer.call
@@ -103,18 +104,18 @@ def _fuse(layer: keras.layers.BatchNormalization) -> None:
             x=inputs,
             scale=layer.gamma.value,
             offset=layer.beta.value,
-            mean=tf.constant([], tf.float32),  # those of the batch
+            mean=tf.constant([], tf.float32),  # empty: use the batch's statistics
             variance=tf.constant([], tf.float32),
             epsilon=layer.epsilon,
         )
         count = tf.cast(tf.size(inputs) // inputs.shape[-1], tf.float32)
-        learned = (
+        updates = (
             (layer.moving_mean, mean),
             (layer.moving_variance, variance * (count - 1) / count),
         )
         momentum = layer.momentum
-        after = [moving * momentum + now * (1 - momentum) for moving, now in learned]
-        for (moving, _), value in zip(learned, after, strict=True):
+        after = [moving * momentum + now * (1 - momentum) for moving, now in updates]
+        for (moving, _), value in zip(updates, after, strict=True):
             moving.assign(value)
         return outputs
 
@@ -122,7 +123,7 @@ def _fuse(layer: keras.layers.BatchNormalization) -> None:
 
 
 def _is_float32(inputs: Any, rank: int) -> bool:
-    """Whether inputs are what the operations take; Keras takes more kinds."""
+    """Whether the operations accept these inputs; Keras accepts more kinds."""
     import tensorflow as tf
 
     is_dense = isinstance(inputs, tf.Tensor)

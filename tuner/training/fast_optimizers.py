@@ -1,9 +1,9 @@
-"""Optimizer updates as one pass over memory, where Keras's on TensorFlow are many.
+"""Optimizer updates on TensorFlow as one pass over memory instead of many.
 
-Keras writes an update as one operation for each product and sum, and each reads and
-writes arrays as large as the network: for a wide dense layer the update takes as long
-as its arithmetic, unless XLA joins the passes. TensorFlow has the same formulas as
-single operations.
+Keras writes an update as one operation per product and sum, each of which reads and
+writes arrays as large as the network. For a wide dense layer the update takes as long
+as the layer's own arithmetic, unless XLA fuses the operations. TensorFlow has the same
+formulas as single operations.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ Update = Callable[[Any, Any, Any, Any], None]
 
 
 def fuse(optimizer: keras.optimizers.Optimizer) -> bool:
-    """Let an optimizer update each variable in one operation, where there is one.
+    """Make an optimizer update each variable in one operation, if there is one.
 
-    Its class, settings and variables stay what they are, so that what is saved of it
-    is plain Keras. The formulas are Keras's; they round differently in the last bit.
+    Its class, settings and variables do not change, so a saved optimizer is plain
+    Keras. The formulas are Keras's, but may round the last bit differently.
 
     Args:
-        optimizer: On TensorFlow, built, and of a network that XLA does not compile.
+        optimizer: A built optimizer on TensorFlow, of a network that XLA does not
+            compile.
 
     Returns:
-        Whether there is one: for Adam and AdamW without AMSGrad, for SGD, and for
-        RMSprop that is not centered.
+        Whether there is such an operation: for Adam and AdamW without AMSGrad, for
+        SGD, and for RMSprop that is not centered.
     """
     with patches.applying(patches.OPTIMIZER):
         update = _update_of(optimizer)
@@ -50,7 +51,7 @@ def fuse(optimizer: keras.optimizers.Optimizer) -> bool:
 
 
 def _update_of(optimizer: keras.optimizers.Optimizer) -> Update | None:
-    kind = type(optimizer)  # a subclass may have an update of its own
+    kind = type(optimizer)  # a subclass may update differently
     if kind in {keras.optimizers.Adam, keras.optimizers.AdamW}:
         return None if optimizer.amsgrad else _adam
     if kind is keras.optimizers.SGD:
@@ -63,7 +64,7 @@ def _update_of(optimizer: keras.optimizers.Optimizer) -> Update | None:
 def _is_dense(gradient: Any) -> bool:
     import tensorflow as tf
 
-    return isinstance(gradient, tf.Tensor)  # an embedding's are slices
+    return isinstance(gradient, tf.Tensor)  # an embedding's gradients are slices
 
 
 def _adam(optimizer: Any, gradient: Any, variable: Any, rate: Any) -> None:
@@ -72,7 +73,7 @@ def _adam(optimizer: Any, gradient: Any, variable: Any, rate: Any) -> None:
     step = tf.cast(optimizer.iterations + 1, variable.dtype)
     beta_1 = tf.constant(optimizer.beta_1, variable.dtype)
     beta_2 = tf.constant(optimizer.beta_2, variable.dtype)
-    index = optimizer._get_variable_index(variable)  # noqa: SLF001  as Keras's own do
+    index = optimizer._get_variable_index(variable)  # noqa: SLF001  as in Keras
     tf.raw_ops.ResourceApplyAdam(
         var=variable.handle,
         m=optimizer._momentums[index].value.handle,  # noqa: SLF001
@@ -104,7 +105,7 @@ def _momentum(optimizer: Any, gradient: Any, variable: Any, rate: Any) -> None:
 def _descent(optimizer: Any, gradient: Any, variable: Any, rate: Any) -> None:
     import tensorflow as tf
 
-    del optimizer  # it has no settings but its rate
+    del optimizer  # the learning rate is its only setting
     tf.raw_ops.ResourceApplyGradientDescent(
         var=variable.handle,
         alpha=tf.cast(rate, variable.dtype),
@@ -116,9 +117,9 @@ def _rmsprop(optimizer: Any) -> Update:
     import tensorflow as tf
 
     momentums = [m.value for m in optimizer._momentums]  # noqa: SLF001
-    if not momentums:  # the operation writes some all the same, and reads them times 0
-        of = optimizer._velocities  # noqa: SLF001
-        momentums = [tf.Variable(tf.zeros(v.shape, v.dtype)) for v in of]
+    if not momentums:  # the operation needs them anyway, and multiplies them by 0
+        velocities = optimizer._velocities  # noqa: SLF001
+        momentums = [tf.Variable(tf.zeros(v.shape, v.dtype)) for v in velocities]
 
     def update(optimizer: Any, gradient: Any, variable: Any, rate: Any) -> None:
         index = optimizer._get_variable_index(variable)  # noqa: SLF001

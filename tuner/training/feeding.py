@@ -1,4 +1,4 @@
-"""How `fit` gets its images, on each backend."""
+"""Feed images to `fit`, in the fastest way on each backend."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tuner.data.dataset import Dataset
 from tuner.system import patches
 from tuner.training.networks import Batches, Network
 
-_ALIGNMENT = 64  # bytes, of TensorFlow's tensors
+_ALIGNMENT = 64  # bytes, as TensorFlow's tensors are aligned
 
 
 class Feeder(Protocol):
-    """Gives `fit` of one network the images of one study."""
+    """Feeds the images of one study to the `fit` of one network."""
 
     def batches(self, order: np.ndarray) -> Any:
-        """Give what `fit` takes for an epoch.
+        """Return the argument of `fit` for one epoch.
 
         Args:
             order: Indices of training images, shape (m,).
@@ -27,9 +27,9 @@ class Feeder(Protocol):
 
 
 def feeder(network: Network, data: Dataset) -> Feeder:
-    """Choose what is fastest for a network on this backend and device.
+    """Return the fastest feeder for a network on this backend and device.
 
-    A network has one for as long as it trains: some hold its compiled steps.
+    Use one feeder for the whole training, because some hold the compiled steps.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -44,18 +44,18 @@ def feeder(network: Network, data: Dataset) -> Feeder:
 
 
 def shuffled(train: np.ndarray, seed: int, epoch: int) -> np.ndarray:
-    """Order the training images by (seed, epoch) alone.
+    """Shuffle the training images in an order that depends only on (seed, epoch).
 
     Args:
-        train: Their indices, shape (n,).
-        seed: Of the training, any integer from 0.
+        train: Indices of the images, shape (n,).
+        seed: The run's seed, an integer from 0.
         epoch: 1, 2, ...
     """
     return np.random.default_rng((seed, epoch)).permutation(train)
 
 
 class _Arrays:
-    """Batches that are cut in Python."""
+    """Batches that are assembled in Python."""
 
     def __init__(self, network: Network, data: Dataset) -> None:
         self._network, self._data = network, data
@@ -66,7 +66,7 @@ class _Arrays:
 
 
 class _Pipeline:
-    """A `tf.data` pipeline over all images, which lie in memory once."""
+    """A `tf.data` pipeline over all images, with a single copy in memory."""
 
     def __init__(self, network: Network, data: Dataset) -> None:
         import tensorflow as tf
@@ -86,24 +86,24 @@ class _Pipeline:
             .prefetch(2)
         )
         options = tf.data.Options()
-        # Its autotuner can hold up the end of an epoch by seconds.
+        # The autotuner can delay the end of an epoch by seconds.
         options.autotune.enabled = False
-        # Its optimizer writes the graph out and reads it again, images and all.
+        # The graph optimizer serializes the graph with all its images.
         options.experimental_optimization.apply_default_optimizations = False
         return batches.with_options(options)
 
 
 def _shared_tensor(images: np.ndarray) -> Any:
-    """Make a TensorFlow tensor of mapped images without a copy.
+    """Wrap memory-mapped images as a TensorFlow tensor without copying them.
 
-    They stay one copy for all processes that map them. Other arrays are copied
-    where they do not lie as TensorFlow's own do.
+    All processes that map the file share one copy. An array that is not contiguous or
+    not aligned as TensorFlow needs it is copied.
     """
     import tensorflow as tf
 
     if images.ctypes.data % _ALIGNMENT or not images.flags.c_contiguous:
         return tf.convert_to_tensor(images)
-    # DLPack hands out what may be written to; TensorFlow writes into no input.
+    # DLPack exports only writable memory; TensorFlow never writes to its inputs.
     memory = (ctypes.c_uint8 * images.nbytes).from_address(images.ctypes.data)
     writable = np.ctypeslib.as_array(memory).view(images.dtype).reshape(images.shape)
     return tf.experimental.dlpack.from_dlpack(writable.__dlpack__())

@@ -1,7 +1,7 @@
 """Train one config with one seed, from new weights or from a stored state.
 
-A result depends on the task alone: neither on what the process trained before,
-nor on whether the epochs were trained in one session or in several.
+A result depends only on the task, not on earlier trainings in the process or on whether
+its epochs were trained in one session or several.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def train(task: TrainingTask, data: Dataset) -> Iterator[EpochEnd | TrainingResu
     """Train to `task.epochs` and evaluate on train, validation and test images.
 
     Args:
-        task: What to train, and the state to go on from, if any.
+        task: The config and seed to train, and the state to continue from, if any.
         data: The images, uint8, and the split.
 
     Yields:
@@ -75,7 +75,7 @@ def train(task: TrainingTask, data: Dataset) -> Iterator[EpochEnd | TrainingResu
             metrics |= {f"val_{n}": value for n, value in validation.metrics.items()}
         check_finite(metrics, epoch)
         if best:
-            best.see(epoch, metrics["val_loss"])
+            best.update(epoch, metrics["val_loss"])
         state = None
         if epoch < task.epochs and time.monotonic() >= checkpoint_at:
             state = best.state if best else state_of(model, epoch)
@@ -114,14 +114,14 @@ def measured(
     """Evaluate a trained network on train, validation and test images.
 
     Args:
-        network: As it is to be judged.
-        task: What was trained.
+        network: The network with the weights to evaluate.
+        task: The task that trained it.
         data: The images and the split that it was trained on.
         epoch: Epochs trained.
-        validation: Where that is known already.
-        continued_from: The epoch of the state it started from, or 0.
-        best_epoch: The epoch that these weights are of, unless it is the last.
-        clock: Since the last event.
+        validation: The validation result, if it was measured already.
+        continued_from: The epoch of the state that the training started from, or 0.
+        best_epoch: The epoch of these weights, or None for the last epoch.
+        clock: Runs since the last event.
 
     Raises:
         DivergedError: A loss became NaN or infinite.
@@ -132,7 +132,7 @@ def measured(
     test = network.assess(data.x_test, data.y_test, data.test)
     check_finite({"train_loss": train_part.loss, "test_loss": test.loss}, epoch)
     model = network.model
-    kept = epoch if best_epoch is None else best_epoch
+    final_epoch = epoch if best_epoch is None else best_epoch
     return TrainingResult(
         trial=task.trial,
         execution=task.execution,
@@ -144,17 +144,17 @@ def measured(
         continued_from=continued_from,
         seconds=clock.lap(),
         jit_compile=bool(model.jit_compile),
-        state=state_of(model, kept) if task.keep_state else None,
+        state=state_of(model, final_epoch) if task.keep_state else None,
         best_epoch=best_epoch,
         drawn=network.drawn,
     )
 
 
 class _Best:
-    """The epoch with the lowest validation loss so far, and its whole state.
+    """The epoch with the lowest validation loss so far, and its complete state.
 
-    A training that goes on from a state goes on from its lowest epoch, so that
-    nothing but that state has to be kept.
+    A training that resumes from a state resumes from its best epoch, so only that
+    state has to be stored.
     """
 
     def __init__(self, network: Network, data: Dataset, first: int) -> None:
@@ -162,28 +162,28 @@ class _Best:
         self._model = network.model
         self.state = state_of(network.model, first)
         if first:
-            seen = network.assess(data.x_train, data.y_train, data.validation)
-            self.loss = seen.loss
+            result = network.assess(data.x_train, data.y_train, data.validation)
+            self.loss = result.loss
 
-    def see(self, epoch: int, loss: float) -> None:
-        """Take note of an epoch's validation loss."""
+    def update(self, epoch: int, loss: float) -> None:
+        """Store the state if this epoch has the lowest validation loss so far."""
         if loss < self.loss:
             self.epoch, self.loss = epoch, loss
             self.state = state_of(self._model, epoch)
 
 
 def check_finite(metrics: Mapping[str, float], epoch: int) -> None:
-    """Raise DivergedError where a metric is no finite number."""
+    """Raise DivergedError if a metric is NaN or infinite."""
     for name, value in metrics.items():
         if not math.isfinite(value):
             raise DivergedError(f"{name} became {value} in epoch {epoch}")
 
 
 def time_steps(task: TimingTask, data: Dataset) -> Timing:
-    """Time a config's training and evaluation, its compilation left out.
+    """Time a config's training and evaluation, without compilation.
 
     Args:
-        task: What to time, and for how long.
+        task: The config to time, and for how long.
         data: The images; a few hundred are used.
     """
     clock = Clock()
@@ -196,7 +196,7 @@ def time_steps(task: TimingTask, data: Dataset) -> Timing:
         return clock.lap()
 
     some = data.train[: min(2 * network.batch_size, len(data.train))]
-    start_s = fit(some)  # it compiles, as the evaluation does
+    start_s = fit(some)  # includes compilation, as does the evaluation
     network.assess(data.x_train, data.y_train, some)
     start_s += clock.lap()
     epochs = max(1, round(task.seconds / 2 / fit(some)))
@@ -208,14 +208,14 @@ def time_steps(task: TimingTask, data: Dataset) -> Timing:
 
 
 def restore(model: keras.Model, state: State) -> int:
-    """Put a stored state into a network of the same config.
+    """Load a stored state into a network of the same config.
 
     Args:
-        model: Compiled; new from `build_model`.
-        state: What `train` brought of the same config.
+        model: A new, compiled model.
+        state: A state that `train` returned for the same config.
 
     Returns:
-        The epoch that the state was taken after.
+        The last epoch of the state.
 
     Raises:
         ValueError: The state is of another config.
@@ -225,8 +225,8 @@ def restore(model: keras.Model, state: State) -> int:
     stored, built = [a.shape for a in state.arrays], [tuple(v.shape) for v in variables]
     if stored != built:
         raise ValueError(
-            f"A stored state must fit its network: stored shapes {stored}, "
-            f"network {built}. It was written for another config; delete it."
+            f"A stored state must fit its network with shapes {built}, got {stored}. "
+            "It belongs to another config. Delete it."
         )
     for variable, array in zip(variables, state.arrays, strict=True):
         variable.assign(array)
@@ -240,37 +240,36 @@ def build(
     *,
     jit_compile: bool | None = None,
 ) -> Network:
-    """Build what a task is about, with new weights."""
+    """Build a task's network with new weights."""
     shape, classes = data.input_shape, len(data.classes)
     if task.user_model:
-        user_models.hypermodel(
-            task.user_model
-        )  # what it draws as it loads, no seed decides
+        # Load the file first: its random numbers must not change those of the seed.
+        user_models.hypermodel(task.user_model)
 
-    def make() -> Network:
+    def build_network() -> Network:
         if task.user_model:
             hp = user_models.hyperparameters(task.config)
             return user_models.network(task.user_model, hp, shape, classes)
         return cnn(CnnConfig.from_dict(task.config), shape, classes)
 
-    return fresh(make, seed, jit_compile=jit_compile)
+    return fresh(build_network, seed, jit_compile=jit_compile)
 
 
 def _variables(model: keras.Model) -> list[Any]:
-    """All that training changes: weights, dropout's seeds, optimizer, step count."""
+    """List what training changes: weights, dropout's seeds, optimizer, step count."""
     return [*model.variables, *model.optimizer.variables]
 
 
 def state_of(model: keras.Model, epoch: int) -> State:
-    """Take a copy of all that the training has changed."""
+    """Copy everything that training changes."""
     arrays = tuple(keras.ops.convert_to_numpy(v) for v in _variables(model))
     return State(epoch, arrays)
 
 
 def train_sample(data: Dataset) -> np.ndarray:
-    """Choose the training images that `train_accuracy` is measured on.
+    """Choose the training images for `train_accuracy`.
 
-    As many as the test set has (or all), the same for every config and seed.
+    As many as the test set has (or all), and the same for every config and seed.
     """
     size = min(len(data.train), len(data.test))
     rng = np.random.default_rng(derive_seed("train sample", data.split))
@@ -278,13 +277,13 @@ def train_sample(data: Dataset) -> np.ndarray:
 
 
 class Clock:
-    """Wall time since it was made, or since its last lap, in seconds."""
+    """Measures wall time since its creation or its last lap, in seconds."""
 
     def __init__(self) -> None:
         self._since = time.perf_counter()
 
     def lap(self) -> float:
-        """Give the seconds since the last call, or since it was made."""
+        """Return the seconds since the last lap and start the next."""
         now = time.perf_counter()
         seconds, self._since = now - self._since, now
         return seconds

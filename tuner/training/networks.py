@@ -1,4 +1,4 @@
-"""A compiled model with what it takes and gives, and how well it does."""
+"""A compiled model with its input format, its predictions and its evaluation."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tuner.training.fast_layers import quicken
 from tuner.training.fast_optimizers import fuse
 
 _EVALUATION_BATCH = 500
-_STEPS_A_CALL = 16  # a call from Python takes as long as a small network's step
-_EVALUATION_BYTES = 64 * 1024**2  # of its images as float32
+_STEPS_PER_CALL = 16  # a call from Python takes as long as a small network's step
+_EVALUATION_BYTES = 64 * 1024**2  # of the images of a step as float32
 
-# What Keras calls the accuracy of a metric that was named by its class or in short.
+# Keras's names of an accuracy that was compiled by its class or short name.
 _ACCURACIES = ("acc", "categorical_accuracy", "sparse_categorical_accuracy")
 
 N = TypeVar("N", bound="Network")
@@ -32,9 +32,9 @@ class Network:
     """A model of a `CnnConfig`: pixels as stored and class ids go in, logits come out.
 
     Attributes:
-        model: Compiled, its weights built.
-        batch_size: Images a step.
-        has_fit: Whether a user's own code trains it, which may count batches.
+        model: The compiled model with its weights.
+        batch_size: Images per step.
+        has_fit: Whether a user's code trains it, which may count batches.
     """
 
     has_fit = False
@@ -45,11 +45,11 @@ class Network:
 
     @property
     def drawn(self) -> tuple[str, ...] | None:
-        """The hyperparameters that a user's own code asked for, or None."""
+        """The active hyperparameters that a user's code has drawn, or None."""
         return None
 
     def arrays(self, images: np.ndarray, labels: np.ndarray) -> Arrays:
-        """Give some images and labels as the model takes them.
+        """Convert images and labels to the model's input.
 
         Args:
             images: uint8, shape (n, height, width, channels).
@@ -58,79 +58,80 @@ class Network:
         return images, labels
 
     def tensors(self, images: Any, labels: Any) -> tuple[Any, Any]:
-        """Give the same of the backend's tensors, inside a pipeline or a step."""
+        """Do the same with the backend's tensors, inside a pipeline or a step."""
         return images, labels
 
     def assess(
-        self, images: np.ndarray, labels: np.ndarray, which: np.ndarray
+        self, images: np.ndarray, labels: np.ndarray, indices: np.ndarray
     ) -> Assessment:
-        """Measure it in inference mode, as `evaluate` does.
+        """Measure accuracy and loss in inference mode, as `evaluate` does.
 
         Args:
             images: uint8, shape (n, height, width, channels).
             labels: Class ids, shape (n,).
-            which: Indices of the images to use, shape (m,), m >= 1.
+            indices: Indices of the images to use, shape (m,), m >= 1.
 
         Returns:
-            Accuracy, mean loss and the chosen class of every image, in the order of
-            `which`.
+            Accuracy, mean loss and the predicted class of every image, in the order
+            of `indices`.
         """
-        chosen = np.empty(len(which), np.uint16)
+        predicted = np.empty(len(indices), np.uint16)
         loss = 0.0
-        for part in self.parts(which):
-            some = which[part]
-            logits = self.predict(images[some]).astype(np.float64)
+        for part in self.parts(indices):
+            batch = indices[part]
+            logits = self.predict(images[batch]).astype(np.float64)
             logits -= logits.max(axis=1, keepdims=True)
-            right = np.take_along_axis(logits, labels[some][:, None].astype(int), 1)
+            right = np.take_along_axis(logits, labels[batch][:, None].astype(int), 1)
             losses = np.log(np.exp(logits).sum(axis=1)) - right[:, 0]
-            chosen[part], loss = logits.argmax(axis=1), loss + float(losses.sum())
-        accuracy = float(np.mean(chosen == labels[which]))
-        return Assessment(accuracy, loss / len(which), chosen)
+            predicted[part], loss = logits.argmax(axis=1), loss + float(losses.sum())
+        accuracy = float(np.mean(predicted == labels[indices]))
+        return Assessment(accuracy, loss / len(indices), predicted)
 
     @property
     def evaluation_batch(self) -> int:
-        """Images a step without training."""
+        """Images per evaluation step."""
         return evaluation_batch(self.model.input_shape[1:])
 
-    def parts(self, which: np.ndarray) -> list[slice]:
-        """Cut indices into parts that one step without training takes."""
+    def parts(self, indices: np.ndarray) -> list[slice]:
+        """Split indices into slices of one evaluation step each."""
         size = self.evaluation_batch
-        return [slice(at, at + size) for at in range(0, len(which), size)]
+        return [slice(at, at + size) for at in range(0, len(indices), size)]
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Give the model's outputs for the images of one step, in inference mode."""
-        # Always one shape: another would compile the network once more.
+        """Return the model's outputs for the images of one step, in inference mode."""
+        # Always the same shape, because a new shape would compile the network again.
         batch = np.resize(np.arange(len(images)), self.evaluation_batch)
         inputs, _ = self.arrays(images[batch], np.zeros(len(batch), np.int32))
         return np.asarray(self.model.predict_on_batch(inputs))[: len(images)]
 
 
 def evaluation_batch(shape: Sequence[int]) -> int:
-    """Say how many images of a shape make a step without training: 500 at most."""
+    """Return the number of images per evaluation step for a shape: 500 at most."""
     pixels = math.prod(shape)
     return max(1, min(_EVALUATION_BATCH, _EVALUATION_BYTES // (4 * pixels)))
 
 
 def numbers(logs: Mapping[str, Any]) -> dict[str, float]:
-    """Give the metrics that are numbers, accuracy by one name whatever its kind."""
-    found = {}
+    """Return the metrics that are numbers, with any kind of accuracy as "accuracy"."""
+    metrics = {}
     for name, value in logs.items():
         prefix = "val_" if name.startswith("val_") else ""
-        known = name.removeprefix("val_") in _ACCURACIES
+        is_accuracy = name.removeprefix("val_") in _ACCURACIES
         if np.size(value) == 1:
-            found[f"{prefix}accuracy" if known else name] = np.asarray(value).item()
-    return found
+            key = f"{prefix}accuracy" if is_accuracy else name
+            metrics[key] = np.asarray(value).item()
+    return metrics
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Some images and labels as a network takes them, batch by batch.
+    """Batches of images and labels in a network's input format.
 
     Args:
-        network: Takes them.
+        network: The network.
         images: uint8, shape (n, height, width, channels).
         labels: Class ids, shape (n,).
         order: Indices of the images, shape (m,).
-        size: Images a batch.
+        size: Images per batch.
     """
 
     def __init__(
@@ -149,8 +150,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         return math.ceil(len(self._order) / self._size)
 
     def __getitem__(self, batch: int) -> Arrays:
-        which = self._order[batch * self._size : (batch + 1) * self._size]
-        return self._network.arrays(self._images[which], self._labels[which])
+        indices = self._order[batch * self._size : (batch + 1) * self._size]
+        return self._network.arrays(self._images[indices], self._labels[indices])
 
 
 def cnn(config: CnnConfig, shape: tuple[int, int, int], classes: int) -> Network:
@@ -159,12 +160,12 @@ def cnn(config: CnnConfig, shape: tuple[int, int, int], classes: int) -> Network
 
 
 def fresh(build: Callable[[], N], seed: int, *, jit_compile: bool | None = None) -> N:
-    """Build a network with weights that follow from the seed alone.
+    """Build a network whose weights depend only on the seed.
 
     Args:
-        build: Makes it, weights included.
-        seed: Also of dropout.
-        jit_compile: Whether XLA compiles it; None leaves it as it was compiled.
+        build: Builds the network with its weights.
+        seed: Seeds weights and dropout.
+        jit_compile: Whether XLA compiles it; None keeps the model's own setting.
     """
     keras.utils.clear_session()
     gc.collect()
@@ -175,24 +176,24 @@ def fresh(build: Callable[[], N], seed: int, *, jit_compile: bool | None = None)
         model.jit_compile = jit_compile
     model.optimizer.build(model.trainable_variables)
     if keras.backend.backend() == "tensorflow" and patches.are_on():
-        _save_passes(network)
+        _speed_up(network)
     return network
 
 
 def has_plain_steps(model: keras.Model) -> bool:
-    """Whether a model trains by Keras's own steps, as graphs, however many a call."""
+    """Whether a model trains with Keras's own methods, and not eagerly."""
     names = ("fit", "train_step", "make_train_function")
-    is_kerass = (getattr(type(model), n) is getattr(keras.Model, n) for n in names)
+    inherited = (getattr(type(model), n) is getattr(keras.Model, n) for n in names)
     return (
-        not model.run_eagerly and not set(names) & set(vars(model)) and all(is_kerass)
+        not model.run_eagerly and not set(names) & set(vars(model)) and all(inherited)
     )
 
 
 def _is_tensorflow_on_cpu() -> bool:
-    """Say whether TensorFlow's own kernels compute, as Keras chooses on a CPU.
+    """Whether TensorFlow computes on a CPU, where Keras does not use XLA.
 
-    With `fuse` they took 0.47 to 0.99 of XLA's time on the networks of
-    `tests/benchmarks/steps.py`, compilation left out.
+    With `fuse`, TensorFlow's kernels took 0.47 to 0.99 of XLA's time on the networks of
+    `tests/benchmarks/steps.py`, without compilation.
     """
     if keras.backend.backend() != "tensorflow":
         return False
@@ -201,8 +202,8 @@ def _is_tensorflow_on_cpu() -> bool:
     return not tf.config.get_visible_devices("GPU")
 
 
-def _save_passes(network: Network) -> None:
-    """Let TensorFlow compute the same with fewer passes and fewer calls."""
+def _speed_up(network: Network) -> None:
+    """Make TensorFlow compute the same with fewer passes and fewer calls."""
     model = network.model
     if not has_plain_steps(model):
         return
@@ -211,4 +212,4 @@ def _save_passes(network: Network) -> None:
         if _is_tensorflow_on_cpu():
             quicken(model.layers, network.batch_size)
     if model.steps_per_execution == 1 and not network.has_fit:
-        model.steps_per_execution = _STEPS_A_CALL
+        model.steps_per_execution = _STEPS_PER_CALL

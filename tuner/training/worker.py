@@ -1,4 +1,4 @@
-"""What a worker is, wherever it runs: a backend on a device, then task after task."""
+"""The work of any worker: load a backend on a device, then run one task at a time."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tuner.study.tasks import (
 from tuner.training.loading import load_keras, load_keras_tuner
 
 _OUT_OF_MEMORY = (
-    *("ResourceExhausted", "OutOfMemory", "RESOURCE_EXHAUSTED"),  # a backend each
+    *("ResourceExhausted", "OutOfMemory", "RESOURCE_EXHAUSTED"),  # one per backend
     "received an exception:Status: 1,",  # oneDNN's kernels in TensorFlow
 )
-# What TensorFlow says before what went wrong, and about where.
+# What TensorFlow prints before the error's message, and about its place.
 _PREAMBLE = re.compile(
     r"Graph execution error:|Detected at node .*|File \".*|<stack traces unavailable>"
     r"|\d+ root error\(s\) found\.|"
@@ -33,15 +33,15 @@ _PLACE = re.compile(r"^\{\{function_node [^}]*\}\} ")
 
 
 def load_backend(
-    device: str, threads: int | None, gpu: str | None = None, *, own_code: bool = True
+    device: str, threads: int | None, gpu: str | None = None, *, user_code: bool = True
 ) -> Ready:
-    """Load Keras and its backend on a device; before anything else does.
+    """Load Keras and its backend on a device; call this before anything else does.
 
     Args:
         device: "auto", "cpu" or "gpu".
         threads: CPU threads to use, or None for all.
-        gpu: The one GPU to see, by number or UUID; None for all.
-        own_code: Whether a user's own may run here, which may use all of Keras.
+        gpu: The only GPU to use, by number or UUID; None for all.
+        user_code: Whether a user's code may run here, which may use all of Keras.
     """
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -49,27 +49,28 @@ def load_backend(
     elif gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    load_keras(whole=own_code)
-    load_keras_tuner(whole=own_code)
-    from tuner.training import devices, loop, user_fit, user_models  # noqa: F401
+    load_keras(with_extras=user_code)
+    load_keras_tuner(with_extras=user_code)
+    from tuner.training import devices, discovery, loop, user_fit  # noqa: F401
 
     ready = devices.prepare(device, threads)
-    # A collection of all modules takes 0.2 s, two a network; frozen, they are skipped.
+    # Collecting garbage takes 0.2 s with all modules, twice per network; frozen objects
+    # are skipped.
     gc.collect()
     gc.freeze()
     return ready
 
 
 def run(task: Task, data: Dataset) -> Iterator[Event]:
-    """Do a task: what happens, as it happens. The last event is its end.
+    """Run a task and yield its events; the last one ends it.
 
-    An exception is a failed training, whose traceback goes to stderr.
+    An exception becomes a `TrainingFailure`, with its traceback on stderr.
     """
-    from tuner.training import loop, user_fit, user_models
+    from tuner.training import discovery, loop, user_fit
 
     try:
         if isinstance(task, DiscoveryTask):
-            yield user_models.discover(task.user_model, data)
+            yield discovery.discover(task.user_model, data)
         elif isinstance(task, TimingTask):
             yield loop.time_steps(task, data)
         elif task.user_model and task.user_model.has_fit:
@@ -82,7 +83,7 @@ def run(task: Task, data: Dataset) -> Iterator[Event]:
 
 
 def first_line(error: Exception) -> str:
-    """Say what went wrong in one line, in words where the cause is known."""
+    """Describe an error in one line, in plain words if the cause is known."""
     lines = [_PLACE.sub("", line.strip()) for line in cause(error).splitlines()]
     line = next((text for text in lines if not _PREAMBLE.fullmatch(text)), "")[:300]
     name = type(error).__name__

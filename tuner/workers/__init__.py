@@ -1,1 +1,1 @@
-"""Where trainings run: processes on this machine, or actors on a Ray cluster."""
+"""The workers that train: processes on this machine, or actors on a Ray cluster."""

@@ -1,8 +1,7 @@
-"""Where trainings run: warm processes on this machine.
+"""Worker processes on this machine, which stay warm between runs.
 
-The search submits plain tasks and waits for plain events. A worker never sees
-the oracle, the records or the study folder, apart from the log that everything
-it prints goes to.
+The search submits plain tasks and waits for plain events. A worker never sees the
+proposer, the records or the study folder, except the log that it prints to.
 """
 
 from __future__ import annotations
@@ -33,12 +32,12 @@ from tuner.study.tasks import (
 )
 from tuner.workers.placement import Placement
 
-# A process that has trained many networks keeps some memory of each.
-TASKS_A_PROCESS = 40
-_MAX_FAILED_STARTS = 3  # one after another; one may have been killed by hand
+# A process leaks some memory with each network that it trains.
+TASKS_PER_PROCESS = 40
+_MAX_FAILED_STARTS = 3  # in a row; a single one may have been killed by hand
 _CANNOT_START = "A worker process could not start"
 _LOAD_LIMIT_S = 600.0  # for the backend and the images
-_SAFE_PATH, _BY_US = "PYTHONSAFEPATH", "tune"
+_SAFE_PATH, _SET_BY_US = "PYTHONSAFEPATH", "tune"
 
 
 class WorkerStartError(ExpectedError):
@@ -46,22 +45,21 @@ class WorkerStartError(ExpectedError):
 
 
 class _LoadError(Exception):
-    """A worker process said why it cannot train."""
+    """A worker process reported why it cannot train."""
 
 
 class LocalWorkers:
-    """Worker processes on this machine, started when needed and kept warm.
+    """Worker processes on this machine, which stay warm between tasks.
 
-    They load their backend at once, and train once `open` has given them data.
+    They load their backend immediately, and can train after `open`.
 
     Args:
-        log: The file that everything the libraries print is appended to.
-        say: Gets one-line notes.
+        log: The file that the processes' output is appended to.
+        say: Receives one-line notes.
         device: "auto", "cpu" or "gpu".
-        placement: How many workers, and where each runs.
-        task_timeout: Seconds after which a training is stopped and has failed,
-            or None.
-        own_code: Whether they may be given a user's own.
+        placement: The number of workers, and where each runs.
+        task_timeout: Seconds after which a run is stopped and fails, or None.
+        user_code: Whether tasks may run a user's code.
     """
 
     def __init__(
@@ -72,15 +70,15 @@ class LocalWorkers:
         placement: Placement | None = None,
         task_timeout: float | None = None,
         *,
-        own_code: bool = True,
+        user_code: bool = True,
     ) -> None:
         self.placement = placement or Placement()
         self._log, self._say, self._device = log, say, device
         self._data_folder: Path | None = None
         self._task_timeout = task_timeout
-        self._own_code = own_code
-        self._first: Ready | None = None  # what the first worker said of itself
-        self._problem = ""  # of the last worker that could not start
+        self._user_code = user_code
+        self._first: Ready | None = None  # reported by the first worker that loaded
+        self._problem = ""  # why the last worker could not start
         self._workers = self._start()
 
     def __enter__(self) -> Self:
@@ -92,18 +90,18 @@ class LocalWorkers:
     def open(self, data_folder: Path) -> Ready:
         """Give every worker the data, and wait until one can train.
 
-        Where the backend sees other devices than the system lists, they are started
-        once more, elsewhere.
+        If the backend sees other devices than the system lists, restart the workers
+        with the placement for those devices.
 
         Args:
-            data_folder: What `datasets.save_arrays` wrote.
+            data_folder: The folder that `dataset.save_arrays` wrote.
 
         Returns:
-            What the first says of itself, with the number of workers.
+            The report of the first worker, with the number of workers.
 
         Raises:
-            WorkerStartError: A process could not load what it needs; the text ends
-                with the reason.
+            WorkerStartError: A process could not load the backend or the data; the
+                text ends with the reason.
         """
         self._data_folder = data_folder
         for worker in self._workers:
@@ -129,10 +127,10 @@ class LocalWorkers:
         next(worker for worker in self._workers if worker.is_idle).submit(task)
 
     def wait(self, timeout: float | None = None) -> list[Event]:
-        """Wait until something happens, or `timeout` seconds.
+        """Wait for events, or until `timeout` seconds have passed.
 
-        A worker that ended is replaced, and its task reported as lost. There may be
-        no event: a new worker can train now.
+        Replace workers that ended, and report their tasks as lost. An empty list may
+        mean that a new worker can train now.
 
         Raises:
             WorkerStartError: No worker is left, and none can start.
@@ -144,15 +142,15 @@ class LocalWorkers:
         events = []
         for worker in list(self._workers):
             if worker.connection in ready:
-                event = self._hear(worker)
+                event = self._receive(worker)
             else:
                 event = self._time_out(worker)
             if event:
                 events.append(event)
         return events
 
-    def _hear(self, worker: _Worker) -> Event | None:
-        """Take what a worker sent, or its end."""
+    def _receive(self, worker: _Worker) -> Event | None:
+        """Receive a worker's event, or handle the end of its process."""
         task = worker.task
         try:
             event = worker.receive()
@@ -161,26 +159,25 @@ class LocalWorkers:
             self._replace(worker, reason)
             if task is None:
                 return None
-            blame = worker.was_sent
-            return WorkerLoss(task.trial, task.execution, reason, blame)
+            return WorkerLoss(task.trial, task.execution, reason, worker.was_sent)
         except _LoadError as error:
-            if self._first is None:  # the others will say the same
+            if self._first is None:  # the other workers will fail the same way
                 raise WorkerStartError(f"{_CANNOT_START}: {error}") from None
             self._replace(worker, str(error))
             return None
         if event is None:
-            self._welcome(worker)
+            self._accept(worker)
         if worker.is_spent:
             self._replace(worker)
         return event
 
-    def _welcome(self, worker: _Worker) -> None:
-        """Take a worker in that can train, if it computes on what the first does."""
+    def _accept(self, worker: _Worker) -> None:
+        """Accept a loaded worker if it computes on the same kind of device."""
         ready = worker.ready
         self._first = first = self._first or ready
         if ready and first and ready.on_gpu != first.on_gpu:
             worker.ready = None
-            problem = f"it sees {ready.device}, and the others {first.device}"
+            problem = f"it runs on {ready.device}, the others on {first.device}"
             self._replace(worker, problem)
 
     def _time_out(self, worker: _Worker) -> Event | None:
@@ -195,7 +192,7 @@ class LocalWorkers:
         return TrainingFailure(task.trial, task.execution, reason)
 
     def _seconds_left(self, worker: _Worker) -> float | None:
-        """Give what is left of a worker's time to load or to train, if limited."""
+        """Return the seconds that a worker has left to load or train, if limited."""
         if worker.task:
             limit = self._task_timeout
         else:
@@ -211,7 +208,7 @@ class LocalWorkers:
         self._scratch.cleanup()
 
     def _start(self) -> list[_Worker]:
-        # Processes that are killed leave here what their libraries write meanwhile.
+        # A killed process leaves its libraries' temporary files here.
         self._scratch = tempfile.TemporaryDirectory(
             prefix="tune-", ignore_cleanup_errors=True
         )
@@ -226,15 +223,15 @@ class LocalWorkers:
             device=self._device,
             threads=threads,
             gpu=gpu,
-            own_code=self._own_code,
+            user_code=self._user_code,
         )
 
     def _replace(self, worker: _Worker, problem: str = "") -> None:
-        """Start another in a worker's place, unless none has started there for long.
+        """End a worker and start another, unless too many starts failed in a row.
 
         Args:
-            worker: It is ended.
-            problem: Why it is of no use.
+            worker: The worker to end.
+            problem: Why it cannot be used.
         """
         worker.close()
         index = self._workers.index(worker)
@@ -242,7 +239,7 @@ class LocalWorkers:
         if failed_starts >= _MAX_FAILED_STARTS:
             del self._workers[index]
             self._problem = problem
-            left = f"{len(self._workers)} of {self.placement.count} are left"
+            left = f"{len(self._workers)} of {self.placement.count} workers are left"
             self._say(f"{_CANNOT_START}: {problem}; {left}.")
             return
         self._workers[index] = self._worker(worker.gpu, failed_starts)
@@ -251,7 +248,7 @@ class LocalWorkers:
 
 
 class _Worker:
-    """One process and the pipe to it: loading at first, then idle or at a task."""
+    """One process and the pipe to it: first loading, then idle or running a task."""
 
     def __init__(
         self,
@@ -262,7 +259,7 @@ class _Worker:
         device: str,
         threads: int | None,
         gpu: str | None,
-        own_code: bool,
+        user_code: bool,
     ) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
@@ -273,7 +270,7 @@ class _Worker:
                 "device": device,
                 "threads": threads,
                 "gpu": gpu,
-                "own_code": own_code,
+                "user_code": user_code,
             },
             daemon=True,
         )
@@ -281,10 +278,10 @@ class _Worker:
             self.process.start()
         theirs.close()
         self.gpu = gpu
-        self.failed_starts = failed_starts  # in its place, before it
+        self.failed_starts = failed_starts  # of the workers that this one replaces
         self.ready: Ready | None = None
         self.task: Task | None = None
-        self.was_sent = False  # the task, as far as the pipe tells
+        self.was_sent = False  # whether the pipe took the task
         self.is_loading = False
         self._since = 0.0
         self._tasks_done = 0
@@ -292,7 +289,7 @@ class _Worker:
 
     def open(self, data_folder: Path) -> None:
         self.is_loading, self._since = True, time.monotonic()
-        # A process that is gone already is found out by `receive`.
+        # `receive` notices if the process has already ended.
         with suppress(OSError):
             self.connection.send(data_folder)
 
@@ -302,7 +299,7 @@ class _Worker:
 
     @property
     def is_spent(self) -> bool:
-        return self._tasks_done >= TASKS_A_PROCESS
+        return self._tasks_done >= TASKS_PER_PROCESS
 
     @property
     def busy_s(self) -> float:
@@ -311,18 +308,19 @@ class _Worker:
     def submit(self, task: Task) -> None:
         self.task, self.was_sent = task, False
         self._since = time.monotonic()
-        # A state is larger than a pipe: nobody waits for a process that hangs.
+        # In a thread: a state is larger than the pipe's buffer, and the process may
+        # hang.
         self._sender = threading.Thread(target=self._send, args=(task,), daemon=True)
         self._sender.start()
 
     def _send(self, task: Task) -> None:
-        # A process that died while it was idle is found out by `receive`.
+        # `receive` notices if the process died while it was idle.
         with suppress(OSError):
             self.connection.send(task)
             self.was_sent = True
 
     def receive(self) -> Event | None:
-        """Take an event; none when it says that it has loaded."""
+        """Return the next event, or None if the message is that it has loaded."""
         message: Event | Ready | str = self.connection.recv()
         if isinstance(message, str):
             raise _LoadError(message)
@@ -351,7 +349,7 @@ class _Worker:
         self.process.kill()
         self.process.join()
         if self._sender:
-            self._sender.join()  # with the process ends what it was sent
+            self._sender.join()  # the pipe is broken, so sending ends
         self.connection.close()
 
 
@@ -363,11 +361,11 @@ def _work(
     device: str,
     threads: int | None,
     gpu: str | None,
-    own_code: bool,
+    user_code: bool,
 ) -> None:
-    """Be a worker: train task after task until the driver ends."""
-    if os.environ.get(_SAFE_PATH) == _BY_US:
-        del os.environ[_SAFE_PATH]  # what a user's own code starts is started plainly
+    """Run a worker process: one task after another until the driver ends."""
+    if os.environ.get(_SAFE_PATH) == _SET_BY_US:
+        del os.environ[_SAFE_PATH]  # processes of a user's code must not inherit it
     _print_to(log)
     tempfile.tempdir = scratch
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides on Ctrl-C
@@ -376,9 +374,9 @@ def _work(
         from tuner.data.dataset import open_arrays
         from tuner.training import worker
 
-        ready = worker.load_backend(device, threads, gpu, own_code=own_code)
+        ready = worker.load_backend(device, threads, gpu, user_code=user_code)
         data = open_arrays(connection.recv())
-    except Exception as error:  # noqa: BLE001  the driver must hear of any
+    except Exception as error:  # noqa: BLE001  the driver must report any error
         connection.send(f"{type(error).__name__}: {error}")
         return
     connection.send(ready)
@@ -389,22 +387,23 @@ def _work(
 
 @contextmanager
 def _safe_path() -> Iterator[None]:
-    """Keep the working folder off the path of a Python process that starts.
+    """Keep the working folder off the path of the Python processes that start here.
 
-    It is first on it while multiprocessing loads, and may hold a `random.py`.
+    It would be first on the path while multiprocessing loads, and the folder may have
+    a `random.py`.
     """
-    is_by_us = _SAFE_PATH not in os.environ
-    if is_by_us:
-        os.environ[_SAFE_PATH] = _BY_US
+    is_unset = _SAFE_PATH not in os.environ
+    if is_unset:
+        os.environ[_SAFE_PATH] = _SET_BY_US
     try:
         yield
     finally:
-        if is_by_us:
+        if is_unset:
             del os.environ[_SAFE_PATH]
 
 
 def _print_to(log: Path) -> None:
-    """Send all that this process and its libraries print to the log."""
+    """Redirect the output of this process and its libraries to the log."""
     with log.open("ab") as file:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
@@ -420,5 +419,5 @@ def _end_with_driver() -> None:
 
 
 def _earliest(*seconds: float | None) -> float | None:
-    known = [s for s in seconds if s is not None]
-    return min(known) if known else None
+    limits = [s for s in seconds if s is not None]
+    return min(limits, default=None)

@@ -1,4 +1,4 @@
-"""A Ray cluster as a whole: joining it, what its nodes are, and losing it."""
+"""Join a Ray cluster, compare its nodes with this machine, and notice its loss."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from tuner.study.tasks import Ready
 from tuner.system import patches
 from tuner.workers.local import WorkerStartError
 
-_KNOCK_S = 20.0
-_PULSE_S = 1.0
-_NOT_YET = "Initialization failure from server"  # as Ray Client says it
+_CONNECT_S = 20.0
+_CHECK_S = 1.0
+_NOT_READY = "Initialization failure from server"  # Ray Client's message
 _TRIES, _PAUSE_S = 4, 10.0
 
 
 class ClusterLostError(ExpectedError):
-    """A cluster that was there is there no more."""
+    """The connection to the cluster was lost."""
 
 
 @contextmanager
 def losses_reported(address: str) -> Iterator[None]:
-    """Say in words that a cluster is gone.
+    """Turn Ray's errors into one that says that the cluster is lost.
 
     Raises:
-        ClusterLostError: Ray could not reach it.
+        ClusterLostError: Ray could not reach the cluster.
     """
     try:
         yield
@@ -51,28 +51,28 @@ def losses_reported(address: str) -> Iterator[None]:
 
 def _lost(address: str, reason: str) -> str:
     return (
-        f"The Ray cluster at {address} does not answer any more: {reason.rstrip('.')}. "
-        "Finished trials are kept; the same command goes on with the others once it "
-        "is back."
+        f"The Ray cluster at {address} no longer responds: {reason.rstrip('.')}. "
+        "Finished trials are saved. Run the same command again to resume once the "
+        "cluster is back."
     )
 
 
 class Pulse:
-    """Whether a joined cluster is still there, asked before Ray is asked for more.
+    """Checks that a joined cluster still responds, before each use of Ray.
 
-    Ray ends this process without a word some time after the cluster's head, or the
-    node on this machine, has died. Ray Client raises an error of its own instead.
+    Ray ends this process without a message some time after the cluster's head, or the
+    node on this machine, has died. Ray Client raises an error instead.
     """
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._places: dict[str, list[str]] = {}
-        self._asked = 0.0
+        self._endpoints: dict[str, list[str]] = {}  # by what their silence means
+        self._checked = 0.0
         if address.startswith("ray://"):
             return
         context = ray.get_runtime_context()
         here = next(n for n in ray.nodes() if n["NodeID"] == context.get_node_id())
-        self._places = {
+        self._endpoints = {
             "its head is gone": context.gcs_address.rsplit(":", 1),
             "its node on this machine is gone": [
                 here["NodeManagerAddress"],
@@ -81,25 +81,25 @@ class Pulse:
         }
 
     def check(self) -> None:
-        """Knock at the head and at this machine's node, at most once a second.
+        """Connect to the head and this machine's node, at most once per second.
 
         Raises:
             ClusterLostError: One of them does not listen.
         """
-        if time.monotonic() - self._asked < _PULSE_S:
+        if time.monotonic() - self._checked < _CHECK_S:
             return
-        for loss, place in self._places.items():
+        for loss, endpoint in self._endpoints.items():
             try:
-                _knock(*place)
+                _check_port(*endpoint)
             except OSError as error:
                 raise ClusterLostError(_lost(self._address, loss)) from error
-        self._asked = time.monotonic()
+        self._checked = time.monotonic()
 
 
 class _Job(JobConfig):  # type: ignore[misc]
-    """Leaves the working folder, whose files may be named as ours, off the path.
+    """Keeps the working folder, whose files may have our modules' names, off the path.
 
-    Ray puts it first on the workers' path, unless a job brings a folder of its own.
+    Ray puts it first on the workers' path unless the job has a folder of its own.
     """
 
     def _runtime_env_has_working_dir(self) -> bool:
@@ -107,60 +107,60 @@ class _Job(JobConfig):  # type: ignore[misc]
 
 
 def connect(address: str) -> None:
-    """Join a cluster, or start one of this machine alone.
+    """Join a cluster, or start one on this machine only.
 
     Raises:
-        WorkerStartError: There is none at that address.
+        WorkerStartError: There is no cluster at that address.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # of one of our own
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # of a cluster that we start
     packages = [str(Path(p.__path__[0])) for p in (tuner, search_spaces)]
     names = ("KERAS_BACKEND", patches.PLAIN)
-    chosen = {name: os.environ[name] for name in names if name in os.environ}
+    variables = {name: os.environ[name] for name in names if name in os.environ}
     on_term = signal.getsignal(signal.SIGTERM)
     local: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
-    if not address.startswith("ray://"):  # there Ray leaves the working folder out
+    if not address.startswith("ray://"):  # Ray Client omits the working folder itself
         local["job_config"] = _Job()
     try:
         if (host_port := address.removeprefix("ray://")).rpartition(":")[2].isdigit():
-            _knock(*host_port.rsplit(":", 1))  # Ray itself tries for many minutes
+            _check_port(*host_port.rsplit(":", 1))  # Ray would retry for many minutes
         _join(
             address=address,
-            runtime_env={"py_modules": packages, "env_vars": chosen},
+            runtime_env={"py_modules": packages, "env_vars": variables},
             log_to_driver=False,
             logging_level=logging.ERROR,
             **local,
         )
     except (OSError, RuntimeError, ValueError, RayError) as error:
         lines = str(error).strip().splitlines()
-        # A server's traceback says at its end what was wrong.
-        reason = lines[-1 if _NOT_YET in lines[0] else 0].strip().rstrip(".")
+        # The last line of a server's traceback is the reason.
+        reason = lines[-1 if _NOT_READY in lines[0] else 0].strip().rstrip(".")
         if "RAY_AUTH_MODE" not in os.environ:
-            reason += " (if it asks for a token, set RAY_AUTH_MODE=token)"
+            reason += " (if the cluster needs a token, set RAY_AUTH_MODE=token)"
         raise WorkerStartError(
             f"--ray must name a running Ray cluster, got {address}: {reason}. "
-            "Start one with ray start --head, or use --ray local; on one machine "
-            "--ray is not needed."
+            "Start one with ray start --head. On a single machine, use --ray local or "
+            "remove --ray."
         ) from error
     finally:
         signal.signal(signal.SIGTERM, on_term)
 
 
-def _join(**given: Any) -> None:
-    """Call `ray.init`, again where a cluster listens and cannot take clients yet."""
+def _join(**options: Any) -> None:
+    """Call `ray.init`, and retry if the cluster listens but accepts no clients yet."""
     for left in reversed(range(_TRIES)):
         try:
-            ray.init(**given)
+            ray.init(**options)
         except ConnectionAbortedError as error:
-            if not left or _NOT_YET not in str(error):
+            if not left or _NOT_READY not in str(error):
                 raise
             time.sleep(_PAUSE_S)
         else:
             return
 
 
-def _knock(host: str, port: str) -> None:
-    """Raise OSError where nobody listens."""
-    socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+def _check_port(host: str, port: str) -> None:
+    """Raise OSError if nothing listens on the port."""
+    socket.create_connection((host, int(port)), timeout=_CONNECT_S).close()
 
 
 def alive() -> list[str]:
@@ -169,7 +169,7 @@ def alive() -> list[str]:
 
 
 def differences(ready: Ready | None) -> str:
-    """Say in which of Python, Keras and backend a node is not this machine."""
+    """Describe how a node's Python, Keras and backend differ from this machine's."""
     import keras
 
     backend = keras.backend.backend()
@@ -177,7 +177,7 @@ def differences(ready: Ready | None) -> str:
     here |= {name: version(name) for name in ("keras", backend)}
     there = ready.versions if ready else {}
     return ", ".join(
-        f"its {name} is {there.get(name, 'missing')}, here it is {value}"
+        f"its {name} is {there.get(name, 'missing')}, this machine's is {value}"
         for name, value in here.items()
         if there.get(name) != value
     )

@@ -1,8 +1,8 @@
-"""How the images reach the nodes of a Ray cluster.
+"""Send the images to the nodes of a Ray cluster.
 
-What is in memory goes to the object store whole, and the workers of a node share it.
-What is mapped from a file goes piece by piece, and only to nodes that lack the file:
-they keep a copy in their own cache, and map that.
+Arrays in memory go to the object store as a whole, and the workers of a node share
+them. Arrays that are mapped from a file are sent in pieces, and only to nodes that lack
+the file: such a node stores a copy in its cache and maps that.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class _File:
     """A mapped array.
 
     Attributes:
-        path: Where it lies on the driver's machine.
-        shape: The array's.
+        path: The file's path on the driver's machine.
+        shape: The array's shape.
     """
 
     path: str
@@ -40,10 +40,10 @@ class _File:
 
 @dataclass(frozen=True)
 class Parcel:
-    """A dataset that travels.
+    """A dataset as it is sent to the nodes.
 
     Attributes:
-        data: Its arrays, but no rows of those in `files`.
+        data: The dataset; the arrays of `files` have no rows in it.
         files: The mapped arrays, by their names in a `Dataset`.
     """
 
@@ -52,7 +52,7 @@ class Parcel:
 
 
 def pack(data: Dataset) -> Parcel:
-    """Make a dataset ready to travel; mapped files stay behind at first."""
+    """Prepare a dataset for sending, without the mapped files."""
     arrays: dict[str, Any] = {
         name: value.view(np.ndarray)
         for name, value in vars(data).items()
@@ -68,7 +68,7 @@ def pack(data: Dataset) -> Parcel:
 
 
 def cut(parcel: Parcel) -> Pieces:
-    """Put the mapped files of a parcel into the object store, which may spill them."""
+    """Put a parcel's mapped files into the object store, which may spill to disk."""
     files = {file.path for file in parcel.files.values()}
     return {path: [ray.put(piece) for piece in _pieces(path)] for path in files}
 
@@ -77,24 +77,24 @@ def unpack(parcel: Parcel, pieces: Pieces | None) -> Dataset | None:
     """Open a dataset on a node.
 
     Args:
-        parcel: What `pack` gave.
-        pieces: What `cut` gave, or None.
+        parcel: The result of `pack`.
+        pieces: The result of `cut`, or None.
 
     Returns:
-        None where the node lacks a file and there are no pieces.
+        The dataset, or None if the node lacks a file and `pieces` is None.
 
     Raises:
         OSError: The node's disk is full or read-only.
     """
-    found: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
     for name, file in parcel.files.items():
         path = local_path(Path(file.path))
         if not path.exists():
             if pieces is None:
                 return None
             copy_to(path, file.shape, map(ray.get, pieces[file.path]))
-        found[name] = np.load(path, mmap_mode="r")
-    return replace(parcel.data, **found)
+        arrays[name] = np.load(path, mmap_mode="r")
+    return replace(parcel.data, **arrays)
 
 
 def _pieces(path: str) -> Iterator[np.ndarray]:

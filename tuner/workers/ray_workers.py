@@ -1,12 +1,13 @@
-"""Where trainings run: actors on a Ray cluster; the extra `ray`.
+"""Workers as actors on a Ray cluster; needs the extra `ray`.
 
-The same seam as `tuner.workers.local`: tasks in, events out. The images go to the
-object store once; states and predictions come back with the events, so the nodes need
-no shared disk. The nodes bring Python, Keras and its backend; this package travels.
+The interface is that of `tuner.workers.local`: tasks in, events out. The images go to
+the object store once; states and predictions return with the events, so the nodes need
+no shared disk. The nodes need Python, Keras and its backend; this package is sent to
+them.
 
-An actor is a warm process that keeps its GPU, or its share of one, for as long as
-the search runs. Its events are fetched one call each, because Ray Client has no
-streaming calls; one call is always under way, so no training waits for the driver.
+An actor is a warm process that keeps its GPU, or its share of one, during the whole
+search. Each event is fetched with a call of its own, because Ray Client has no
+streaming calls; one call is always pending, so no training waits for the driver.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from tuner.study.tasks import (
     TrainingResult,
     WorkerLoss,
 )
-from tuner.workers.local import TASKS_A_PROCESS, WorkerStartError
+from tuner.workers.local import TASKS_PER_PROCESS, WorkerStartError
 from tuner.workers.placement import BYTES_PER_WORKER
 from tuner.workers.ray_cluster import (
     Pulse,
@@ -45,18 +46,18 @@ from tuner.workers.ray_cluster import (
 from tuner.workers.ray_images import Parcel, Pieces, cut, pack, unpack
 
 _POLL_S = 5.0  # how often the cluster is asked for its nodes
-_MAX_FAILED_STARTS = 5  # one after another, while nothing else can train
-_PATIENCE_S = 20.0  # after which a user hears what is waited for
+_MAX_FAILED_STARTS = 5  # in a row, while no worker can train
+_PATIENCE_S = 20.0  # until the user is told what the search waits for
 
 
 class _Node(NamedTuple):
-    """Where an actor runs, and what it found there.
+    """The node of an actor, and whether it can train there.
 
     Attributes:
         node: Ray's id of the node.
-        name: What people call it.
-        ready: What it computes on and with, or None where nothing could be loaded.
-        problem: Why not.
+        name: Its host name.
+        ready: Its device and versions, or None if loading failed.
+        problem: Why loading failed.
     """
 
     node: str
@@ -66,11 +67,11 @@ class _Node(NamedTuple):
 
 
 class _Lacks:
-    """An actor's node lacks the file that images are mapped from."""
+    """The answer of an actor whose node lacks a file of mapped images."""
 
 
 class _Actor:
-    """What a Ray process does: load once, then one training after another."""
+    """The Ray process: loads once, then runs one task after another."""
 
     def __init__(self, device: str, threads: int | None) -> None:
         self._where = (device, threads)
@@ -78,11 +79,11 @@ class _Actor:
         self._events: Any = iter(())
 
     def load(self, parcel: Parcel, pieces: Pieces | None = None) -> _Node | _Lacks:
-        """Load the backend and the images, and say what there is.
+        """Load the backend and the images, and describe the node.
 
         Args:
             parcel: The images.
-            pieces: Those that are mapped from a file, where this node lacks it.
+            pieces: The pieces of mapped files, if this node lacks them.
         """
         context = ray.get_runtime_context()
         here = context.get_node_id(), platform.node()
@@ -93,11 +94,11 @@ class _Actor:
             from tuner.training import worker
 
             return _Node(*here, worker.load_backend(*self._where))
-        except Exception as error:  # noqa: BLE001  the driver must hear of any
+        except Exception as error:  # noqa: BLE001  the driver must report any error
             return _Node(*here, None, f"{type(error).__name__}: {error}")
 
     def start(self, task: Task) -> Event | None:
-        """Begin a task, and give its first event."""
+        """Start a task and return its first event."""
         from tuner.training import worker
 
         assert self._data is not None, "load comes first"  # noqa: S101
@@ -105,27 +106,27 @@ class _Actor:
         return self.next()
 
     def next(self) -> Event | None:
-        """Give the next event, or None after the last."""
+        """Return the next event, or None after the last."""
         event: Event | None = next(self._events, None)
         return event
 
     @ray.method(max_task_retries=-1)  # type: ignore[untyped-decorator]
     def answer(self) -> None:
-        """Come back, however long it takes, or be known to be gone."""
+        """Return nothing; the call fails once the actor is known to be dead."""
 
 
 @dataclass(eq=False)
 class _Worker:
-    """The driver's side of an actor: loading at first, then idle or at a task."""
+    """The driver's side of an actor: first loading, then idle or running a task."""
 
     actor: Any
-    calls: deque[Any]  # under way, in order
+    calls: deque[Any]  # pending, in order
     node: _Node | None = None
     task: Task | None = None
     started: float = 0.0
     tasks_done: int = 0
-    has_begun: bool = False  # the task reached it
-    is_silent: bool = False  # it did not answer; whether its node is gone shows later
+    has_begun: bool = False  # the task reached the actor
+    is_silent: bool = False  # it did not answer; its node may be lost
 
     @property
     def is_idle(self) -> bool:
@@ -137,25 +138,24 @@ class _Worker:
 
     def submit(self, task: Task) -> None:
         self.task, self.started, self.has_begun = task, time.monotonic(), False
-        self.calls.append(self.actor.answer.remote())  # is it still there?
+        self.calls.append(self.actor.answer.remote())  # checks that it is alive
         self.calls.append(self.actor.start.remote(task))
         self.calls.append(self.actor.next.remote())
 
 
 class RayWorkers:
-    """Actors on a Ray cluster, as many as its resources hold.
+    """Actors on a Ray cluster, as many as its resources allow.
 
-    Nodes that join are used, and the loss of one loses the trainings on it alone.
+    Nodes that join later are used too, and losing a node loses only its own runs.
 
     Args:
-        address: As `ray.init` takes it: "auto", "local", "ray://host:10001", ...
-        say: Gets one-line notes.
+        address: An address for `ray.init`: "auto", "local", "ray://host:10001", ...
+        say: Receives one-line notes.
         device: "auto", "cpu" or "gpu".
-        count: How many workers, or None for as many as there is room for.
+        count: Number of workers, or None for as many as the cluster has room for.
         per_gpu: Workers that share a GPU.
-        most: No more than this many, however large the cluster.
-        task_timeout: Seconds after which a training is stopped and has failed,
-            or None.
+        most: Maximum number of workers if `count` is None.
+        task_timeout: Seconds after which a run is stopped and fails, or None.
 
     Raises:
         WorkerStartError: There is no such cluster.
@@ -180,10 +180,10 @@ class RayWorkers:
         self._refused: dict[str, str] = {}  # node to its name
         self._parcel: Parcel | None = None
         self._images: Any = None
-        self._pieces: Pieces | None = None  # cut when a node lacks them
-        self._may_ask = 0.0  # when the cluster is asked for workers again
+        self._pieces: Pieces | None = None  # made once a node lacks a file
+        self._next_growth = 0.0  # when to request more workers, on the monotonic clock
         self._failed_starts = 0
-        self._problem = ""  # of the last of them
+        self._problem = ""  # of the last failed start
         connect(address)
         self._pulse = Pulse(address)
         has_gpus = ray.cluster_resources().get("GPU", 0) > 0
@@ -199,21 +199,21 @@ class RayWorkers:
         """Put the images into the object store, and wait until one worker can train.
 
         Args:
-            data_folder: What `datasets.save_arrays` wrote.
+            data_folder: The folder that `dataset.save_arrays` wrote.
 
         Raises:
-            WorkerStartError: The cluster has no room, or none of its nodes will do.
-            ClusterLostError: It is gone.
+            WorkerStartError: The cluster has no room, or no suitable node.
+            ClusterLostError: The cluster is lost.
         """
         with losses_reported(self._address):
             self._parcel = pack(open_arrays(data_folder))
             self._images = ray.put(self._parcel)
-        since, has_said = time.monotonic(), False
+        since, was_told = time.monotonic(), False
         while not (ready := self._first_ready()):
             self.wait(1.0)
-            if not has_said and time.monotonic() - since > _PATIENCE_S:
-                has_said = True
-                self._say(self._waits_for())
+            if not was_told and time.monotonic() - since > _PATIENCE_S:
+                was_told = True
+                self._say(self._waiting())
         nodes = len(alive())
         trials = f"up to {len(self._workers)} trials at a time"
         on = f"on a Ray cluster of {nodes} node{'' if nodes == 1 else 's'}"
@@ -228,19 +228,19 @@ class RayWorkers:
         """Start a task on an idle worker; there must be one.
 
         Raises:
-            ClusterLostError: It is gone.
+            ClusterLostError: The cluster is lost.
         """
         with losses_reported(self._address):
             next(worker for worker in self._workers if worker.is_idle).submit(task)
 
     def wait(self, timeout: float | None = None) -> list[Event]:
-        """Wait until something happens, or `timeout` seconds.
+        """Wait for events, or until `timeout` seconds have passed.
 
-        There may be no event: a worker may be ready, or a node may have joined.
+        An empty list may mean that a worker is ready or a node has joined.
 
         Raises:
             WorkerStartError: No worker is left, and none can start.
-            ClusterLostError: The cluster is gone.
+            ClusterLostError: The cluster is lost.
         """
         until = None if timeout is None else time.monotonic() + timeout
         with losses_reported(self._address):
@@ -248,13 +248,13 @@ class RayWorkers:
                 self._pulse.check()
                 self._grow()
                 left = _POLL_S if until is None else max(0.0, until - time.monotonic())
-                heard = self._listen(min(_POLL_S, left, self._seconds_left()))
+                events = self._receive_all(min(_POLL_S, left, self._seconds_left()))
                 late = [e for w in list(self._workers) if (e := self._time_out(w))]
-                if heard is not None or late or (until and time.monotonic() >= until):
-                    return [*(heard or []), *late]
+                if events is not None or late or (until and time.monotonic() >= until):
+                    return [*(events or []), *late]
 
-    def _listen(self, seconds: float) -> list[Event] | None:
-        """Take all that arrived, or arrives within so many seconds; None is nothing."""
+    def _receive_all(self, seconds: float) -> list[Event] | None:
+        """Return the events that arrive within `seconds`; None if no call returned."""
         events: list[Event] | None = None
         while True:
             heads = {w.calls[0]: w for w in self._workers if w.calls}
@@ -266,22 +266,22 @@ class RayWorkers:
             if not done:
                 return events
             events = events or []
-            events += [e for ref in done if (e := self._hear(heads[ref]))]
+            events += [e for ref in done if (e := self._receive(heads[ref]))]
             seconds = 0.0
 
-    def _waits_for(self) -> str:
+    def _waiting(self) -> str:
         kind = "GPU" if self._uses_gpus else "CPU"
-        free, known = ray.available_resources(), ray.cluster_resources()
-        if not known.get(kind):
+        free, total = ray.available_resources(), ray.cluster_resources()
+        if not total.get(kind):
             return f"No node of the cluster has a {kind}; waiting for one to join."
-        count = f"{free.get(kind, 0):g} of its {known[kind]:g} {kind}s are free"
+        count = f"{free.get(kind, 0):g} of its {total[kind]:g} {kind}s are free"
         return f"Waiting for the cluster: {count}."
 
     def _first_ready(self) -> Ready | None:
         return next((w.node.ready for w in self._workers if w.node), None)
 
     def _seconds_left(self) -> float:
-        """Give the seconds until a task is over its time."""
+        """Return the seconds until the next task times out."""
         limit = self._task_timeout
         if limit is None:
             return _POLL_S
@@ -298,23 +298,23 @@ class RayWorkers:
         with suppress(RayError, ConnectionError):
             ray.shutdown()
 
-    def _hear(self, worker: _Worker) -> Event | None:
-        """Take the result of a worker's oldest call, or its end."""
+    def _receive(self, worker: _Worker) -> Event | None:
+        """Return the event of a worker's oldest call, or handle the worker's end."""
         call = worker.calls.popleft()
         try:
             answer = ray.get(call)
-        except ActorUnavailableError:  # an event may be lost, so its task is
+        except ActorUnavailableError:  # an event may be lost, so the task is too
             worker.is_silent = True
             worker.calls = deque([worker.actor.answer.remote()])
             return None
         except RayError as error:
             return self._lose(worker, type(error).__name__, str(error))
         if worker.is_silent:
-            return self._lose(worker, "its network failed")
+            return self._lose(worker, "its network connection failed")
         if isinstance(answer, _Node | _Lacks):
-            self._take_loading(worker, answer)
+            self._finish_loading(worker, answer)
             return None
-        if answer is None:  # it is there; or a call that outlived its task
+        if answer is None:  # from `answer`, or from `next` after the last event
             worker.has_begun = True
             return None
         event: Event = answer
@@ -325,18 +325,18 @@ class RayWorkers:
         else:
             worker.task = None
             worker.tasks_done += 1
-            if worker.tasks_done >= TASKS_A_PROCESS:
+            if worker.tasks_done >= TASKS_PER_PROCESS:
                 self._drop(worker)
         return event
 
     def _lose(self, worker: _Worker, why: str, detail: str = "") -> Event | None:
-        """Replace a worker that is gone; its task is lost."""
+        """Replace a worker that is gone, and report its task as lost."""
         task, node = worker.task, worker.node
         self._drop(worker)
         if node is None:
             self._failed_starts += 1
             self._problem = " ".join(detail.split()) or why
-            self._may_ask = time.monotonic() + _POLL_S
+            self._next_growth = time.monotonic() + _POLL_S
         if task is None or node is None:
             return None
         is_up = node.node in alive()
@@ -358,10 +358,10 @@ class RayWorkers:
         reason = f"timed out after {limit:g} s"
         return TrainingFailure(task.trial, task.execution, reason)
 
-    def _take_loading(self, worker: _Worker, answer: _Node | _Lacks) -> None:
-        """Take a worker in, or let it load once more with what its node lacks."""
+    def _finish_loading(self, worker: _Worker, answer: _Node | _Lacks) -> None:
+        """Accept a worker, or send it the files that its node lacks."""
         if isinstance(answer, _Node):
-            self._welcome(worker, answer)
+            self._accept(worker, answer)
             return
         assert self._parcel is not None, "open comes first"  # noqa: S101
         if self._pieces is None:
@@ -369,12 +369,12 @@ class RayWorkers:
             self._pieces = cut(self._parcel)
         worker.calls.append(worker.actor.load.remote(self._images, self._pieces))
 
-    def _welcome(self, worker: _Worker, node: _Node) -> None:
-        """Take a worker in, unless its node computes with other software."""
+    def _accept(self, worker: _Worker, node: _Node) -> None:
+        """Accept a worker, unless its node has other software or another device."""
         problem = node.problem or differences(node.ready)
         ready, first = node.ready, self._first_ready()
         if not problem and ready and first and ready.on_gpu != first.on_gpu:
-            problem = f"it computes on {ready.device}, the others on {first.device}"
+            problem = f"it runs on {ready.device}, the others on {first.device}"
         if not problem:
             worker.node = node
             self._failed_starts = 0
@@ -386,16 +386,16 @@ class RayWorkers:
         self._problem = problem
 
     def _grow(self) -> None:
-        """Ask for as many workers as there is room for.
+        """Start as many workers as the cluster has room for.
 
         Raises:
-            WorkerStartError: There is none, and no worker can start.
+            WorkerStartError: There is no worker, and none can start.
         """
         if not any(worker.node for worker in self._workers):
-            self._give_up_where_hopeless()
-        if time.monotonic() < self._may_ask:
+            self._check_startable()
+        if time.monotonic() < self._next_growth:
             return
-        self._may_ask = time.monotonic() + _POLL_S
+        self._next_growth = time.monotonic() + _POLL_S
         for _ in range(self._room() - len(self._workers)):
             threads = None if self._uses_gpus else 1
             actor = self._remote().remote(self._device, threads)
@@ -403,14 +403,14 @@ class RayWorkers:
                 _Worker(actor, deque([actor.load.remote(self._images)]))
             )
 
-    def _give_up_where_hopeless(self) -> None:
+    def _check_startable(self) -> None:
         if self._failed_starts >= _MAX_FAILED_STARTS:
             raise WorkerStartError(f"Ray workers could not start: {self._problem}")
         if self._refused and set(alive()) <= set(self._refused):
             raise WorkerStartError(
-                "A node must have the Python, Keras and backend of this machine, and "
-                f"{', '.join(self._refused.values())} has not: {self._problem}. "
-                "Install the same there."
+                "Ray nodes must have the same Python, Keras and backend as this "
+                f"machine, but {', '.join(self._refused.values())} cannot be used: "
+                f"{self._problem}. Install the same versions there."
             )
 
     def _room(self) -> int:
@@ -424,8 +424,8 @@ class RayWorkers:
         )
         if not room and not self._workers:
             raise WorkerStartError(
-                f"A Ray cluster must have a node with a {kind} for a worker, and "
-                f"{self._address} has none. Start one with ray start."
+                f"The Ray cluster needs a node with a {kind}, but {self._address} has "
+                "none. Start one with ray start."
             )
         return min(room, self._most)
 
@@ -444,7 +444,7 @@ class RayWorkers:
     def _drop(self, worker: _Worker) -> None:
         _kill(worker)
         self._workers.remove(worker)
-        self._may_ask = 0.0
+        self._next_growth = 0.0
 
 
 def _kill(worker: _Worker) -> None:

@@ -41,7 +41,7 @@ from tuner.study.settings import StudySettings
 from tuner.system.quiet import quiet_stderr
 
 if TYPE_CHECKING:
-    from tuner.search.planning import Plan
+    from tuner.search.plan import Plan
 
 HERE = Path(__file__).parent
 ALGORITHMS = ("random", "hyperband", "bayesian")
@@ -174,7 +174,7 @@ def search(
 ) -> Iterator[tuple[int, Proposal, Trained]]:
     """Search with one worker; give the epochs spent so far, and what they gave."""
     plan = replace(plan, settings=replace(plan.settings, seed=seed))
-    proposer = plan.proposer(Screen(Limits(), SHAPE, CLASSES), plan.given_trials())
+    proposer = plan.proposer(Screen(Limits(), SHAPE, CLASSES), plan.preset_trials())
     spent, reached = 0, dict[int, int]()
     while (proposal := proposer.propose()) is not None:
         assert isinstance(proposal, Proposal)  # one worker never waits
