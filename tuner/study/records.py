@@ -130,16 +130,16 @@ class Execution:
 
 @dataclass(frozen=True)
 class Rung:
-    """One promotion of a trial, and the score that the oracle received.
+    """One promotion of a trial, and the score that the algorithm received.
 
     Attributes:
         epochs: The trial's epochs at the end of the rung, earlier rungs included.
         bracket: Hyperband's bracket, largest first, or 0.
-        proposed: The event number at which the oracle proposed it. Together with
-            `told`, it orders all exchanges with the oracle, so that they can be
+        proposed: The event number at which the algorithm proposed it. Together with
+            `told`, it orders all exchanges with the algorithm, so that they can be
             replayed.
-        told: The event number at which the oracle received the result, or None.
-        score: The objective's value that the oracle received, or None.
+        told: The event number at which the algorithm received the result, or None.
+        score: The objective's value that the algorithm received, or None.
         is_audit: Whether Hyperband had eliminated the trial, and `--audit` fully
             trained it anyway.
     """
@@ -160,7 +160,7 @@ class TrialRecord:
         trial: Its number; 0 is the baseline.
         status: "running" (or interrupted), "completed" or "failed".
         config: Every active hyperparameter, `CnnConfig.to_dict`.
-        values: The values that the oracle proposed, by their names in the space;
+        values: The values that the algorithm proposed, by their names in the space;
             empty for the baseline.
         name: The space's name for it, or None. The baseline's is "baseline".
         rungs: One per promotion; random search has one.
