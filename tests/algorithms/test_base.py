@@ -279,7 +279,7 @@ def _audited(count, seed=1, fails=()):
     return found
 
 
-def test_an_audit_trains_dropped_configs_to_the_end():
+def test_an_audit_fully_trains_eliminated_configs():
     """After the last promotion; never what was kept, and never a failure."""
     found = _audited(3, fails=(2,))
     audits = [p for p in found if p.is_audit]

@@ -1,6 +1,7 @@
-"""What an algorithm is asked, what it answers, and the proposers that need no results.
+"""What a search algorithm must provide, and the proposers that need no results.
 
-An algorithm asks and tells. It knows nothing of studies, records or the command.
+An algorithm proposes configs and is told their scores. It knows nothing about studies,
+records or the command.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Recorded = Mapping[int, Values]
 
 
 class AlgorithmError(UsageError):
-    """An algorithm cannot do what it is asked to."""
+    """An algorithm cannot search this space, or an option is out of range."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,12 @@ class Proposal:
 
     Attributes:
         trial: Its number; a promotion repeats it.
-        values: What was chosen, in the space's names, active ones only.
-        config: The config that they mean, with the epochs it shall have.
+        values: The chosen values by the space's names, active ones only.
+        config: The config that they mean, with the epochs to train it for.
         bracket: Hyperband's bracket, largest first, or 0.
         name: What the space calls it, or None.
-        is_audit: Whether Hyperband had dropped it, and it is trained to the end
-            to see whether that was right.
+        is_audit: Whether Hyperband had eliminated it, and it is fully trained as a
+            check.
     """
 
     trial: int
@@ -51,33 +52,33 @@ class Proposal:
 
 
 class Wait:
-    """There is nothing to propose before a result arrives."""
+    """Nothing can be proposed before a result arrives."""
 
 
 class Proposer(Protocol):
-    """One search as it runs; not for several threads."""
+    """A running search. Not thread-safe."""
 
     def propose(self, recorded: Recorded | None = None) -> Proposal | Wait | None:
-        """Give the next trial, `Wait`, or None when there is no more.
+        """Return the next trial, `Wait`, or None if there are no more.
 
         Args:
-            recorded: Values by trial that were proposed in an earlier session. An
-                algorithm takes them instead of choosing again.
+            recorded: Values by trial that an earlier session proposed. They are used
+                again instead of new ones.
         """
 
     def tell(self, trial: int, score: float | None) -> None:
-        """Report a proposal's objective value, or None where it failed."""
+        """Report a proposal's objective value, or None if it failed."""
 
     def may_extend(self, config: Mapping[str, Any]) -> bool:
-        """Whether more epochs of this config may be proposed later.
+        """Whether this config may be proposed again with more epochs.
 
         Args:
-            config: As its `to_dict` gives it.
+            config: `to_dict` of the config.
         """
 
 
 class Rung(NamedTuple):
-    """One round of a bracket: so many configs reach so many epochs in all."""
+    """One round of a bracket: `configs` configs are trained to `epochs` epochs."""
 
     configs: int
     epochs: int
@@ -88,10 +89,10 @@ class Schedule:
     """How much a search trains.
 
     Attributes:
-        trials: Distinct configs it proposes.
-        epochs: Epochs of all of them together, one run each.
-        brackets: Where epochs are the fidelity, each bracket's rungs, most configs
-            first and fewest epochs first.
+        trials: Distinct configs that are proposed.
+        epochs: Epochs of all of them together, with one run each.
+        brackets: If epochs are the fidelity, the rungs of each bracket: most configs
+            first, fewest epochs first.
     """
 
     trials: int
@@ -101,19 +102,18 @@ class Schedule:
 
 @dataclass(frozen=True)
 class SearchProblem:
-    """What an algorithm searches.
+    """A search problem for an algorithm.
 
     Attributes:
-        space: Gives the config that values mean.
+        space: Turns values into a config.
         declared: Every hyperparameter, with its conditions.
-        points: Distinct points of the space, or None where it is continuous.
-        screen: Rejects configs that cannot or need not be trained. It knows the
-            configs that come before the algorithm's own.
-        higher_is_better: Which scores to look for.
-        seed: Everything random follows from it.
-        epochs: Epochs of a full training, unless the space tunes them.
-        trials: How many configs to propose at most.
-        first_trial: The number of the first.
+        points: Number of distinct points, or None if the space is continuous.
+        screen: Rejects configs. It already knows the baseline and enqueued configs.
+        higher_is_better: Whether higher scores are better.
+        seed: Seed of everything random.
+        epochs: Epochs of a full run, unless the space tunes them.
+        trials: Most configs to propose.
+        first_trial: Number of the first trial.
         options: The algorithm's own options, by name.
     """
 
@@ -131,23 +131,24 @@ class SearchProblem:
 
 @dataclass(frozen=True, kw_only=True)
 class Algorithm(ABC):
-    """A search algorithm: what the rest of the program must know of it, and its search.
+    """A search algorithm: what the rest of the program needs to know, and its search.
 
     Attributes:
         name: What `--algorithm` takes and a record stores.
-        label: What the terminal and the pages call it.
-        help: Half a line for `tune search --help`.
-        default_trials: How many configs it proposes unless told; None is as many as
-            its schedule or the space has.
-        default_epochs: Epochs of a full training unless told.
+        label: Its name on the terminal and in reports.
+        help: What it does, in half a line, for `tune search --help`.
+        default_trials: Default number of configs; None means all that its schedule or
+            the space has.
+        default_epochs: Default epochs of a full run.
         learns: Whether results decide which configs it proposes.
-        draws_at_random: Whether each config is an independent random draw, so that
-            what fewer trials would have found can be estimated from the trials.
+        draws_at_random: Whether configs are independent random draws. Then the trials
+            also show what fewer trials would have found.
         sets_epochs: Whether epochs are its fidelity: it decides how long a config
-            trains, and only configs trained to the end are ranked.
-        can_grow: Whether a resume may add trials; False where their number shapes the
+            trains, and only fully trained configs are ranked.
+        can_grow: Whether a resume may add trials. False if their number shapes the
             whole schedule, and so identifies a study.
-        options: The settings that only it takes, and what each does, after "--NAME".
+        options: The settings that only this algorithm takes, and what each does, as
+            said after "--NAME".
     """
 
     name: str
@@ -163,7 +164,7 @@ class Algorithm(ABC):
 
     @property
     def ignores_results(self) -> bool:
-        """Whether results change neither what it proposes nor how long that trains."""
+        """Whether results change neither the configs nor their epochs."""
         return not self.learns and not self.sets_epochs
 
     def refusal(
@@ -172,12 +173,12 @@ class Algorithm(ABC):
         points: int | None,  # noqa: ARG002
         max_trials: int | None,  # noqa: ARG002
     ) -> str | None:
-        """Say why it cannot search a space and what to do, or None.
+        """Return why it cannot search a space and what to do, or None.
 
         Args:
             declared: Every hyperparameter of the space.
-            points: Distinct points, or None where the space is continuous.
-            max_trials: What the user asked for, or None.
+            points: Number of distinct points, or None if the space is continuous.
+            max_trials: The user's --max-trials, or None.
         """
         return None
 
@@ -190,9 +191,9 @@ class Algorithm(ABC):
         """Plan a search.
 
         Args:
-            trials: How many configs to propose at most.
-            epochs: Epochs of a full training.
-            options: Its own options, by name.
+            trials: Most configs to propose.
+            epochs: Epochs of a full run.
+            options: Values of its own options, by name.
 
         Raises:
             AlgorithmError: There is no such schedule.
@@ -201,15 +202,15 @@ class Algorithm(ABC):
 
     @abstractmethod
     def proposer(self, problem: SearchProblem) -> Proposer:
-        """Begin a search. Equal problems and results give equal proposals."""
+        """Start a search. Equal problems and results give equal proposals."""
 
 
 class ListProposer:
-    """Propose given trials in order; results change nothing."""
+    """Propose the trials of a list in order, and ignore results."""
 
     def __init__(self, proposals: Iterable[Proposal]) -> None:
         self._rest = deque(proposals)
-        # Until its result arrives: a training that is cut off starts where it did.
+        # Kept until its result arrives, since an interrupted run starts over.
         self._untold = {p.trial: p.config for p in self._rest}
         self._networks = {
             p.trial: without_epochs(p.config.to_dict()) for p in self._rest
@@ -219,15 +220,15 @@ class ListProposer:
         self,
         recorded: Recorded | None = None,  # noqa: ARG002  a list chooses nothing
     ) -> Proposal | Wait | None:
-        """Give the next trial of the list."""
+        """Return the next trial of the list."""
         return self._rest.popleft() if self._rest else None
 
     def tell(self, trial: int, score: float | None) -> None:  # noqa: ARG002
-        """Learn only that it has ended: a list does not depend on results."""
+        """Note that the trial has ended, and ignore the score."""
         self._untold.pop(trial, None)
 
     def may_extend(self, config: Mapping[str, Any]) -> bool:
-        """Whether the same network has yet to be trained for longer."""
+        """Whether the list still holds a longer run of the same network."""
         network = without_epochs(config)
         return any(
             other.epochs > config["epochs"] and self._networks[trial] == network
@@ -236,23 +237,24 @@ class ListProposer:
 
 
 def without_epochs(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what two trainings share of which one goes on where the other ends.
+    """Return what must be equal in two configs for one run to continue the other.
 
-    Values of the baseline are left out: an older version may not have stored them.
+    Values equal to the baseline's are left out, since an older version may not have
+    stored them.
     """
     values = unlike_baseline(config)
     return {name: value for name, value in values.items() if name != "epochs"}
 
 
 class Chain:
-    """One proposer after the other; each hears of its own trials alone."""
+    """Use one proposer after the other; each is told only about its own trials."""
 
     def __init__(self, *proposers: Proposer) -> None:
         self._proposers = proposers
         self._of: dict[int, Proposer] = {}
 
     def propose(self, recorded: Recorded | None = None) -> Proposal | Wait | None:
-        """Ask the first that has not come to its end."""
+        """Ask the first proposer that has trials left."""
         for proposer in self._proposers:
             proposal = proposer.propose(recorded)
             if proposal is not None:
@@ -262,9 +264,9 @@ class Chain:
         return None
 
     def tell(self, trial: int, score: float | None) -> None:
-        """Tell the one whose trial it is."""
+        """Tell the proposer of that trial."""
         self._of[trial].tell(trial, score)
 
     def may_extend(self, config: Mapping[str, Any]) -> bool:
-        """Whether one of them may."""
+        """Whether any proposer may propose the config with more epochs."""
         return any(p.may_extend(config) for p in self._proposers)

@@ -1,10 +1,10 @@
-"""Bayesian search: a Gaussian process predicts scores, and the most promising is next.
+"""Bayesian search: a Gaussian process predicts scores, and chooses the next config.
 
 The bound and its constants are those of KerasTuner's BayesianOptimizationOracle
-(Srinivas et al., "Gaussian Process Optimization in the Bandit Setting", ICML 2010).
-The oracle itself is not used: its kernel knows no noise, it climbs its bound from 50
-points with numerical gradients, which takes seconds and often ends on a point that was
-tried, and it keeps files of its own. What was left of it was the formula.
+(Srinivas et al., "Gaussian Process Optimization in the Bandit Setting", ICML 2010). We
+do not use that oracle: its kernel has no noise term, it optimizes the bound from 50
+points with numerical gradients, which takes seconds and often returns a point that was
+tried before, and it writes its own files.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ if TYPE_CHECKING:
     import numpy as np
     from sklearn.gaussian_process import GaussianProcessRegressor
 
-RANDOM_FIRST = 5  # trials that are drawn before the model proposes
-_CANDIDATES = 1000  # points that a proposal is chosen from
+RANDOM_FIRST = 5  # random trials before the model proposes
+_CANDIDATES = 1000  # points to choose a proposal from
 _EXPLORATION = 2.6  # KerasTuner's beta: standard deviations below the mean
 _JITTER = 1e-4  # KerasTuner's alpha, on the diagonal of the kernel matrix
 
 
 @dataclass(frozen=True, kw_only=True)
 class BayesianSearch(Algorithm):
-    """Learn from every result which configs are promising."""
+    """Learn from every result which configs look promising."""
 
     def proposer(self, problem: SearchProblem) -> Proposer:
-        """Begin with random draws."""
+        """Return a proposer that starts with random draws."""
         return GaussianProcessProposer(problem)
 
 
 BAYESIAN = BayesianSearch(
     name="bayesian",
     label="Bayesian search",
-    help="models the scores and tries what promises most",
+    help="predicts scores and tries the most promising config",
     learns=True,
 )
 
@@ -68,29 +68,28 @@ class GaussianProcessProposer:
     """Propose random points first, then the lowest bound of a Gaussian process.
 
     It chooses among many points that can be trained; in a small space, among all. Each
-    proposal is seeded by its number, so that it follows from the results that were
-    known and from nothing else. The model never learns of a failure, whose score would
-    bend it.
+    proposal is seeded by its number, so it depends only on the results so far. Failed
+    trials are not given to the model, since an extreme score would distort it.
     """
 
     def __init__(self, problem: SearchProblem) -> None:
         self._problem = problem
         self._seed = derive_seed("oracle", problem.seed)
-        # KerasTuner's three a hyperparameter would be more than most searches.
+        # KerasTuner draws 3 per hyperparameter, which is more than most searches have.
         self._random_first = min(RANDOM_FIRST, 3 * len(problem.declared.space))
         self._new = NewTrials(problem, self._points())
         self._running: dict[int, Values] = {}
-        self._done: list[tuple[Values, float]] = []  # and what to minimize
+        self._done: list[tuple[Values, float]] = []  # with the score to minimize
 
     def propose(self, recorded: Recorded | None = None) -> Proposal | Wait | None:
-        """Give the next trial."""
+        """Return the next trial."""
         proposal = self._new.propose(recorded)
         if proposal:
             self._running[proposal.trial] = proposal.values
         return proposal
 
     def tell(self, trial: int, score: float | None) -> None:
-        """Learn from a result."""
+        """Add a result to the training set."""
         values = self._running.pop(trial)
         if score is not None:
             sign = -1 if self._problem.higher_is_better else 1
@@ -101,7 +100,7 @@ class GaussianProcessProposer:
         return False
 
     def _points(self) -> Iterator[Values]:
-        """Give what is best as each is asked for, until all points are tried."""
+        """Yield the best point so far, each time one is asked for."""
         draws = random_points(self._problem.declared, self._seed)
         while True:
             if len(self._done) < self._random_first:
@@ -119,14 +118,14 @@ class GaussianProcessProposer:
         if not candidates:
             return None
         vectors = np.array([candidate.vector for candidate in candidates])
-        # Threads cost more than such small matrices, and the workers need them.
+        # Threads slow such small matrices down, and the workers need the cores.
         with threadpool_limits(1):
             model = self._fitted(*self._training_set())
             mean, deviation = model.predict(vectors, return_std=True)
         return candidates[int(np.argmin(mean - _EXPLORATION * deviation))].point
 
     def _candidates(self) -> Iterator[_Candidate]:
-        """Give points that can be trained and were not; all of a small space's."""
+        """Yield points that can be trained and are new; all points of a small space."""
         size = self._problem.points
         if size is not None and size <= _CANDIDATES:
             candidates: Iterator[_Candidate] = iter(self._every_candidate)
@@ -145,10 +144,10 @@ class GaussianProcessProposer:
         return _Candidate(point, config, _vector(self._problem.declared, point))
 
     def _training_set(self) -> tuple[np.ndarray, np.ndarray]:
-        """Give points, shape (trials, hyperparameters), and scores to minimize.
+        """Return points, shape (trials, hyperparameters), and scores to minimize.
 
-        A running trial counts with what the finished ones predict for it, so that
-        the next proposal goes elsewhere.
+        A running trial counts with its predicted score, so that the next proposal is
+        another point.
         """
         import numpy as np
 
@@ -166,8 +165,8 @@ class GaussianProcessProposer:
         from sklearn.gaussian_process import GaussianProcessRegressor
         from sklearn.gaussian_process.kernels import Matern, WhiteKernel
 
-        # Without noise, a few close points with unequal scores would shrink the
-        # kernel's length to nothing, and then it predicts nothing.
+        # Without a noise term, a few close points with unequal scores shrink the
+        # kernel's length scale until it predicts nothing.
         kernel = Matern(nu=2.5, length_scale_bounds=(0.1, 10.0))
         model = GaussianProcessRegressor(
             kernel=kernel + WhiteKernel(0.1, (1e-3, 1.0)),
@@ -177,13 +176,13 @@ class GaussianProcessProposer:
             random_state=self._seed,
         )
         with warnings.catch_warnings():
-            # A kernel's length at its bound is no news to a user.
+            # It warns if the length scale ends at its bound, which does not matter.
             warnings.simplefilter("ignore", ConvergenceWarning)
             return model.fit(x, y)
 
 
 def _vector(declared: kt.HyperParameters, point: Values) -> list[float]:
-    """Place a point in the unit cube; what is inactive is at its default."""
+    """Map a point to the unit cube; an inactive hyperparameter gets its default."""
     return [
         h.value_to_prob(
             point[h.name]

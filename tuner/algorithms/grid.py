@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class GridSearch(Algorithm):
-    """Go through all combinations; the last hyperparameter changes first."""
+    """Try all combinations; the last hyperparameter changes first."""
 
     def refusal(
         self, declared: kt.HyperParameters, points: int | None, max_trials: int | None
     ) -> str | None:
-        """Refuse a space without a grid, or with one that is too large to finish."""
+        """Refuse a continuous space, and one with too many points to finish."""
         continuous = [
             row["name"] for row in describe(declared) if row.get("step", 0) is None
         ]
@@ -32,14 +32,13 @@ class GridSearch(Algorithm):
             )
         if points and not can_be_listed(points) and not max_trials:
             return (
-                f"The grid has {points:,} points, which would take very long. Say how "
-                "many of the first to train with --max-trials, or use --algorithm "
-                "random."
+                f"The grid has {points:,} points, which would take very long. Set "
+                "--max-trials to train only the first ones, or use --algorithm random."
             )
         return None
 
     def proposer(self, problem: SearchProblem) -> Proposer:
-        """Begin at the first point."""
+        """Return a proposer that starts at the first point."""
         return listed(problem, enumerate_points(problem.declared))
 
 

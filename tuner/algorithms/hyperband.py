@@ -1,11 +1,13 @@
-"""Hyperband: many configs for few epochs, and the best of them for more.
+"""Hyperband: train many configs for few epochs, and the best of them for more.
 
-Brackets trade the number of configs against the epochs each gets at first. Source: Li
-et al., "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization", JMLR
-2018. Brackets, rungs and promotions are those of KerasTuner's HyperbandOracle, and a
-test compares the two. The oracle itself is not used: a smaller schedule, screened
-draws, failures that keep their place and a replay from records took eight of its
-private methods, which is more than the algorithm.
+A bracket trades the number of configs against the epochs that each gets at first.
+Source: Li et al., "Hyperband: A Novel Bandit-Based Approach to Hyperparameter
+Optimization", JMLR 2018.
+
+Brackets, rungs and promotions equal those of KerasTuner's HyperbandOracle; a test
+compares the two. We do not use that oracle: smaller schedules, screened draws, failures
+that keep their place and a replay from records took eight of its private methods, which
+is more code than the algorithm itself.
 """
 
 from __future__ import annotations
@@ -36,18 +38,18 @@ FACTOR = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperband(Algorithm):
-    """One iteration of Hyperband, and an audit of what it dropped."""
+    """One iteration of Hyperband, and an audit of the configs that it eliminated."""
 
     def schedule(
         self, trials: int, epochs: int, options: Mapping[str, int]
     ) -> Schedule:
-        """Plan the brackets and the audit."""
+        """Return the brackets, and the epochs with the audit's."""
         planned = plan(epochs, options.get("min_epochs", 1), trials)
         audited = options.get("audit", 0) * epochs
         return replace(planned, epochs=planned.epochs + audited)
 
     def proposer(self, problem: SearchProblem) -> Proposer:
-        """Begin the first bracket."""
+        """Return a proposer that starts with the first bracket."""
         planned = self.schedule(problem.trials, problem.epochs, problem.options)
         return Audit(
             HyperbandProposer(problem, planned),
@@ -67,7 +69,7 @@ HYPERBAND = Hyperband(
     can_grow=False,
     options={
         "min_epochs": "sets Hyperband's first rung",
-        "audit": "trains what Hyperband dropped",
+        "audit": "trains configs that Hyperband eliminated",
     },
 )
 
@@ -79,9 +81,9 @@ def plan(
 
     Args:
         max_epochs: Epochs of every last rung, at least 1.
-        min_epochs: Epochs that the first rung has at least, 1 to `max_epochs`.
-        max_configs: Distinct configs to propose at most; where the brackets want
-            more, they share it in proportion, and what gets none drops out.
+        min_epochs: Fewest epochs of a first rung, 1 to `max_epochs`.
+        max_configs: Most configs to propose. If the brackets want more, they share
+            this number in proportion, and a bracket whose share is 0 is left out.
 
     Raises:
         AlgorithmError: `min_epochs` or `max_configs` is out of its range.
@@ -125,7 +127,7 @@ def _bracket(max_epochs: int, halvings: int) -> tuple[Rung, ...]:
 
 
 def _share(wanted: list[int], available: int) -> list[int]:
-    """Share whole configs in proportion, the largest remainders rounded up."""
+    """Divide whole configs in proportion; the largest remainders round up."""
     exact = [w * available / sum(wanted) for w in wanted]
     shares = [int(e) for e in exact]
     by_remainder = sorted(range(len(exact)), key=lambda i: shares[i] - exact[i])
@@ -135,7 +137,7 @@ def _share(wanted: list[int], available: int) -> list[int]:
 
 
 def _schedule(brackets: Sequence[tuple[Rung, ...]]) -> Schedule:
-    """Count what brackets train; a promotion adds only the epochs it lacks."""
+    """Count the epochs of all brackets; a promotion adds only the missing epochs."""
     epochs = 0
     for rungs in brackets:
         reached = 0
@@ -149,13 +151,13 @@ def _schedule(brackets: Sequence[tuple[Rung, ...]]) -> Schedule:
 
 @dataclass
 class _Filling:
-    """A rung that fills.
+    """A rung that is being filled.
 
     Attributes:
         rung: Its size and epochs.
         bracket: Its bracket's number, largest first.
         trials: Those that reached it, in order.
-        scores: Of those that have ended; higher is better, failures are the worst.
+        scores: Scores of finished trials. Higher is better; a failure is -inf.
     """
 
     rung: Rung
@@ -164,7 +166,7 @@ class _Filling:
     scores: dict[int, float] = field(default_factory=dict)
 
     def next_to_promote(self, into: _Filling) -> int | None:
-        """Choose the best that has ended, once it is sure to be among the kept."""
+        """Return the best finished trial, once it is certain to be promoted."""
         ended = [t for t in self.trials if t in self.scores and t not in into.trials]
         if len(ended) <= self.rung.configs - into.rung.configs:
             return None
@@ -174,8 +176,8 @@ class _Filling:
 class HyperbandProposer:
     """Fill each bracket's first rung with new configs, and promote the best of a rung.
 
-    A failed trial keeps its place in its rung. Where too few succeed to fill the next
-    rung, it takes a place there too, and is not trained.
+    A failed trial keeps its place in its rung. If too few succeed to fill the next
+    rung, it takes a place there too, without being trained.
     """
 
     def __init__(self, problem: SearchProblem, schedule: Schedule) -> None:
@@ -192,7 +194,7 @@ class HyperbandProposer:
         self._running: dict[int, _Filling] = {}
 
     def propose(self, recorded: Recorded | None = None) -> Proposal | Wait | None:
-        """Give what the first bracket can train now, or else the next one."""
+        """Return what the first bracket can train now, or else the next bracket."""
         for rungs in self._brackets:
             proposal = self._start(rungs[0], recorded) or self._promote(rungs)
             if proposal:
@@ -200,13 +202,13 @@ class HyperbandProposer:
         return Wait() if self._running else None
 
     def tell(self, trial: int, score: float | None) -> None:
-        """Rank a trial in its rung."""
+        """Store a trial's score in its rung."""
         sign = 1 if self._higher_is_better else -1
         value = -math.inf if score is None else sign * score
         self._running.pop(trial).scores[trial] = value
 
     def may_extend(self, config: Mapping[str, Any]) -> bool:
-        """Whether a trial of so many epochs may be promoted."""
+        """Whether a trial with this config may be promoted."""
         return bool(config["epochs"] < self._epochs)
 
     def _start(self, first: _Filling, recorded: Recorded | None) -> Proposal | None:
@@ -234,16 +236,16 @@ class HyperbandProposer:
 
 
 class Audit:
-    """After Hyperband's end, train some of what it dropped to the last epoch.
+    """After Hyperband ends, fully train some of the configs that it eliminated.
 
-    Which ones is drawn at random, so that the share of wrong drops among them
-    estimates the share among all.
+    They are drawn at random, so that the share of them that was wrongly eliminated
+    estimates the share among all eliminated configs.
 
     Args:
-        inner: Hyperband.
-        count: How many dropped configs to train, or all there are.
+        inner: Hyperband's proposer.
+        count: How many eliminated configs to train, at most.
         epochs: Epochs of the last rung.
-        seed: Draws them; a larger count adds to a smaller one's.
+        seed: Draws them. A larger count draws the same ones and more.
     """
 
     def __init__(self, inner: Proposer, count: int, epochs: int, seed: int) -> None:
@@ -254,7 +256,7 @@ class Audit:
         self._audited: set[int] = set()
 
     def propose(self, recorded: Recorded | None = None) -> Proposal | Wait | None:
-        """Pass on what Hyperband proposes, then the audits."""
+        """Return what Hyperband proposes, and after its end the audits."""
         if self._audits is None:
             proposal = self._inner.propose(recorded)
             if isinstance(proposal, Proposal):
@@ -269,7 +271,7 @@ class Audit:
         return audit
 
     def tell(self, trial: int, score: float | None) -> None:
-        """Tell Hyperband, but for the audits."""
+        """Report a score to Hyperband, unless it is an audit's."""
         if trial in self._audited:
             return
         if score is None:
@@ -277,20 +279,20 @@ class Audit:
         self._inner.tell(trial, score)
 
     def may_extend(self, config: Mapping[str, Any]) -> bool:
-        """Whether Hyperband may promote it, or it may be audited."""
+        """Whether the config may be promoted or audited."""
         return bool(config["epochs"] < self._epochs)
 
     def _draw(self) -> Sequence[Proposal]:
         import numpy as np
 
-        dropped = [
+        eliminated = [
             p for _, p in sorted(self._last.items()) if p.config.epochs < self._epochs
         ]
-        order = np.random.default_rng(self._seed).permutation(len(dropped))
+        order = np.random.default_rng(self._seed).permutation(len(eliminated))
         return [
             replace(
-                dropped[i],
-                config=replace(dropped[i].config, epochs=self._epochs),
+                eliminated[i],
+                config=replace(eliminated[i].config, epochs=self._epochs),
                 is_audit=True,
             )
             for i in order[: self._count]

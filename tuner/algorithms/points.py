@@ -1,4 +1,4 @@
-"""Points of a space in some order, and the trials they become: each network once."""
+"""Turn points of a space into trials, so that no network is trained twice."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from tuner.system.seeds import derive_seed
 if TYPE_CHECKING:
     import keras_tuner as kt
 
-MOST_DRAWS = 20_000  # rejected in a row, after which a space counts as exhausted
-_LISTED = 2000  # points; a larger space is drawn from, and not listed
+MOST_DRAWS = 20_000  # a space is exhausted after this many rejections in a row
+_LISTED = 2000  # spaces with more points are sampled, not listed
 
 
 def can_be_listed(points: int | None) -> bool:
-    """Whether to go through every point of a space that has so many."""
+    """Whether a space with this many points is small enough to list."""
     return points is not None and points <= _LISTED
 
 
 def random_points(declared: kt.HyperParameters, seed: int) -> Iterator[Values]:
-    """Draw points of a space without end, independently of one another."""
+    """Draw independent points of a space, without end."""
     return (random_point(declared, derive_seed(seed, i)) for i in count())
 
 
 def admitted(
     points: Iterable[Values], space: Space | UserSpace, screen: Screen
 ) -> Iterator[tuple[Values, Config]]:
-    """Go through the points that can be trained, each network once.
+    """Yield the points that can be trained, each network once.
 
-    It ends after `MOST_DRAWS` points in a row of which none can.
+    Stops after `MOST_DRAWS` rejected points in a row.
     """
     rejected = 0
     for point in points:
@@ -57,7 +57,7 @@ def admitted(
 
 
 def listed(problem: SearchProblem, points: Iterable[Values]) -> ListProposer:
-    """Propose points in their order, worked out beforehand."""
+    """Propose points in their order, chosen before the search starts."""
     chosen = islice(admitted(points, problem.space, problem.screen), problem.trials)
     return ListProposer(
         Proposal(trial, point, config)
@@ -66,15 +66,16 @@ def listed(problem: SearchProblem, points: Iterable[Values]) -> ListProposer:
 
 
 class NewTrials:
-    """Number new configs: those that records hold, and else the next points.
+    """Number new trials. Take their values from the records, or else the next point.
 
-    The points start anew in every session. Those that the records hold are passed
-    over as duplicates, so a resume goes on where the last session stopped, and a lost
-    record's trial is proposed again.
+    Every session starts with the first point. Recorded points are skipped as
+    duplicates, so a resume continues where the last session stopped, and a trial whose
+    record is lost is proposed again.
 
     Args:
-        problem: What is searched.
-        points: Each may depend on what happened before it is asked for.
+        problem: The search problem.
+        points: Points in order. A point may depend on results that arrive before it is
+            taken.
     """
 
     def __init__(self, problem: SearchProblem, points: Iterable[Values]) -> None:
@@ -85,11 +86,11 @@ class NewTrials:
 
     @property
     def next_trial(self) -> int:
-        """The number that the next new config gets."""
+        """The number of the next new trial."""
         return self._next
 
     def propose(self, recorded: Recorded | None = None) -> Proposal | None:
-        """Give the next new trial, or None when there is no more."""
+        """Return the next new trial, or None if there are no more."""
         recorded = recorded or {}
         if self._recorded is None:
             self._recorded = self._remember(recorded)
@@ -107,7 +108,7 @@ class NewTrials:
         return Proposal(self._next - 1, *chosen)
 
     def _remember(self, recorded: Recorded) -> set[frozenset[tuple[str, Any]]]:
-        """Let no trial that is proposed again repeat one that is recorded."""
+        """Add the recorded configs to the screen, so that no new trial repeats one."""
         of_search = {
             number: values
             for number, values in recorded.items()
@@ -132,22 +133,22 @@ class NewTrials:
 
 
 class PointProposer:
-    """Propose points in their order, worked out one at a time; results change nothing.
+    """Propose points in their order and ignore results.
 
     Args:
-        problem: What is searched.
-        points: They depend on the problem alone.
+        problem: The search problem.
+        points: Points in order; they depend on the problem alone.
     """
 
     def __init__(self, problem: SearchProblem, points: Iterable[Values]) -> None:
         self._new = NewTrials(problem, points)
 
     def propose(self, recorded: Recorded | None = None) -> Proposal | Wait | None:
-        """Give the next point that can be trained."""
+        """Return the next point that can be trained."""
         return self._new.propose(recorded)
 
     def tell(self, trial: int, score: float | None) -> None:
-        """Change nothing."""
+        """Ignore the score."""
 
     def may_extend(self, config: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Whether more epochs may be proposed later: never."""

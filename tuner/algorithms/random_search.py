@@ -1,8 +1,8 @@
-"""Random search: independent draws, as good a start as any where little is known.
+"""Random search: independent draws, a good start if little is known.
 
 Source: Bergstra and Bengio, "Random Search for Hyper-Parameter Optimization", JMLR
-2012. KerasTuner's RandomSearchOracle does the same; ours draws by itself, because the
-loop is shorter than the overrides that the oracle needed.
+2012. KerasTuner's RandomSearchOracle does the same. We draw ourselves, because the loop
+is shorter than the overrides that its oracle needed.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from tuner.system.seeds import derive_seed
 
 @dataclass(frozen=True, kw_only=True)
 class RandomSearch(Algorithm):
-    """Draw every config on its own; a small space is shuffled instead."""
+    """Draw every config independently; shuffle the points of a small space instead."""
 
     def proposer(self, problem: SearchProblem) -> Proposer:
-        """Begin a search that results do not change."""
+        """Return a proposer that ignores results."""
         seed = derive_seed("oracle", problem.seed)
         if can_be_listed(problem.points):
             return listed(problem, shuffled_points(problem.declared, seed))

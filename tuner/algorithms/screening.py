@@ -1,4 +1,4 @@
-"""What is not proposed: configs that cannot, or need not, be trained."""
+"""Reject configs that cannot be trained, are too large, or repeat a network."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from search_spaces.layers import (
 )
 from search_spaces.user_code import Config, UserConfig
 
-_CPU_COST = 8  # times the baseline's multiply-adds that a CPU is asked for at most
+_CPU_COST = 8  # most multiply-adds on a CPU, as a multiple of the baseline's
 _BYTES_A_PARAM = 16  # weight, gradient and Adam's two moments, float32
 _MEMORY_SHARE = 0.6
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How large a network may be; None is no limit.
+    """How large a network may be; None means no limit.
 
     Attributes:
-        max_params: Weights and biases, a user's choice.
+        max_params: Weights and biases, set by the user.
         max_multiply_adds: Of one image's forward pass.
-        max_bytes: Memory that training it takes, as far as arithmetic can tell.
+        max_bytes: Memory for training it, estimated from its parameters.
     """
 
     max_params: int | None = None
@@ -34,9 +34,10 @@ class Limits:
     max_bytes: int | None = None
 
     def refusal(self, config: Config, shape: Shape, classes: int) -> str | None:
-        """Say why a config is not trained on images of `shape`, or None.
+        """Return why a config is rejected for images of `shape`, or None.
 
-        What a user's own code builds is seen when it is built.
+        A config of a user's own code is never rejected: only building it shows its
+        size.
         """
         if isinstance(config, UserConfig):
             return None
@@ -62,7 +63,7 @@ def limits_for(
     on_gpu: bool,
     memory_bytes: int | None,
 ) -> Limits:
-    """Set the limits of a study on this machine; a user's own code has none."""
+    """Return the limits of a study on this machine; none for a user's own code."""
     if isinstance(baseline, UserConfig):
         return Limits()
     cost = None
@@ -73,50 +74,50 @@ def limits_for(
 
 
 class Screen:
-    """Reject configs that cannot or need not be trained, and count them.
+    """Reject configs that cannot or need not be trained, and count the reasons.
 
     Args:
         limits: How large a network may be.
         shape: Height, width and channels of one image.
-        classes: How many classes the labels name.
+        classes: Number of classes.
     """
 
     def __init__(self, limits: Limits, shape: Shape, classes: int) -> None:
         self.counts: Counter[str] = Counter()
         self._limits, self._shape, self._classes = limits, shape, classes
         self._seen: set[tuple[object, ...]] = set()
-        self._refused: set[tuple[object, ...]] = set()
+        self._rejected: set[tuple[object, ...]] = set()
 
     def admits(self, config: Config) -> bool:
-        """Whether to train this config; a refusal is counted once a config."""
+        """Whether to train this config. Counts each rejected config once."""
         key = _key(config, self._classes)
-        # Before the key: one that asks for what it cannot have may share its key
-        # with one that does not ask.
+        # Check the limits first: a config that pools nothing although it asks for
+        # pooling has the same key as one without pooling.
         reason = self.refusal(config)
-        if reason and key not in self._refused:
-            self._refused.add(key)
+        if reason and key not in self._rejected:
+            self._rejected.add(key)
             self.counts[reason] += 1
         return reason is None and key not in self._seen
 
     def would_admit(self, config: Config) -> bool:
-        """Whether to train this config; a refusal is not counted."""
+        """Whether to train this config, without counting a rejection."""
         return self.refusal(config) is None and not self.has(config)
 
     def has(self, config: Config) -> bool:
-        """Whether a config that builds the same network was added."""
+        """Whether a config that trains the same network was added."""
         return _key(config, self._classes) in self._seen
 
     def refusal(self, config: Config) -> str | None:
-        """Say why a config is not trained, or None."""
+        """Return why a config is rejected, or None."""
         return self._limits.refusal(config, self._shape, self._classes)
 
     def add(self, config: Config) -> None:
-        """Remember a config that is trained, so that none repeats it."""
+        """Add a config that is trained, so that no other repeats it."""
         self._seen.add(_key(config, self._classes))
 
 
 def _key(config: Config, classes: int) -> tuple[object, ...]:
-    """Name the trained network: configs with equal keys are one config."""
+    """Return a key that is equal for configs that train the same network."""
     if isinstance(config, UserConfig):
         return tuple(sorted(config.to_dict().items()))
     return network_key(config, classes)

@@ -1,11 +1,11 @@
-"""Quasi-random search: a Sobol' sequence, which covers a space more evenly than chance.
+"""Quasi-random search: a Sobol' sequence covers a space more evenly than chance.
 
-Random draws leave gaps and clusters; each point of the sequence falls where the ones
-before left room, in every hyperparameter by itself and in pairs of them. The sequence
-is scrambled at random, so that the seed chooses one of many that are as even.
+Random draws leave gaps and clusters. Each point of the sequence falls into a gap that
+the earlier points left, for every single hyperparameter and for pairs of them. The
+sequence is scrambled, so that the seed chooses one of many equally even ones.
 
-Its points depend on one another. So the expected best of fewer trials, a formula for
-independent draws, does not hold for it.
+The points depend on each other, so the formula for the expected best of fewer trials,
+which assumes independent draws, does not apply.
 
 Sources: I. M. Sobol', "On the distribution of points in a cube", USSR Computational
 Mathematics and Mathematical Physics 1967; A. B. Owen, "Randomly permuted
@@ -26,15 +26,15 @@ from tuner.system.seeds import derive_seed
 if TYPE_CHECKING:
     import keras_tuner as kt
 
-_BLOCK = 64  # points at a time: a power of 2, as the sequence is balanced in such
+_BLOCK = 64  # points at a time; the sequence is balanced over powers of 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class SobolSearch(Algorithm):
-    """Go through one scrambled sequence; a rejected point is replaced by the next."""
+    """Follow one scrambled sequence; the next point replaces a rejected one."""
 
     def proposer(self, problem: SearchProblem) -> Proposer:
-        """Begin at the sequence's first point."""
+        """Return a proposer that starts at the first point."""
         seed = derive_seed("oracle", problem.seed)
         return PointProposer(problem, sobol_points(problem.declared, seed))
 
@@ -49,8 +49,8 @@ SOBOL = SobolSearch(
 def sobol_points(declared: kt.HyperParameters, seed: int) -> Iterator[Values]:
     """Map a scrambled Sobol' sequence to points of a space, without end.
 
-    Each hyperparameter has a dimension, also where its conditions do not hold: what
-    another one chose shifts nothing.
+    Every hyperparameter has its own dimension, whether it is active or not, so that the
+    value of one never shifts another.
     """
     from scipy.stats import qmc
 
