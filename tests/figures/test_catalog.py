@@ -74,6 +74,24 @@ def test_a_new_figure_is_one_file_and_one_line(tmp_path, monkeypatch):
     )
 
 
+SECTIONS = sorted({f.section for f in catalog.FIGURES.values() if f.page == "study"})
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_section_needs_none_of_its_usual_figures(tmp_path, monkeypatch, section):
+    """A new figure is shown also if the others of its section have nothing to show."""
+    for name, figure in catalog.FIGURES.items():
+        if figure.section == section:
+            line = figure._replace(gather=lambda analysis: None)
+            monkeypatch.setitem(catalog.FIGURES, name, line)
+    line = catalog.Figure(leaders.gather, leaders.draw, "study", section)
+    monkeypatch.setitem(catalog.FIGURES, "mine", line)
+    monkeypatch.setattr(catalog, "render", lambda draw, size: Drawing("data:", 9, 9))
+    study = read_study(studies.write_study(tmp_path, n=4))
+
+    assert _sections(report_html(study))[section].count("<figcaption>") == 1
+
+
 def test_every_file_that_gathers_is_listed():
     """A figure that is not listed would never be shown."""
     listed = {figure.gather.__module__ for figure in catalog.FIGURES.values()}

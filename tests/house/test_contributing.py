@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from arithmetic import SEARCHES
 from test_imports import LEVEL, RULE
+
+from tuner.algorithms import ALGORITHMS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -67,3 +70,11 @@ def test_every_dependency_names_a_module_that_is_there():
     paths = re.findall(r"(?:tuner|reports|search_spaces)/[\w/.*]*", " ".join(comments))
     assert len(paths) > 10
     assert [path for path in paths if not list(ROOT.glob(path))] == []
+
+
+def test_every_algorithm_is_searched_by_every_test_and_named_in_the_readme():
+    """The lists that are kept by hand beside `ALGORITHMS`."""
+    assert {search.algorithm for search in SEARCHES.values()} == set(ALGORITHMS)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    row = re.search(r"`--algorithm ([\w\\|]+)`", readme)
+    assert set(row[1].split("\\|")) == set(ALGORITHMS)

@@ -14,7 +14,7 @@ from search_spaces.config import unlike_baseline
 from search_spaces.space import describe, load_space
 from tuner.search import loop, opening
 from tuner.study.descriptions import Hyperparameter, SpaceRecord
-from tuner.study.folder import Study
+from tuner.study.folder import Study, StudyChangedError
 from tuner.study.settings import StudySettings
 from tuner.system.seeds import execution_seed
 
@@ -100,3 +100,15 @@ def test_a_space_that_gained_a_hyperparameter_is_refused_by_its_name(tmp_path):
     assert "the space: its hyperparameters, ranges or file changed" in text
     assert text.splitlines()[1].endswith(" (added: batch_norm)")
     assert "the data" not in text
+
+
+def test_a_changed_algorithm_is_the_only_difference_that_is_listed(tmp_path):
+    """Executions, which identify a study under some algorithms only, are equal here."""
+    settings = StudySettings("architecture")
+    write_study(tmp_path, "a", n=1, settings=settings.to_dict())
+    asked = StudySettings("architecture", algorithm="bayesian")
+    with pytest.raises(StudyChangedError) as refusal:
+        opening.refuse_changed_settings(asked, tmp_path / "a")
+    listed = [line for line in str(refusal.value).splitlines() if "--" in line]
+    assert listed[0] == "  --algorithm: random in the study, bayesian now"
+    assert "--executions" not in str(refusal.value)

@@ -20,7 +20,7 @@ from tuner.system.seeds import execution_seed
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-NAME = "negative_slope"
+NAME = "offset"  # of the pixels: it acts whatever the other values are
 EDITS = {
     # The first field, so that nothing may rely on positions.
     "config.py": [
@@ -30,7 +30,7 @@ EDITS = {
         ),
     ],
     "layers.py": [
-        ("\n\n@dataclass(frozen=True)\nclass _Pooling", f"\n    {NAME}: float\n"),
+        ("\n\n@dataclass(frozen=True)\nclass Conv2D", f"    {NAME}: float\n"),
     ],
     "architecture.py": [
         (
@@ -72,7 +72,7 @@ def distance(model):
     return np.abs(outputs(model) - exported.predict(images, verbose=0)).max()
 
 written = distance(runpy.run_path("train.py")["build"]())
-without = distance(build_model(replace(config, negative_slope=0.0), (8, 8, 1), 10))
+without = distance(build_model(replace(config, offset=0.0), (8, 8, 1), 10))
 print(json.dumps([float(written), float(without)]))
 """
 
@@ -91,7 +91,10 @@ class Work:
             for before, added in edits:
                 assert text.count(before) == 1, (file, before)
                 text = text.replace(before, added + before)
-            path.write_text(text.replace("ReLU()", f"ReLU(config.{NAME})"), "utf-8")
+            used = text.replace(
+                "Rescaling(1 / 255)", f"Rescaling(1 / 255, config.{NAME})"
+            )
+            path.write_text(used, "utf-8")
 
     def run(self, *arguments, changed):
         """Run Python with this package, or with the changed copy."""
@@ -125,7 +128,7 @@ def test_three_edits_search_record_report_and_export_it(work):
     assert baseline["config"][NAME] == 0.0
     assert 0 < trial["config"][NAME] == trial["values"][NAME] <= 0.5
     page = (work.folder / "runs/architecture-digits/report.html").read_text("utf-8")
-    assert "negative slope" in page
+    assert NAME in page
     written, without = json.loads(work.run("-c", PROBE, changed=True).splitlines()[-1])
     assert written < 1e-6
     assert without > 1e-5  # what a script that ignores it would be off by

@@ -32,9 +32,12 @@ def refuse_changed_settings(settings: StudySettings, folder: Path) -> None:
     stored = Study.open(folder).record.settings
     now, then = settings.identity(), stored.identity()
     # `base_study` is compared instead of `base`: each study has only one best trial.
-    changed = [n for n in now if n != "base" and then.get(n) != now[n]]
-    if settings.executions < stored.executions and "executions" not in changed:
-        changed.append("executions")  # it may grow, but not shrink
+    # `executions` identifies a study only under some algorithms; it is compared below.
+    skipped = {"base", "executions"}
+    changed = [n for n in now if n not in skipped and then.get(n) != now[n]]
+    more = settings.executions - stored.executions
+    if more < 0 or (more and not settings.takes_more_seeds):
+        changed.append("executions")  # it may grow under some algorithms
     differences = [
         f"  --{name.removesuffix('_study').replace('_', '-')}: "
         f"{stored.to_dict()[name]} in the study, {settings.to_dict()[name]} now"
