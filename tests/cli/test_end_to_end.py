@@ -185,7 +185,7 @@ def test_a_folder_that_is_no_study_is_left_alone(folder):
     photos.mkdir(parents=True)
     (photos / "mine.txt").write_text("mine", encoding="utf-8")
     refused = tune(folder, *SEARCH, "--name", "photos", check=2)
-    assert "has mine.txt. Use another --name" in refused.stderr
+    assert "contains mine.txt. Use another --name" in refused.stderr
     assert [p.name for p in photos.iterdir()] == ["mine.txt"]
 
 
@@ -269,7 +269,7 @@ def test_published_runs_in_order_without_a_choice(folder):
     shown = tune(folder, "show", "published-digits").stdout
     assert "Without validation images, no trial is ranked or chosen." in shown
     named = tune(folder, "export", "published-digits", check=2)
-    assert "one of those that this shows: tune show published-digits" in named.stderr
+    assert "choose a trial yourself: tune show published-digits" in named.stderr
 
 
 def test_an_exported_model_gives_the_recorded_test_accuracy(folder):
@@ -522,7 +522,7 @@ def test_what_cannot_be_confirmed_or_tried_says_so(folder):
     """Before anything is trained, with what to do."""
     assert "Did you mean filters?" in tune(folder, "try", "filtres=4", check=2).stderr
     assert "must read like" in tune(folder, "try", "filters", check=2).stderr
-    assert "must have a study.json" in tune(folder, "confirm", "none", check=2).stderr
+    assert "is not a study" in tune(folder, "confirm", "none", check=2).stderr
     assert (
         "one folder name" in tune(folder, "noise", "--name", "../evil", check=2).stderr
     )

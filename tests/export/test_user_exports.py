@@ -149,7 +149,10 @@ def test_a_study_outlives_the_file_that_it_searched(tmp_path):
 
     path.write_text(_WITH_PARTS.replace("8, 16", "8, 32"), encoding="utf-8")
     refused = tune(*search, code=3).stderr
-    assert "file changed\n  (cp runs/mine-digits/space.py mine.py brings" in refused
+    assert (
+        "(to restore the study's space: cp runs/mine-digits/space.py mine.py)"
+        in refused
+    )
     few = ["--seeds", "2", "--no-report"]
     tune("try", "units=12", "--base", "mine-digits", *few)
     exported = tune("export", "mine-digits", "0").stdout

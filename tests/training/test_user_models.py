@@ -368,7 +368,7 @@ def test_a_search_by_a_metric_of_ones_own(tmp_path):
     search += ["--algorithm", "hyperband", "--epochs", "4"]
     refused = tune(*search, "--objective", "val_recall")
     assert refused.returncode == 2
-    assert "They have val_accuracy, val_loss, val_auc, val_f1_score" in refused.stderr
+    assert "val_accuracy, val_loss, val_auc, val_f1_score" in refused.stderr
     done = tune(*search, "--objective", "val_f1_score:min", "--json")
     assert done.returncode == 0, done.stderr[-2000:]
     study = json.loads(done.stdout)
