@@ -89,7 +89,7 @@ VARIANTS = [
 for model, options in VARIANTS:
     code = written(CODE + FIT, model, options)
     own = UserModel("mine.py", code, has_fit=True)
-    mine = replace(task(), own=own, config=config, epochs=2)
+    mine = replace(task(), user_model=own, config=config, epochs=2)
     *epochs, result = user_fit.train(mine, data)
     assert len(epochs) == 2
     ours = sys.modules[user_models.MODULE].seen
@@ -101,7 +101,7 @@ for model, options in VARIANTS:
 # Without a fit of theirs, nobody sees how many steps are a call, but of their own.
 for model, options in VARIANTS:
     own = UserModel("mine.py", written(CODE, model, options))
-    made = loop.build(replace(task(), own=own, config=config), data, 1).model
+    made = loop.build(replace(task(), user_model=own, config=config), data, 1).model
     many = keras.backend.backend() == "tensorflow" and model != "Stepped"
     many = many and "eager" not in options
     steps = 4 if "steps" in options else 16 if many else 1
