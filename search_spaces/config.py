@@ -161,9 +161,11 @@ class CnnConfig:
             if layers is None:
                 continue
             if sorted(by_layer) != list(range(1, layers + 1)):
+                received = ", ".join(f"{name}_{layer}" for layer in sorted(by_layer))
                 raise ValueError(
                     f"{layered.count}={layers} needs {name}_1 to {name}_{layers}, "
-                    f"got {sorted(by_layer)}. Give every layer its {name}."
+                    f"got {received or 'none'}. Give every layer its {name}, or change "
+                    f"{layered.count} as well."
                 )
             values[name] = tuple(by_layer[i] for i in range(1, layers + 1))
         unknown = set(rest) - (set(HYPERPARAMETERS) - set(LAYERED))

@@ -202,6 +202,8 @@ def _epochs(record: StudyRecord, planned: object) -> str:
     if record.space.draws_epochs:
         return "chosen by your own fit"
     text = str(settings.epochs or labels.MISSING)
+    if settings.candidates:
+        return f"{text} per run"
     if settings.in_s:  # the clock ends the search before the planned epochs do
         return f"{text} for the baseline"
     if isinstance(planned, int):

@@ -199,11 +199,11 @@ def sentence(result: Result, against: str) -> str:
         return (
             f"{result.name} differs from {against} by too little to matter: {evidence}."
         )
-    why = f"a verdict needs {MIN_TRAININGS} seeds"
+    outcome, why = "has no verdict yet", f"A verdict needs {MIN_TRAININGS} seeds"
     if word == INCONCLUSIVE:
-        why = ": ".join(verdicts.why_inconclusive(comparison))
-    why = labels.capital(why)
-    return f"{result.name} against {against} is inconclusive: {evidence}. {why}."
+        outcome = "is inconclusive"
+        why = labels.capital(": ".join(verdicts.why_inconclusive(comparison)))
+    return f"{result.name} against {against} {outcome}: {evidence}. {why}."
 
 
 def accuracy(result: Result) -> str:

@@ -90,7 +90,10 @@ def test_an_option_in_first_place_means_search():
         (["--space", "architecture", "--epochs", "0"], "'--epochs': 0 is not in the"),
         (["--space", "published", "--epochs", "9"], "have fixed epochs"),
         (["--space", "architecture", "--algorithm", "tpe"], "'tpe' is not one of"),
-        (["--space", "architecture", "--audit", "2"], "--audit trains what Hyperband"),
+        (
+            ["--space", "architecture", "--audit", "2"],
+            "--audit trains configs that Hyperband eliminated",
+        ),
         (
             ["--space", "architecture", "--algorithm", "hyperband", "--patience", "2"],
             "--patience cannot be combined",

@@ -213,7 +213,9 @@ def test_a_killed_ray_worker_is_replaced(folder, cluster):
     two = cluster()
     process = _start(folder, "--epochs", "200", "-n", "2", "--ray", two.address)
     _wait_for(lambda: _both_train(folder), process)
-    os.kill(_processes("ray::_Actor")[0], signal.SIGKILL)
+    workers = _processes("ray::_Actor")  # another test's may run beside these
+    ours = [pid for pid in workers if two.process.pid in _ancestors(pid)]
+    os.kill(ours[0], signal.SIGKILL)
     _, stderr = process.communicate()
 
     assert process.returncode == 0, stderr[-3000:]
@@ -289,6 +291,16 @@ def _processes(name):
         if command.startswith(name.encode()):
             found.append(int(path.parent.name))
     return found
+
+
+def _ancestors(pid):
+    """List the processes that a process descends from."""
+    ancestors = []
+    while pid > 1:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+        pid = int(stat.rpartition(")")[2].split()[1])  # names may hold spaces
+        ancestors.append(pid)
+    return ancestors
 
 
 _TRAVELLED = """

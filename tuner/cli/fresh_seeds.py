@@ -120,7 +120,7 @@ def try_(
     This trains the baseline and the changed config on the same seeds and splits, and
     tests whether the change helps. All changes that you try on the same data become
     one study with one report, corrected for the number of comparisons. Examples of
-    changes: filters=48 (every layer), filters=32,64 (layer by layer), filters_2=64,
+    changes: filters=48 (every layer), filters=32,64 (layer by layer), conv_layers=2,
     dropout=0.3, learning_rate=0.01, optimizer=sgd. Several changes in one command are
     tested together.
     """

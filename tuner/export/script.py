@@ -22,8 +22,8 @@ _HEAD = '''\
 """Trial {trial} of study {study}: train it again with plain Keras.
 
 {recorded}
-This script's result differs, because it trains with another seed and also on the images
-that tune held out ({held_out}). {mark} {version}.
+This script's result differs, because it also trains on the images that tune held out
+({held_out}). {mark} {version}.
 """
 
 {imports}

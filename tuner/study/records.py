@@ -262,6 +262,8 @@ class StudyRecord:
         """
         fields = without_schema(data)
         for name, kind in _PARTS.items():
+            if name not in fields and name != "plan":
+                raise RecordError(f"{name} is missing.")
             part = fields.get(name, {})
             if not isinstance(part, Mapping):
                 raise RecordError(f"{name} must be an object, got {part!r:.120}.")

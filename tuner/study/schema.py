@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from search_spaces.errors import ExpectedError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 SCHEMA = 1
 
-T = TypeVar("T")
+T = TypeVar("T", bound="DataclassInstance")
 
 
 class RecordError(ExpectedError):
@@ -42,12 +46,26 @@ def build(kind: type[T], data: Mapping[str, Any]) -> T:
     Raises:
         RecordError: A field is missing, unknown or wrong.
     """
+    fields = dataclasses.fields(kind)
+    unknown = sorted(set(data) - {field.name for field in fields})
+    missing = [f.name for f in fields if _is_required(f) and f.name not in data]
+    problems = [f"{name} is missing" for name in missing]
+    problems += [f"{name} is unknown" for name in unknown]
+    if problems:
+        raise RecordError(
+            f"{kind.__name__} is incomplete or invalid: {', '.join(problems)}."
+        )
     try:
         return kind(**data)
     except (AttributeError, TypeError) as error:
         raise RecordError(
             f"{kind.__name__} is incomplete or invalid: {error}."
         ) from error
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    nothing = dataclasses.MISSING
+    return field.default is nothing and field.default_factory is nothing
 
 
 def check_member(name: str, value: str, members: tuple[str, ...], where: str) -> None:
