@@ -122,7 +122,7 @@ def test_a_grid_needs_steps_and_a_number():
     """A continuous hyperparameter has no grid, and a huge one needs -n."""
     with pytest.raises(SettingsError, match="learning_rate without a step"):
         plan_study(StudySettings("hyperparams", algorithm="grid"))
-    with pytest.raises(SettingsError, match="how many of the first to train"):
+    with pytest.raises(SettingsError, match="Set --max-trials to train only the first"):
         plan_study(StudySettings("architecture", algorithm="grid"))
 
 
