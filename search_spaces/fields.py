@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ _KEY = "hyperparameter"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hyperparameter:
+class Hyperparameter(ABC):
     """A field's legal values, when it applies, and how a line shows it.
 
     Attributes:
@@ -39,13 +40,13 @@ class Hyperparameter:
     only_if: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
     short: str | Mapping[Any, str] | None = None
 
+    @abstractmethod
     def checked(self, name: str, value: Any) -> Any:
         """Return a legal value as a plain Python type.
 
         Raises:
             ValueError: The value is not legal.
         """
-        raise NotImplementedError
 
     def flat(self, name: str, value: Any) -> dict[str, Any]:
         """Return the entries of a value in `CnnConfig.to_dict`."""
