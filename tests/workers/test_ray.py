@@ -158,9 +158,7 @@ def test_a_cluster_that_is_gone_is_said_in_words(folder, cluster, what, said):
     """Ray would end the process without one; the records are kept."""
     two = cluster()
     process = _start(folder, "--epochs", "5000", "-n", "2", "--ray", two.address)
-    _wait_for(
-        lambda: any(r["executions"][0]["epochs"] > 2 for r in _records(folder)), process
-    )
+    _wait_for(lambda: _both_train(folder), process)
     two.lose(what)
     _, stderr = process.communicate(timeout=180)
 
