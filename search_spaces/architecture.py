@@ -1,59 +1,83 @@
-"""What the network is: convolutions, pooling and dense layers."""
+"""What the network is: stages of convolutions, pooling, the head and dense layers.
+
+A stage is some convolutions with one pooling, which halves the image's sides; its
+filters are those of the stage before, times the growth.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from search_spaces.config import BASELINE, PADDINGS, POOLINGS, CnnConfig
+from search_spaces.config import (
+    ACTIVATIONS,
+    BASELINE,
+    HEADS,
+    POOLINGS,
+    CnnConfig,
+)
+from search_spaces.drawing import choose
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-MAX_CONV_LAYERS = 6
-MAX_DENSE_LAYERS = 2
+_STAGES = range(2, 5)
+_STAGE_CONVS = range(1, 4)
+_FILTERS = (16, 24, 32, 48, 64)  # of the first stage
+_GROWTHS = (1.0, 1.5, 2.0, 3.0)
+_MOST_FILTERS = 256
+_DENSE_LAYERS = range(3)
+_UNITS = (32, 64, 128, 256)
+_MOMENTUM = 0.9  # of the moving statistics: most trainings here are short
 
 
 def sample(hp: HyperParameters, base: CnnConfig = BASELINE) -> CnnConfig:
     """Draw an architecture; how it is trained stays as in `base`."""
-    depth = hp.Int("conv_layers", 1, MAX_CONV_LAYERS, default=len(base.filters))
-    filters = []
-    for layer in range(1, MAX_CONV_LAYERS + 1):
-        with hp.conditional_scope(
-            "conv_layers", list(range(layer, MAX_CONV_LAYERS + 1))
-        ):
-            default = _nth(base.filters, layer, 32)
-            filters.append(hp.Int(f"filters_{layer}", 8, 64, step=8, default=default))
-    kernel_size = hp.Choice("kernel_size", [3, 5], default=base.kernel_size)
-    padding = hp.Choice("padding", list(PADDINGS), default=base.padding)
+    stages, convs, first, growth = _stages_of(base)
+    stages = choose(hp, "stages", _STAGES, stages)
+    convs = choose(hp, "pool_every", _STAGE_CONVS, convs)
+    first = choose(hp, "filters_1", _FILTERS, first)
+    growth = choose(hp, "filter_growth", _GROWTHS, growth)
+    kernel_size = choose(hp, "kernel_size", (3, 5), base.kernel_size)
     batch_norm = hp.Boolean("batch_norm", default=base.batch_norm)
-
-    pooling = hp.Choice("pooling", list(POOLINGS), default=base.pooling)
-    with hp.conditional_scope("pooling", [p for p in POOLINGS if p != "none"]):
-        pool_size = hp.Int("pool_size", 2, 3, default=base.pool_size)
-        pool_every = hp.Int("pool_every", 1, 3, default=base.pool_every)
-
-    dense_layers = hp.Int("dense_layers", 0, MAX_DENSE_LAYERS, default=len(base.units))
+    activation = choose(hp, "activation", ACTIVATIONS, base.activation)
+    pooling = choose(hp, "pooling", POOLINGS[1:], base.pooling)
+    pool_first = hp.Boolean("pool_first", default=base.pool_first)
+    head = choose(hp, "head", HEADS, base.head)
+    dense_layers = choose(hp, "dense_layers", _DENSE_LAYERS, len(base.units))
     units = []
-    for layer in range(1, MAX_DENSE_LAYERS + 1):
-        with hp.conditional_scope(
-            "dense_layers", list(range(layer, MAX_DENSE_LAYERS + 1))
-        ):
-            default = _nth(base.units, layer, 128)
-            units.append(hp.Int(f"units_{layer}", 32, 256, step=32, default=default))
+    for layer in _DENSE_LAYERS[1:]:
+        with hp.conditional_scope("dense_layers", list(_DENSE_LAYERS[layer:])):
+            size = base.units[layer - 1] if layer <= len(base.units) else 128
+            units.append(choose(hp, f"units_{layer}", _UNITS, size))
 
     return replace(
         base,
-        filters=tuple(filters[:depth]),
+        filters=filters(stages, convs, first, growth),
         kernel_size=kernel_size,
-        padding=padding,
+        padding="same",
         batch_norm=batch_norm,
+        batch_norm_momentum=_MOMENTUM,
+        activation=activation,
         pooling=pooling,
-        pool_size=pool_size or base.pool_size,
-        pool_every=pool_every or base.pool_every,
+        pool_size=2,
+        pool_every=convs,
+        pool_first=pool_first,
+        head=head,
         units=tuple(units[:dense_layers]),
     )
 
 
-def _nth(values: tuple[int, ...], number: int, otherwise: int) -> int:
-    return values[number - 1] if number <= len(values) else otherwise
+def filters(stages: int, convs: int, first: int, growth: float) -> tuple[int, ...]:
+    """Return the filters of each convolution, in multiples of eight, up to 256."""
+    widths = (first * growth**stage for stage in range(stages))
+    legal = [min(_MOST_FILTERS, 8 * round(width / 8)) for width in widths]
+    return tuple(width for width in legal for _ in range(convs))
+
+
+def _stages_of(config: CnnConfig) -> tuple[int, int, int, float]:
+    """Return a config's stages, convolutions each, first filters and growth."""
+    every = config.pool_every if config.pooled else 1
+    widths = config.filters[::every]
+    growth = (widths[-1] / widths[0]) ** (1 / max(1, len(widths) - 1))
+    return len(widths), every, widths[0], growth

@@ -24,7 +24,11 @@ from search_spaces.fields import (
 PADDINGS = ("valid", "same")
 POOLINGS = ("none", "max", "average")
 POOLED = {"pooling": POOLINGS[1:]}  # what only a network with pooling has
+NORMALIZED = {"batch_norm": (True,)}
+ACTIVATIONS = ("relu", "gelu", "silu")
+HEADS = ("flatten", "average", "max")
 OPTIMIZERS = ("adam", "sgd", "rmsprop")
+SCHEDULES = ("constant", "cosine", "one_cycle")
 
 
 @dataclass(frozen=True)
@@ -40,19 +44,36 @@ class CnnConfig:
             depth.
         kernel_size: Height and width of every convolution, in pixels.
         padding: "valid" shrinks the image by `kernel_size - 1`; "same" keeps it.
-        batch_norm: Batch normalization between each convolution and its ReLU.
+        activation: After every convolution and hidden dense layer: "relu", "gelu" or
+            "silu".
+        batch_norm: Batch normalization between each convolution and its activation.
+        batch_norm_momentum: Weight of the past in batch normalization's moving
+            statistics; a short training needs a small one. Absent from `to_dict`
+            without batch normalization.
         pooling: "none", "max" or "average".
         pool_size: Height, width and stride of a pooling, in pixels. Absent from
             `to_dict` without pooling.
-        pool_every: A pooling follows every so many convolutions. Absent from
+        pool_every: Convolutions of a stage: each stage has one pooling. Absent from
             `to_dict` without pooling.
+        pool_first: Whether a stage pools directly behind its first convolution, which
+            makes the others cheaper, instead of at its end. Absent from `to_dict`
+            without pooling.
+        head: How the last feature map becomes a row of values: "flatten", or each
+            filter's "average" or "max" over all pixels.
         units: Units of each hidden dense layer, first to last.
         outputs: Units of the output layer, or None for one a class. More than
             there are classes can never be right; a published experiment had it.
         dropout: Share of the inputs of every dense layer, the output layer
             included, that is dropped in training.
+        flip: Whether half of the training images are mirrored, left to right.
+        shift: Each training image moves by up to this share of its height and width,
+            in whole pixels; its border is reflected.
+        label_smoothing: Share of each label that is spread over all classes in
+            training. Losses are measured without it.
         optimizer: "adam", "rmsprop", or "sgd" with Nesterov momentum 0.9.
-        learning_rate: Constant learning rate.
+        learning_rate: Learning rate, or the highest one of the schedule.
+        schedule: "constant"; "cosine" falls to zero at the last step; "one_cycle"
+            rises from a fifth of it over the first fifth of the steps, then falls.
         weight_decay: Decoupled weight decay (AdamW's).
         batch_size: Images a step.
         epochs: Passes over the training images.
@@ -66,7 +87,13 @@ class CnnConfig:
     )
     kernel_size: int = whole(3, 1, 11, architecture=True, short="k{}")
     padding: str = choice("valid", PADDINGS, architecture=True, short={"same": "same"})
+    activation: str = choice(
+        "relu", ACTIVATIONS, architecture=True, short="{}", unshown=["relu"]
+    )
     batch_norm: bool = flag(False, architecture=True, short="bn")
+    batch_norm_momentum: float = number(
+        0.99, 0.0, 0.9999, only_if=NORMALIZED, architecture=True, short=""
+    )
     pooling: str = choice(
         "none",
         POOLINGS,
@@ -78,13 +105,25 @@ class CnnConfig:
     )
     pool_size: int = whole(2, 2, 8, only_if=POOLED, architecture=True, short="")
     pool_every: int = whole(1, 1, 16, only_if=POOLED, architecture=True, short="")
+    pool_first: bool = flag(
+        False, only_if=POOLED, architecture=True, short="pool-first"
+    )
+    head: str = choice(
+        "flatten", HEADS, architecture=True, short={"average": "gap", "max": "gmp"}
+    )
     units: tuple[int, ...] = sizes(
         (128,), 1, 8192, count="dense_layers", architecture=True, short="fc {}"
     )
     outputs: int | None = whole(None, 2, 65_536, architecture=True, short="out {}")
     dropout: float = number(0.0, 0.0, 0.95, short="drop{:.1f}")
+    flip: bool = flag(False, short="flip")
+    shift: float = number(0.0, 0.0, 0.5, short="shift{:.0%}", unshown=[0.0])
+    label_smoothing: float = number(0.0, 0.0, 0.9, short="smooth{:g}", unshown=[0.0])
     optimizer: str = choice("adam", OPTIMIZERS, short="{}")
     learning_rate: float = number(0.001, 1e-7, 10.0, short="lr{:.2g}")
+    schedule: str = choice(
+        "constant", SCHEDULES, short={"cosine": "cosine", "one_cycle": "one-cycle"}
+    )
     weight_decay: float = number(0.0, 0.0, 1.0, short="wd{:g}")
     batch_size: int = whole(32, 1, 65_536, short="b{}")
     epochs: int = whole(5, 1, 100_000, short="{}ep")
@@ -93,6 +132,19 @@ class CnnConfig:
         for name, hyperparameter in hyperparameters(self).items():
             value = hyperparameter.checked(name, getattr(self, name))
             object.__setattr__(self, name, value)
+
+    @property
+    def pooled(self) -> bool:
+        """Whether the network has pooling."""
+        return self.pooling != "none"
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether the learning rate depends on the number of epochs.
+
+        Then a short training is no beginning of a longer one.
+        """
+        return is_scheduled(vars(self))
 
     def is_feasible(self, input_shape: tuple[int, int, int]) -> bool:
         """Whether this network exists for images of `input_shape`.
@@ -199,6 +251,15 @@ def unlike_baseline(flat: Mapping[str, Any]) -> dict[str, Any]:
         if usual.items() <= rest.items():
             rest = {entry: rest[entry] for entry in rest if entry not in usual}
     return rest
+
+
+def is_scheduled(flat: Mapping[str, Any]) -> bool:
+    """Whether a config's learning rate depends on its number of epochs.
+
+    Args:
+        flat: From `CnnConfig.to_dict`, of this version or an earlier one.
+    """
+    return bool(flat.get("schedule", BASELINE.schedule) != "constant")
 
 
 def config_key(flat: Mapping[str, Any]) -> str:

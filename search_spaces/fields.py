@@ -34,11 +34,13 @@ class Hyperparameter(ABC):
         short: How a terminal line shows the value: a template in which `{}` is the
             value and `{c.name}` is another field, or one template for each value;
             values without a template are not shown. None shows name and value.
+        unshown: Values that a terminal line leaves out.
     """
 
     architecture: bool = False
     only_if: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
     short: str | Mapping[Any, str] | None = None
+    unshown: Sequence[Any] = ()
 
     @abstractmethod
     def checked(self, name: str, value: Any) -> Any:
@@ -59,7 +61,8 @@ class Hyperparameter(ABC):
     def words(self, name: str, config: Any) -> str:
         """Return the words for a config's value on a terminal line, perhaps none."""
         value = getattr(config, name)
-        if value is None or not self.applies(vars(config)):
+        applies = value is not None and self.applies(vars(config))
+        if not applies or value in self.unshown:
             return ""
         short = f"{name.replace('_', ' ')} {{}}" if self.short is None else self.short
         template = short if isinstance(short, str) else short.get(value, "")

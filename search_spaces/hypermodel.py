@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import ModuleType
 from typing import Any
 
@@ -10,7 +11,7 @@ import keras_tuner as kt
 
 from search_spaces.config import CnnConfig
 from search_spaces.layers import Shape
-from search_spaces.model import build_model
+from search_spaces.model import build_model, compile_model
 from search_spaces.space import Space, SpaceError, load_space
 from search_spaces.user_code import UserSpace
 
@@ -59,7 +60,15 @@ class SpaceHyperModel(kt.HyperModel):  # type: ignore[misc]
         for name in ("epochs", "batch_size"):
             if name in hp or name not in kwargs:
                 kwargs[name] = getattr(config, name)
+        if config.is_scheduled:
+            batches = math.ceil(_images(*args, **kwargs) / kwargs["batch_size"])
+            compile_model(model, config, kwargs["epochs"] * batches)
         return model.fit(*args, **kwargs)
+
+
+def _images(x: Any, *_: Any, validation_split: float = 0.0, **__: Any) -> int:
+    """Count the images that `fit` trains on, given its arguments."""
+    return int(len(x) * (1 - validation_split))
 
 
 def hypermodel(

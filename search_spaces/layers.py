@@ -32,8 +32,12 @@ class KerasCall(NamedTuple):
 
     def source(self) -> str:
         """Write the call as Python."""
-        arguments = ", ".join(f"{n}={value!r}" for n, value in self.arguments.items())
+        arguments = ", ".join(f"{n}={_source(v)}" for n, v in self.arguments.items())
         return f"keras.{self.name}({arguments})"
+
+
+def _source(value: Any) -> str:
+    return value.source() if isinstance(value, KerasCall) else repr(value)
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,23 @@ class Rescaling(Layer):
 
 
 @dataclass(frozen=True)
+class RandomFlip(Layer):
+    """Mirrors half of the images in training."""
+
+    mode: str
+
+
+@dataclass(frozen=True)
+class RandomTranslation(Layer):
+    """Shifts each image in training, by up to these shares of its size."""
+
+    height_factor: float
+    width_factor: float
+    fill_mode: str
+    interpolation: str
+
+
+@dataclass(frozen=True)
 class Conv2D(Layer):
     """A convolution with stride 1."""
 
@@ -93,6 +114,8 @@ class Conv2D(Layer):
 class BatchNormalization(Layer):
     """Batch normalization over the last axis."""
 
+    momentum: float
+
     def params(self, inputs: Shape) -> int:
         """Count scale, offset, moving mean and moving variance of each channel."""
         return 4 * inputs[2]
@@ -101,6 +124,13 @@ class BatchNormalization(Layer):
 @dataclass(frozen=True)
 class ReLU(Layer):
     """The rectifier."""
+
+
+@dataclass(frozen=True)
+class Activation(Layer):
+    """An activation, by Keras's name."""
+
+    activation: str
 
 
 @dataclass(frozen=True)
@@ -134,6 +164,25 @@ class Flatten(Layer):
 
 
 @dataclass(frozen=True)
+class _GlobalPooling(Layer):
+    """One value for each filter, over all pixels."""
+
+    def output_shape(self, inputs: Shape) -> Shape:
+        """Return the row as an image of one pixel."""
+        return min(inputs[0], inputs[1], 1), 1, inputs[2]
+
+
+@dataclass(frozen=True)
+class GlobalAveragePooling2D(_GlobalPooling):
+    """The mean over all pixels."""
+
+
+@dataclass(frozen=True)
+class GlobalMaxPooling2D(_GlobalPooling):
+    """The largest value of all pixels."""
+
+
+@dataclass(frozen=True)
 class Dropout(Layer):
     """Sets a share of the values to zero in training."""
 
@@ -162,39 +211,91 @@ class Dense(Layer):
 
 
 _POOLINGS = {"max": MaxPooling2D, "average": AveragePooling2D}
+_HEADS = {
+    "flatten": Flatten,
+    "average": GlobalAveragePooling2D,
+    "max": GlobalMaxPooling2D,
+}
 
 
 def layers(config: CnnConfig, classes: int) -> list[Layer]:
     """List the layers of a config's network, from pixels of 0 to 255 to logits."""
     plan: list[Layer] = [Rescaling(1 / 255)]
+    if config.flip:
+        plan.append(RandomFlip("horizontal"))
+    if config.shift:
+        # Without interpolation: shifts are whole pixels, and nothing is blurred.
+        plan.append(RandomTranslation(config.shift, config.shift, "reflect", "nearest"))
     # A 1-pixel kernel loses no border, so both paddings are one network.
     padding = "same" if config.kernel_size == 1 else config.padding
-    for number, filters in enumerate(config.filters, 1):
+    pooling = _POOLINGS[config.pooling](config.pool_size) if config.pooled else None
+    for number, filters in enumerate(config.filters):
         plan.append(Conv2D(filters, config.kernel_size, padding))
+        if pooling and config.pool_first and number % config.pool_every == 0:
+            plan.append(pooling)
         if config.batch_norm:
-            plan.append(BatchNormalization())
-        plan.append(ReLU())
-        if config.pooling != "none" and number % config.pool_every == 0:
-            plan.append(_POOLINGS[config.pooling](config.pool_size))
-    plan.append(Flatten())
+            plan.append(BatchNormalization(config.batch_norm_momentum))
+        is_relu = config.activation == "relu"
+        plan.append(ReLU() if is_relu else Activation(config.activation))
+        ends_stage = (number + 1) % config.pool_every == 0
+        if pooling and not config.pool_first and ends_stage:
+            plan.append(pooling)
+    plan.append(_HEADS[config.head]())
     dropout = [Dropout(config.dropout)] if config.dropout else []
     for units in config.units:
-        plan += [*dropout, Dense(units, activation="relu")]
+        plan += [*dropout, Dense(units, activation=config.activation)]
     return [*plan, *dropout, Dense(config.outputs or classes, name="logits")]
 
 
 LOSS = KerasCall("losses.SparseCategoricalCrossentropy", {"from_logits": True})
 
 
-def optimizer(config: CnnConfig) -> KerasCall:
-    """Return the call that creates a config's optimizer."""
+class Source(str):
+    """A Python expression, as an argument of a `KerasCall` that is only written."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+_WARM_UP = 0.2  # of all steps
+_FIRST_RATE = 0.2  # of the highest rate, at the first step of a warm-up
+
+
+def optimizer(config: CnnConfig, steps: int | Source | None = None) -> KerasCall:
+    """Return the call that creates a config's optimizer.
+
+    Args:
+        config: The config.
+        steps: Steps of the whole training, or a name for them in a script. None is
+            for a network that is not trained: its learning rate is constant.
+    """
     name = {"adam": "Adam", "rmsprop": "RMSprop", "sgd": "SGD"}[config.optimizer]
-    arguments: dict[str, Any] = {"learning_rate": config.learning_rate}
+    rate = config.learning_rate if steps is None else _learning_rate(config, steps)
+    arguments: dict[str, Any] = {"learning_rate": rate}
     if config.optimizer == "sgd":
         arguments |= {"momentum": 0.9, "nesterov": True}
     if config.weight_decay:
         arguments["weight_decay"] = config.weight_decay
     return KerasCall(f"optimizers.{name}", arguments)
+
+
+def _learning_rate(config: CnnConfig, steps: int | Source) -> float | KerasCall:
+    peak = config.learning_rate
+    if config.schedule == "constant":
+        return peak
+    rise: int | Source = 0
+    fall: int | Source = steps
+    if config.schedule == "one_cycle" and isinstance(steps, int):
+        rise = int(_WARM_UP * steps)
+        fall = steps - rise
+    elif config.schedule == "one_cycle":
+        rise = Source(f"int({_WARM_UP} * {steps})")
+        fall = Source(f"{steps} - {rise}")
+    arguments: dict[str, Any] = {"initial_learning_rate": peak, "decay_steps": fall}
+    if config.schedule == "one_cycle":
+        arguments["initial_learning_rate"] = _FIRST_RATE * peak
+        arguments |= {"warmup_target": peak, "warmup_steps": rise}
+    return KerasCall("optimizers.schedules.CosineDecay", arguments)
 
 
 def network_key(config: CnnConfig, classes: int) -> tuple[object, ...]:

@@ -54,6 +54,11 @@ class Space:
     brings_epochs: bool = False
     takes_base: bool = True
 
+    @property
+    def has_recipe(self) -> bool:
+        """Whether it draws the hyperparameters that the recipe sets."""
+        return self.path is None and not self.brings_epochs
+
     def sample(self, hp: kt.HyperParameters) -> CnnConfig:
         """Return the config of one point; new hyperparameters are declared on `hp`.
 
@@ -241,6 +246,15 @@ def random_point(declared: kt.HyperParameters, seed: int) -> dict[str, Any]:
     for number, h in enumerate(declared.space):  # a name may stand there twice
         if all(c.is_active(point) for c in h.conditions):
             point[h.name] = _sample(h, seed, number)
+    return point
+
+
+def default_point(declared: kt.HyperParameters) -> dict[str, Any]:
+    """Return the point of a declared space with every default, active values only."""
+    point: dict[str, Any] = {}
+    for h in declared.space:
+        if all(c.is_active(point) for c in h.conditions):
+            point[h.name] = h.default
     return point
 
 

@@ -104,6 +104,11 @@ class UserSpace:
     takes_base: bool = False
 
     @property
+    def has_recipe(self) -> bool:
+        """Whether it draws the hyperparameters that the recipe sets: no."""
+        return False
+
+    @property
     def code(self) -> str:
         """The file's text."""
         return self.model.code

@@ -37,8 +37,8 @@ TRIAL_COLUMNS = (
 )  # fmt: skip
 _EXECUTION_COLUMNS = (
     "trial", "execution", "seed", "epochs", "final", *MEASURES,
-    "params", "seconds", "train_seconds", "device", "continued_from",
-    "continued_trial",
+    "params", "seconds", "train_seconds", "device", "earlier_epochs",
+    "continued_from", "continued_trial",
 )  # fmt: skip
 
 # Valid JSON may still hold the wrong types, which shows only when it is used.

@@ -39,7 +39,8 @@ def speed(study: StudyFrames) -> Speed | None:
     rows = study.executions.dropna(subset=["seconds", "train_seconds", "epochs"])
     # A config that continued another trial's state did not train that trial's epochs.
     before = rows["continued_from"].where(rows["continued_trial"].notna(), 0)
-    epochs = float((rows["epochs"] - before.astype("float64").fillna(0)).sum())
+    each = rows["epochs"] + rows["earlier_epochs"]
+    epochs = float((each - before.astype("float64").fillna(0)).sum())
     trained, busy = float(rows["train_seconds"].sum()), float(rows["seconds"].sum())
     workers = study.record.hardware.get("workers")
     workers = workers if isinstance(workers, int) and workers > 0 else 1

@@ -66,7 +66,7 @@ def test_configs_that_build_one_network_have_one_key():
     assert network_key(CnnConfig(), 10) != network_key(CnnConfig(dropout=0.1), 10)
 
 
-POOLED = CnnConfig(filters=(8, 8), pooling="max")
+POOLED = CnnConfig(filters=(8, 8), pooling="max", pool_every=2, batch_norm=True)
 
 
 def _others(name, value):

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.config import BASELINE, CnnConfig
+from search_spaces.recipe import recipe
 from search_spaces.space import (
     NAMES,
     SpaceError,
     count_points,
+    default_point,
     describe,
     enumerate_points,
     load_space,
 )
+
+DRAWN = (  # by the architecture space, which has no network as poor as the baseline
+    "filters", "padding", "batch_norm_momentum", "pooling",
+)  # fmt: skip
 
 
 def _values(declared, seed):
@@ -30,20 +37,49 @@ def _values(declared, seed):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_defaults_are_the_baseline(name):
-    """A space with nothing chosen means the config it starts from."""
-    assert load_space(name).config({}) == BASELINE
+def test_a_space_starts_from_the_baseline(name):
+    """And its defaults keep all that it does not draw."""
+    space = load_space(name)
+    assert space.base == BASELINE
+    config = space.config({})
+    assert replace(config, **{n: getattr(BASELINE, n) for n in DRAWN}) == BASELINE
+    if name in {"hyperparams", "published"}:
+        assert config == BASELINE
+
+
+@pytest.mark.parametrize("name", ["architecture", "hyperparams", "combined"])
+@pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3), (64, 64, 3)])
+def test_the_recipe_is_a_point_of_every_space(name, shape):
+    """Drawn from its own defaults, it is the recipe in all that the space draws."""
+    wanted = recipe(BASELINE, shape)
+    assert wanted.is_feasible(shape)
+    point = default_point(load_space(name, wanted).declare())
+    drawn = load_space(name).config(point)
+    expected = wanted if name == "combined" else _mixed(name, wanted)
+    assert drawn == expected
+
+
+def _mixed(name, config):
+    """Return the baseline with the fields of a config that a space draws."""
+    training = {
+        "epochs", "batch_size", "optimizer", "learning_rate", "schedule", "dropout",
+        "weight_decay", "flip", "shift", "label_smoothing",
+    }  # fmt: skip
+    names = {n for n in vars(config) if (n in training) == (name == "hyperparams")}
+    return replace(BASELINE, **{n: getattr(config, n) for n in names})
 
 
 @pytest.mark.parametrize("name", ["architecture", "hyperparams", "combined"])
 @given(seed=st.integers(0, 10_000))
 def test_values_keep_their_names_in_the_config(name, seed):
-    """One word from the space to the record: what was chosen is in the config."""
+    """One word from the space to the record, where the config has that word."""
     space = load_space(name)
     values = _values(space.declare(), seed)
     flat = space.config(values).to_dict()
 
-    assert {key: flat[key] for key in values} == values
+    assert {key: flat.get(key, value) for key, value in values.items()} == values
+    by_optimizer = f"{flat['optimizer']}_learning_rate"
+    assert values.get(by_optimizer, flat["learning_rate"]) == flat["learning_rate"]
 
 
 @given(seed=st.integers(0, 10_000))
@@ -52,10 +88,26 @@ def test_what_is_switched_off_is_not_drawn(seed):
     declared = load_space("architecture").declare()
     values = _values(declared, seed)
 
-    layers = {int(k[8:]) for k in values if k.startswith("filters_")}
-    assert layers == set(range(1, values["conv_layers"] + 1))
-    assert ("pool_size" in values) == (values["pooling"] != "none")
-    assert ("units_1" in values) == (values["dense_layers"] >= 1)
+    layers = {int(k[6:]) for k in values if k.startswith("units_")}
+    assert layers == set(range(1, values["dense_layers"] + 1))
+
+
+@given(seed=st.integers(0, 10_000))
+def test_filters_grow_from_stage_to_stage(seed):
+    """And every stage halves the image, so that no draw is a bottleneck."""
+    space = load_space("architecture")
+    values = _values(space.declare(), seed)
+    config = space.config(values)
+    assert list(config.filters) == sorted(config.filters)
+    assert len(config.filters) == values["stages"] * config.pool_every
+    assert config.filters[0] == values["filters_1"]
+
+
+def test_each_optimizer_has_learning_rates_of_its_own():
+    """SGD learns at rates at which Adam diverges."""
+    rows = {row["name"]: row for row in describe(load_space("hyperparams").declare())}
+    assert rows["sgd_learning_rate"]["conditions"] == {"optimizer": ["sgd"]}
+    assert rows["sgd_learning_rate"]["max"] > 10 * rows["adam_learning_rate"]["max"]
 
 
 def test_epochs_range_to_twice_the_baselines():

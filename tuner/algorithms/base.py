@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from search_spaces.config import unlike_baseline
@@ -98,6 +98,12 @@ class Schedule:
     trials: int
     epochs: int
     brackets: tuple[tuple[Rung, ...], ...] = ()
+
+    def from_scratch(self) -> Schedule:
+        """Return the same schedule if no rung can continue the one before."""
+        rungs = [rung for bracket in self.brackets for rung in bracket]
+        epochs = sum(rung.configs * rung.epochs for rung in rungs)
+        return replace(self, epochs=epochs or self.epochs)
 
 
 @dataclass(frozen=True)

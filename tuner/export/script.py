@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.config import CnnConfig
-from search_spaces.layers import LOSS, layers, optimizer
+from search_spaces.layers import LOSS, Source, layers, optimizer
 from search_spaces.user_code import UserSpace
 from tuner.study.configs import user_space
 from tuner.study.folder import Study
@@ -34,8 +34,8 @@ def load():
 {load}
 
 '''
-_CNN = '''
-def build():
+_CNN = '''{smoothing}
+def build({steps}):
     """Return the compiled network: pixels 0 to 255 go in, logits come out."""
     model = keras.Sequential(
         [
@@ -53,11 +53,20 @@ def build():
 if __name__ == "__main__":
     keras.utils.set_random_seed({seed})
     x_train, y_train, x_test, y_test = load()
-    model = build()
+    model = build({count})
     model.fit(x_train, y_train, batch_size={batch_size}, epochs={epochs}, verbose=2)
     loss, accuracy = model.evaluate(x_test, y_test, verbose=0)
     print(f"test accuracy {{accuracy:.4f}}, loss {{loss:.4f}}")
     model.save("trained.keras")
+'''
+_SMOOTHING = '''
+def smoothed_crossentropy(labels, logits):
+    """Return the cross-entropy with labels that are smoothed by {share}."""
+    labels = keras.ops.one_hot(keras.ops.reshape(labels, (-1,)), logits.shape[-1])
+    return keras.losses.categorical_crossentropy(
+        labels, logits, from_logits=True, label_smoothing={share}
+    )
+
 '''
 _USER_MODEL = """
 
@@ -171,10 +180,15 @@ def script(study: Study, trial: TrialRecord) -> str:
     if space:
         return head + _user_model(study, trial, space, code, epochs)
     config, data = CnnConfig.from_dict(trial.config), study.record.data
+    smoothing, steps = config.label_smoothing, Source("steps")
+    batches = f"-(-len(x_train) // {config.batch_size})"  # rounded up
     return head + _CNN.format(
+        smoothing=_SMOOTHING.format(share=smoothing) if smoothing else "",
+        steps=steps if config.is_scheduled else "",
+        count=f"{config.epochs} * {batches}" if config.is_scheduled else "",
         layers="\n".join(_lines(config, data.input_shape, data.classes)),
-        optimizer=optimizer(config).source(),
-        loss=LOSS.source(),
+        optimizer=optimizer(config, steps).source(),
+        loss="smoothed_crossentropy" if smoothing else LOSS.source(),
         seed=execution.seed,
         batch_size=config.batch_size,
         epochs=epochs,

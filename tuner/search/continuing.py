@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from search_spaces.config import is_scheduled
 from tuner.algorithms.base import without_epochs
+from tuner.search.executions import without_results
 from tuner.study.folder import Study
 from tuner.study.records import Execution, TrialRecord
 from tuner.study.tasks import State
@@ -46,6 +48,16 @@ def starting_point(
     return from_the_start(execution), None
 
 
+def next_rung(execution: Execution) -> Execution:
+    """Prepare an execution for more epochs, if these have a schedule of their own.
+
+    A shorter schedule has ended with a learning rate of zero, so its state is no
+    beginning of a longer one: every rung is a whole training.
+    """
+    earlier = execution.trained_epochs
+    return replace(without_results(from_the_start(execution)), earlier_epochs=earlier)
+
+
 def from_the_start(execution: Execution) -> Execution:
     """Reset an execution to before its first epoch."""
     return replace(
@@ -62,6 +74,9 @@ def _shorter(
     study: Study, record: TrialRecord, execution: Execution, epochs: int
 ) -> Iterator[tuple[int, Execution]]:
     """List finished runs whose epochs this one would all repeat."""
+    is_cnn = study.record.space.user_code is None
+    if is_cnn and is_scheduled(record.config):
+        return
     network = without_epochs(record.config)
     for trial in study.trials.values():
         for other in trial.executions:

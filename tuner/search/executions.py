@@ -15,11 +15,18 @@ def after_epoch(execution: Execution, event: EpochEnd) -> Execution:
         for name, value in event.metrics.items()
     }
     return replace(
-        execution,
+        without_results(execution),
         epochs=event.epoch,
         history=history,
         seconds=execution.seconds + event.seconds,
         train_seconds=execution.train_seconds + event.train_seconds,
+    )
+
+
+def without_results(execution: Execution) -> Execution:
+    """Clear the measures of weights that are trained further."""
+    return replace(
+        execution,
         train_accuracy=None,
         train_loss=None,
         val_accuracy=None,

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from search_spaces.config import unlike_baseline
+from search_spaces.config import is_scheduled, unlike_baseline
 from search_spaces.errors import ExpectedError
 from search_spaces.user_code import UserModel
 from tuner.algorithms.base import Proposal, Proposer, Wait
-from tuner.search.continuing import from_the_start, starting_point
+from tuner.search.continuing import from_the_start, next_rung, starting_point
 from tuner.search.deadline import Deadline, InFlight
 from tuner.search.executions import after_epoch, after_result, is_done, is_trained
 from tuner.search.replay import Replay, last_event
@@ -226,6 +226,8 @@ class Search:
     def _admits_proposal(self, proposal: Proposal) -> bool:
         promoted = self.study.trials.get(proposal.trial)
         trained = promoted.executions[0].epochs if promoted else 0
+        if self._is_scheduled(proposal.config.to_dict()):
+            trained = 0
         return self._admits(
             proposal.config.to_dict(),
             proposal.config.epochs - trained,
@@ -289,7 +291,12 @@ class Search:
             self.listener.note(f"Trial {proposal.trial} has no record; it runs again.")
             self.study.drop_states(proposal.trial)  # they may be of another config
         config = proposal.config.to_dict()
-        record = self.study.trials.get(proposal.trial) or TrialRecord(
+        promoted = self.study.trials.get(proposal.trial)
+        if promoted and self._is_scheduled(config):
+            self.study.drop_states(proposal.trial)
+            executions = tuple(map(next_rung, promoted.executions))
+            promoted = replace(promoted, executions=executions)
+        record = promoted or TrialRecord(
             trial=proposal.trial,
             status="running",
             config=config,
@@ -467,7 +474,13 @@ class Search:
         return self._may_extend(record)
 
     def _may_extend(self, record: TrialRecord) -> bool:
+        """Whether a longer training may continue from this one's state."""
+        if self._is_scheduled(record.config):
+            return False
         return self._replay.may_extend(record.config)
+
+    def _is_scheduled(self, config: Mapping[str, Any]) -> bool:
+        return self.user_model is None and is_scheduled(config)
 
     def _save_counts(self) -> None:
         seconds = self._seconds_before + time.monotonic() - self.started

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from search_spaces.layers import Shape
 from search_spaces.published import EXPERIMENTS
+from search_spaces.recipe import recipe
 from search_spaces.space import (
     Space,
+    default_point,
     describe,
     enumerate_points,
 )
@@ -47,6 +49,7 @@ class Plan:
         trials: Maximum number of configs that the algorithm proposes, without trial 0
             and enqueued configs.
         points: Number of distinct points of the space, or None if it is continuous.
+        shape: Height, width and channels of one image; None before they are loaded.
         notes: Notes about the fitted plan for the user.
     """
 
@@ -55,6 +58,7 @@ class Plan:
     declared: kt.HyperParameters
     trials: int
     points: int | None
+    shape: Shape | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -78,7 +82,17 @@ class Plan:
 
     def _schedule(self, trials: int) -> Schedule:
         epochs = self.space.base.epochs * (2 if self._tunes_epochs else 1)
-        return self.algorithm.schedule(trials, epochs, self.settings.algorithm_options)
+        options = self.settings.algorithm_options
+        schedule = self.algorithm.schedule(trials, epochs, options)
+        return schedule.from_scratch() if self.restarts else schedule
+
+    @property
+    def restarts(self) -> bool:
+        """Whether promoted trials start over, as their learning rates' schedules do."""
+        if isinstance(self.space, UserSpace):
+            return False
+        is_drawn = any(h.name == "schedule" for h in self.declared.space)
+        return is_drawn or bool(getattr(self.first_config, "is_scheduled", False))
 
     @property
     def _tunes_epochs(self) -> bool:
@@ -95,6 +109,8 @@ class Plan:
         """
         if self.is_list:
             return replace(self, trials=len(self.preset_trials()) - 1)
+        if self.shape is None:  # then there is no recipe yet
+            return replace(self, shape=shape).fitted(limits, shape, classes)
         screen = Screen(limits, shape, classes)
         for proposal in self.preset_trials():
             if screen.admits(proposal.config):
@@ -161,13 +177,13 @@ class Plan:
                 for p in self.preset_trials()
             )
             return PlanRecord(self.trials, epochs)
-        enqueued = self._enqueued()
+        preset = [p for p in self.preset_trials() if p.trial]
         epochs, brackets = 0, self.schedule.brackets if self.trials else ()
         if self.trials:
             epochs = self.schedule.epochs
-        epochs += sum(c.config.epochs for c in enqueued)
+        epochs += sum(p.config.epochs for p in preset)
         epochs *= self.settings.executions
-        return PlanRecord(self.trials + len(enqueued), epochs, brackets)
+        return PlanRecord(self.trials + len(preset), epochs, brackets)
 
     def describe_space(self) -> SpaceRecord:
         """Return the record of the space for `study.json`."""
@@ -193,7 +209,7 @@ class Plan:
         if self.settings.candidates:
             on_gpu = True  # no limit on the time that a CPU takes
         return limits_for(
-            self.space.config({}),
+            self.first_config,
             shape,
             classes,
             max_params=self.settings.max_params,
@@ -252,8 +268,8 @@ class Plan:
     def preset_trials(self) -> list[Proposal]:
         """List the trials that no algorithm proposes.
 
-        These are trial 0 and the enqueued configs, the published experiments, or the
-        candidates.
+        These are trial 0, the enqueued configs and the recipe, or the published
+        experiments, or the candidates.
         """
         if self.settings.candidates:
             return [
@@ -268,7 +284,8 @@ class Plan:
         source = self.settings.base_study
         name = f"best of {source}" if source else "baseline"
         first = Proposal(0, {}, self.first_config, name=name)
-        return [*([first] if self.settings.baseline else []), *self._enqueued()]
+        preset = [*([first] if self.settings.baseline else []), *self._enqueued()]
+        return [*preset, *self._recipe()]
 
     def proposer(self, screen: Screen, preset: Sequence[Proposal]) -> Proposer:
         """Return a new proposer of the preset trials and then the algorithm's.
@@ -292,7 +309,7 @@ class Plan:
             seed=self.settings.seed,
             epochs=self.space.base.epochs,
             trials=self.trials,
-            first_trial=1 + len(self.settings.enqueue),
+            first_trial=1 + len(self.settings.enqueue) + len(self._recipe()),
             options=self.settings.algorithm_options,
         )
 
@@ -309,11 +326,27 @@ class Plan:
             proposals.append(Proposal(trial, values, config, name=name))
         return proposals
 
+    def _recipe(self) -> list[Proposal]:
+        """Return the recipe's trial, if the space and the plan have one."""
+        if self.shape is None or not self._has_recipe:
+            return []
+        space = self.space
+        known = replace(space, base=recipe(space.base, self.shape))
+        values = default_point(known.declare(tune_epochs=self._tunes_epochs))
+        trial = 1 + len(self.settings.enqueue)
+        return [Proposal(trial, values, space.config(values), name="recipe")]
+
+    @property
+    def _has_recipe(self) -> bool:
+        most = self.settings.max_trials
+        has_room = most is None or most > len(self.settings.enqueue)
+        return self.space.has_recipe and has_room
+
     @property
     def first_config(self) -> Config:
-        """Trial 0's config: the base if there is one, else the space's defaults."""
-        is_based = self.settings.base is not None
-        return self.space.base if is_based else self.space.config({})
+        """Trial 0's config: the base, or what a user's file draws by default."""
+        is_base = self.settings.base is not None or self.space.has_recipe
+        return self.space.base if is_base else self.space.config({})
 
     def _proposal(self, trial: int, values: Mapping[str, Any], name: str) -> Proposal:
         return Proposal(trial, values, self.space.config(values), name=name)

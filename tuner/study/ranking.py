@@ -27,8 +27,12 @@ def score(trial: TrialRecord, measure: str) -> float | None:
 def score_at(trial: TrialRecord, epochs: int, measure: str) -> float | None:
     """Average a measure after so many epochs over a trial's executions.
 
-    Return None if an execution has fewer epochs.
+    Return None if an execution has fewer epochs, or if no rung ended there and every
+    rung was a whole training.
     """
+    if any(e.earlier_epochs for e in trial.executions):  # each rung started anew
+        scores = (r.score for r in trial.rungs if r.epochs == epochs)
+        return next(scores, None)
     curves = [e.history.get(measure, []) for e in trial.executions]
     if not curves or any(len(curve) < epochs for curve in curves):
         return None

@@ -70,6 +70,8 @@ class Execution:
             0 if it started from new weights.
         continued_trial: The trial whose state that was: the same config with fewer
             epochs. None if the state was its own.
+        earlier_epochs: Epochs of earlier rungs that count in `seconds` and in no
+            history: a learning rate with a schedule starts over on every rung.
         best_epoch: The epoch whose weights were kept, under `--patience`; None
             means the last.
         jit_compile: Whether XLA compiled the network, or None if not known yet.
@@ -93,6 +95,7 @@ class Execution:
     train_seconds: float = 0.0
     continued_from: int = 0
     continued_trial: int | None = None
+    earlier_epochs: int = 0
     best_epoch: int | None = None
     jit_compile: bool | None = None
     device: str | None = None
@@ -117,10 +120,9 @@ class Execution:
 
     @property
     def trained_epochs(self) -> int:
-        """Its own epochs, without those of another trial's state."""
-        return self.epochs - (
-            0 if self.continued_trial is None else self.continued_from
-        )
+        """All epochs that it trained, without those of another trial's state."""
+        others = 0 if self.continued_trial is None else self.continued_from
+        return self.earlier_epochs + self.epochs - others
 
     @property
     def is_final(self) -> bool:

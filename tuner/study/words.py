@@ -84,7 +84,13 @@ def trial(record: TrialRecord, space: SpaceRecord) -> str:
         space: The study's space, from its record. If its hyperparameters are not
             those of the config, this shows the space's values.
     """
-    varied = {h.name for h in space.hyperparameters} & set(record.config)
+    names = [h.name for h in space.hyperparameters]
+    # A range of one optimizer alone is that of `adam_learning_rate`, for example.
+    varied = {
+        field
+        for field in record.config
+        if any(name == field or name.endswith(f"_{field}") for name in names)
+    }
     if varied and space.user_code is not None:
         drawn = [(n, value) for n, value in record.config.items() if n in varied]
         return " ".join(f"{name} {_short(value)}" for name, value in drawn)

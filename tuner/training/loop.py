@@ -250,7 +250,8 @@ def build(
         if task.user_model:
             hp = user_models.hyperparameters(task.config)
             return user_models.network(task.user_model, hp, shape, classes)
-        return cnn(CnnConfig.from_dict(task.config), shape, classes)
+        config = CnnConfig.from_dict(task.config)
+        return cnn(config, shape, classes, len(data.train))
 
     return fresh(build_network, seed, jit_compile=jit_compile)
 

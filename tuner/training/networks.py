@@ -154,9 +154,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         return self._network.arrays(self._images[indices], self._labels[indices])
 
 
-def cnn(config: CnnConfig, shape: tuple[int, int, int], classes: int) -> Network:
-    """Build a config's network with new weights."""
-    return Network(build_model(config, shape, classes), config.batch_size)
+def cnn(
+    config: CnnConfig, shape: tuple[int, int, int], classes: int, images: int
+) -> Network:
+    """Build a config's network with new weights, to be trained on so many images."""
+    steps = config.epochs * math.ceil(images / config.batch_size)
+    return Network(build_model(config, shape, classes, steps), config.batch_size)
 
 
 def fresh(build: Callable[[], N], seed: int, *, jit_compile: bool | None = None) -> N:
