@@ -155,6 +155,10 @@ GRID = StudySettings(
     "architecture", algorithm="grid", epochs=2, max_trials=4, enqueue=[{"units_1": 8}]
 )
 SOBOL = replace(RANDOM, algorithm="sobol", executions=1)
+GUIDED = replace(BAYESIAN, algorithm="guided")
+PRIORBAND = replace(
+    HYPERBAND, algorithm="priorband", max_trials=8, enqueue=[{"units_1": 8}]
+)
 SEARCHES = {
     "random": RANDOM,
     "hyperband": HYPERBAND,
@@ -162,4 +166,6 @@ SEARCHES = {
     "bayesian": BAYESIAN,
     "grid": GRID,
     "sobol": SOBOL,
+    "guided": GUIDED,
+    "priorband": PRIORBAND,
 }

@@ -9,7 +9,9 @@ from __future__ import annotations
 from tuner.algorithms.base import Algorithm
 from tuner.algorithms.bayesian import BAYESIAN
 from tuner.algorithms.grid import GRID
+from tuner.algorithms.guided import GUIDED
 from tuner.algorithms.hyperband import HYPERBAND
+from tuner.algorithms.priorband import PRIORBAND
 from tuner.algorithms.random_search import RANDOM
 from tuner.algorithms.sobol import SOBOL
 
@@ -22,5 +24,7 @@ ALGORITHMS: dict[str, Algorithm] = {
         BAYESIAN,
         GRID,
         SOBOL,
+        GUIDED,
+        PRIORBAND,
     )
 }

@@ -52,11 +52,15 @@ class Hyperband(Algorithm):
         """Return a proposer that starts with the first bracket."""
         planned = self.schedule(problem.trials, problem.epochs, problem.options)
         return Audit(
-            HyperbandProposer(problem, planned),
+            self.fill(problem, planned),
             problem.options.get("audit", 0),
             problem.epochs,
             derive_seed("audit", problem.seed),
         )
+
+    def fill(self, problem: SearchProblem, planned: Schedule) -> Proposer:
+        """Return a proposer that fills the brackets of a schedule."""
+        return HyperbandProposer(problem, planned)
 
 
 HYPERBAND = Hyperband(
@@ -178,11 +182,22 @@ class HyperbandProposer:
 
     A failed trial keeps its place in its rung. If too few succeed to fill the next
     rung, it takes a place there too, without being trained.
+
+    Args:
+        problem: The search problem.
+        schedule: The brackets.
+        new: The new configs; None means random draws.
     """
 
-    def __init__(self, problem: SearchProblem, schedule: Schedule) -> None:
+    def __init__(
+        self,
+        problem: SearchProblem,
+        schedule: Schedule,
+        new: NewTrials | None = None,
+    ) -> None:
         seed = derive_seed("oracle", problem.seed)
-        self._new = NewTrials(problem, random_points(problem.declared, seed))
+        draws = random_points(problem.declared, seed)
+        self._new = NewTrials(problem, draws) if new is None else new
         self._higher_is_better = problem.higher_is_better
         self._epochs = problem.epochs
         numbers = range(len(schedule.brackets) - 1, -1, -1)

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.layers import Shape
+from search_spaces.nearest import nearest_point
 from search_spaces.published import EXPERIMENTS
 from search_spaces.space import (
     Space,
@@ -24,6 +25,7 @@ from tuner.algorithms.base import (
     Proposer,
     Schedule,
     SearchProblem,
+    Values,
 )
 from tuner.algorithms.points import MOST_DRAWS, admitted, can_be_listed, random_points
 from tuner.algorithms.screening import Limits, Screen, limits_for
@@ -280,9 +282,12 @@ class Plan:
         first = ListProposer(preset)
         if self.is_list or not self.trials:
             return first
-        return Chain(first, self.algorithm.proposer(self._problem(screen)))
+        problem = replace(self._problem(screen), scores=first.scores)
+        return Chain(first, self.algorithm.proposer(problem))
 
     def _problem(self, screen: Screen) -> SearchProblem:
+        preset = self.preset_trials()
+        base = [self.space.base] if self.settings.base is not None else []
         return SearchProblem(
             space=self.space,
             declared=self.declared,
@@ -294,7 +299,20 @@ class Plan:
             trials=self.trials,
             first_trial=1 + len(self.settings.enqueue),
             options=self.settings.algorithm_options,
+            priors=self._priors([*base, *(p.config for p in preset if p.trial)]),
+            given={
+                p.trial: point for p in preset for point in self._priors([p.config])
+            },
         )
+
+    def _priors(self, configs: Sequence[Config]) -> list[Values]:
+        """List the nearest points of configs, each once."""
+        priors: list[Values] = []
+        for config in configs:
+            point = nearest_point(self.space, self.declared, config)
+            if point is not None and point not in priors:
+                priors.append(point)
+        return priors
 
     def _enqueued(self) -> list[Proposal]:
         proposals = []
