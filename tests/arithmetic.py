@@ -156,9 +156,7 @@ GRID = StudySettings(
 )
 SOBOL = replace(RANDOM, algorithm="sobol", executions=1)
 GUIDED = replace(BAYESIAN, algorithm="guided")
-PRIORBAND = replace(
-    HYPERBAND, algorithm="priorband", max_trials=8, enqueue=[{"units_1": 8}]
-)
+PRIORBAND = replace(GUIDED, algorithm="priorband", epochs=4, max_trials=8)
 SEARCHES = {
     "random": RANDOM,
     "hyperband": HYPERBAND,
