@@ -249,15 +249,6 @@ def random_point(declared: kt.HyperParameters, seed: int) -> dict[str, Any]:
     return point
 
 
-def default_point(declared: kt.HyperParameters) -> dict[str, Any]:
-    """Return the point of a declared space with every default, active values only."""
-    point: dict[str, Any] = {}
-    for h in declared.space:
-        if all(c.is_active(point) for c in h.conditions):
-            point[h.name] = h.default
-    return point
-
-
 def _draw(declared: kt.HyperParameters, seed: int) -> dict[str, Any]:
     """Draw every hyperparameter, active or not."""
     return {h.name: _sample(h, seed, number) for number, h in enumerate(declared.space)}

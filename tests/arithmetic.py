@@ -155,6 +155,8 @@ GRID = StudySettings(
     "architecture", algorithm="grid", epochs=2, max_trials=4, enqueue=[{"units_1": 8}]
 )
 SOBOL = replace(RANDOM, algorithm="sobol", executions=1)
+GUIDED = replace(BAYESIAN, algorithm="guided")
+PRIORBAND = replace(GUIDED, algorithm="priorband", epochs=4, max_trials=8)
 SEARCHES = {
     "random": RANDOM,
     "hyperband": HYPERBAND,
@@ -162,4 +164,7 @@ SEARCHES = {
     "bayesian": BAYESIAN,
     "grid": GRID,
     "sobol": SOBOL,
+    "guided": GUIDED,
+    "priorband": PRIORBAND,
+    "halving": replace(PRIORBAND, algorithm="halving"),
 }

@@ -84,9 +84,11 @@ def test_random_search_is_the_same_with_any_workers_and_deaths(
     assert facts_of(folder / "other") == facts_of(folder / "whole")
 
 
-@pytest.mark.parametrize("name", ["hyperband", "audited", "bayesian", "grid"])
+@pytest.mark.parametrize(
+    "name", ["hyperband", "audited", "bayesian", "grid", "guided", "priorband"]
+)
 def test_several_workers_and_deaths_lose_and_repeat_nothing(tmp_path, name):
-    """What Hyperband and Bayesian search propose may differ; all of it is trained."""
+    """What learns from results may propose others; all of it is trained."""
     session(tmp_path / "whole", Arithmetic(), SEARCHES[name])
     for dies_after in (5, 11, 3, None):
         workers = Arithmetic(count=3, order=dies_after, dies_after=dies_after)

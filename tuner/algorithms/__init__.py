@@ -9,7 +9,10 @@ from __future__ import annotations
 from tuner.algorithms.base import Algorithm
 from tuner.algorithms.bayesian import BAYESIAN
 from tuner.algorithms.grid import GRID
+from tuner.algorithms.guided import GUIDED
+from tuner.algorithms.halving import HALVING
 from tuner.algorithms.hyperband import HYPERBAND
+from tuner.algorithms.priorband import PRIORBAND
 from tuner.algorithms.random_search import RANDOM
 from tuner.algorithms.sobol import SOBOL
 
@@ -22,5 +25,8 @@ ALGORITHMS: dict[str, Algorithm] = {
         BAYESIAN,
         GRID,
         SOBOL,
+        GUIDED,
+        PRIORBAND,
+        HALVING,
     )
 }

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from search_spaces.config import unlike_baseline
@@ -101,9 +102,12 @@ class Schedule:
 
     def from_scratch(self) -> Schedule:
         """Return the same schedule if no rung can continue the one before."""
-        rungs = [rung for bracket in self.brackets for rung in bracket]
-        epochs = sum(rung.configs * rung.epochs for rung in rungs)
-        return replace(self, epochs=epochs or self.epochs)
+        repeated = sum(
+            rung.configs * before.epochs
+            for bracket in self.brackets
+            for before, rung in pairwise(bracket)
+        )
+        return replace(self, epochs=self.epochs + repeated)
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,10 @@ class SearchProblem:
         trials: Most configs to propose.
         first_trial: Number of the first trial.
         options: The algorithm's own options, by name.
+        priors: Points that are worth a try or a search around them, best guess first.
+        given: Points of the trials that another proposer has: those nearest to their
+            configs, by number.
+        scores: The scores of these trials, which arrive while the search runs.
     """
 
     space: Space | UserSpace
@@ -133,6 +141,9 @@ class SearchProblem:
     trials: int
     first_trial: int = 1
     options: Mapping[str, int] = field(default_factory=dict)
+    priors: Sequence[Values] = ()
+    given: Recorded = field(default_factory=dict)
+    scores: Mapping[int, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,9 +223,14 @@ class Algorithm(ABC):
 
 
 class ListProposer:
-    """Propose the trials of a list in order, and ignore results."""
+    """Propose the trials of a list in order, whatever their results.
+
+    Attributes:
+        scores: The results so far, None for a failure.
+    """
 
     def __init__(self, proposals: Iterable[Proposal]) -> None:
+        self.scores: dict[int, float | None] = {}
         self._rest = deque(proposals)
         # Kept until its result arrives, since an interrupted run starts over.
         self._untold = {p.trial: p.config for p in self._rest}
@@ -229,8 +245,9 @@ class ListProposer:
         """Return the next trial of the list."""
         return self._rest.popleft() if self._rest else None
 
-    def tell(self, trial: int, score: float | None) -> None:  # noqa: ARG002
-        """Note that the trial has ended, and ignore the score."""
+    def tell(self, trial: int, score: float | None) -> None:
+        """Note that the trial has ended, and its score."""
+        self.scores[trial] = score
         self._untold.pop(trial, None)
 
     def may_extend(self, config: Mapping[str, Any]) -> bool:

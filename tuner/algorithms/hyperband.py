@@ -52,11 +52,15 @@ class Hyperband(Algorithm):
         """Return a proposer that starts with the first bracket."""
         planned = self.schedule(problem.trials, problem.epochs, problem.options)
         return Audit(
-            HyperbandProposer(problem, planned),
+            self.fill(problem, planned),
             problem.options.get("audit", 0),
             problem.epochs,
             derive_seed("audit", problem.seed),
         )
+
+    def fill(self, problem: SearchProblem, planned: Schedule) -> Proposer:
+        """Return a proposer that fills the brackets of a schedule."""
+        return HyperbandProposer(problem, planned)
 
 
 HYPERBAND = Hyperband(
@@ -88,11 +92,7 @@ def plan(
     Raises:
         AlgorithmError: `min_epochs` or `max_configs` is out of its range.
     """
-    if not 1 <= min_epochs <= max_epochs:
-        raise AlgorithmError(
-            f"The first rung's epochs must be from 1 to {max_epochs}, the last "
-            f"rung's, got {min_epochs}. Lower --min-epochs or raise --epochs."
-        )
+    check_epochs(min_epochs, max_epochs)
     if max_configs is not None and max_configs < 1:
         raise AlgorithmError(
             f"Hyperband needs at least 1 config, got {max_configs}. Raise --max-trials."
@@ -101,8 +101,8 @@ def plan(
     full = [_bracket(max_epochs, h) for h in halvings]
     wanted = [rungs[0].configs for rungs in full]
     if max_configs is None or max_configs >= sum(wanted):
-        return _schedule(full)
-    return _schedule(
+        return scheduled(full)
+    return scheduled(
         [
             tuple(
                 Rung(max(1, round(r.configs * share / rungs[0].configs)), r.epochs)
@@ -112,6 +112,15 @@ def plan(
             if share
         ]
     )
+
+
+def check_epochs(fewest: int, most: int) -> None:
+    """Raise AlgorithmError unless the first rung has 1 to the last rung's epochs."""
+    if not 1 <= fewest <= most:
+        raise AlgorithmError(
+            f"The first rung's epochs must be from 1 to {most}, the last "
+            f"rung's, got {fewest}. Lower --min-epochs or raise --epochs."
+        )
 
 
 def _bracket(max_epochs: int, halvings: int) -> tuple[Rung, ...]:
@@ -136,7 +145,7 @@ def _share(wanted: list[int], available: int) -> list[int]:
     return shares
 
 
-def _schedule(brackets: Sequence[tuple[Rung, ...]]) -> Schedule:
+def scheduled(brackets: Sequence[tuple[Rung, ...]]) -> Schedule:
     """Count the epochs of all brackets; a promotion adds only the missing epochs."""
     epochs = 0
     for rungs in brackets:
@@ -178,11 +187,22 @@ class HyperbandProposer:
 
     A failed trial keeps its place in its rung. If too few succeed to fill the next
     rung, it takes a place there too, without being trained.
+
+    Args:
+        problem: The search problem.
+        schedule: The brackets.
+        new: The new configs; None means random draws.
     """
 
-    def __init__(self, problem: SearchProblem, schedule: Schedule) -> None:
+    def __init__(
+        self,
+        problem: SearchProblem,
+        schedule: Schedule,
+        new: NewTrials | None = None,
+    ) -> None:
         seed = derive_seed("oracle", problem.seed)
-        self._new = NewTrials(problem, random_points(problem.declared, seed))
+        draws = random_points(problem.declared, seed)
+        self._new = NewTrials(problem, draws) if new is None else new
         self._higher_is_better = problem.higher_is_better
         self._epochs = problem.epochs
         numbers = range(len(schedule.brackets) - 1, -1, -1)

@@ -9,11 +9,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from search_spaces.layers import Shape
+from search_spaces.nearest import nearest_point
 from search_spaces.published import EXPERIMENTS
 from search_spaces.recipe import recipe
 from search_spaces.space import (
     Space,
-    default_point,
     describe,
     enumerate_points,
 )
@@ -26,6 +26,7 @@ from tuner.algorithms.base import (
     Proposer,
     Schedule,
     SearchProblem,
+    Values,
 )
 from tuner.algorithms.points import MOST_DRAWS, admitted, can_be_listed, random_points
 from tuner.algorithms.screening import Limits, Screen, limits_for
@@ -297,9 +298,12 @@ class Plan:
         first = ListProposer(preset)
         if self.is_list or not self.trials:
             return first
-        return Chain(first, self.algorithm.proposer(self._problem(screen)))
+        problem = replace(self._problem(screen), scores=first.scores)
+        return Chain(first, self.algorithm.proposer(problem))
 
     def _problem(self, screen: Screen) -> SearchProblem:
+        preset = self.preset_trials()
+        base = [self.space.base] if self.settings.base is not None else []
         return SearchProblem(
             space=self.space,
             declared=self.declared,
@@ -311,7 +315,20 @@ class Plan:
             trials=self.trials,
             first_trial=1 + len(self.settings.enqueue) + len(self._recipe()),
             options=self.settings.algorithm_options,
+            priors=self._priors([*base, *(p.config for p in preset if p.trial)]),
+            given={
+                p.trial: point for p in preset for point in self._priors([p.config])
+            },
         )
+
+    def _priors(self, configs: Sequence[Config]) -> list[Values]:
+        """List the nearest points of configs, each once."""
+        priors: list[Values] = []
+        for config in configs:
+            point = nearest_point(self.space, self.declared, config)
+            if point is not None and point not in priors:
+                priors.append(point)
+        return priors
 
     def _enqueued(self) -> list[Proposal]:
         proposals = []
@@ -331,8 +348,8 @@ class Plan:
         if self.shape is None or not self._has_recipe:
             return []
         space = self.space
-        known = replace(space, base=recipe(space.base, self.shape))
-        values = default_point(known.declare(tune_epochs=self._tunes_epochs))
+        wanted = recipe(space.base, self.shape)
+        values = nearest_point(space, self.declared, wanted) or {}
         trial = 1 + len(self.settings.enqueue)
         return [Proposal(trial, values, space.config(values), name="recipe")]
 

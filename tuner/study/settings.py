@@ -205,10 +205,11 @@ class StudySettings:
             for name, purpose in other.options.items():
                 is_set = getattr(self, name) != defaults[name]
                 if is_set and name not in self.search_algorithm.options:
+                    takers = [a.name for a in ALGORITHMS.values() if name in a.options]
                     raise SettingsError(
                         f"--{name.replace('_', '-')} {purpose}, got it with "
                         f"--algorithm {self.algorithm}. Remove it, or use "
-                        f"--algorithm {other.name}."
+                        f"--algorithm {' or '.join(takers)}."
                     )
 
     @property
