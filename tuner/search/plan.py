@@ -311,7 +311,9 @@ class Plan:
 
     @property
     def first_config(self) -> Config:
-        """Trial 0's config: the base if there is one, else the space's defaults."""
+        """Trial 0's config: candidate 0, the base, or the space's defaults."""
+        if self.settings.candidates:
+            return self.space.read(self.settings.candidates[0].config)
         is_based = self.settings.base is not None
         return self.space.base if is_based else self.space.config({})
 
