@@ -43,7 +43,7 @@ _KINDS = {
     "confirm": "finalists on fresh seeds",
     "try": "changes compared on several seeds",
     "noise": "one config, many seeds",
-    "final": "one network to use, trained on all images",
+    "final": "the finished network of its parent study",
 }
 
 

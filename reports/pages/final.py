@@ -71,9 +71,10 @@ class Final(NamedTuple):
     def facts(self) -> dict[str, Any]:
         """The plain values for JSON; accuracies are fractions."""
         low, high = self.interval or (None, None)
-        facts = self._asdict()
+        facts = {"kind": "final", **self._asdict(), "low": low, "high": high}
+        facts["status"] = facts.pop("state")
         del facts["interval"]
-        return {**facts, "low": low, "high": high}
+        return facts
 
 
 def read_final(folder: Path) -> Final | None:
@@ -127,24 +128,24 @@ def final(study: StudyFrames) -> Final:
     )
 
 
-def lead(network: Final) -> str:
-    """Say in one sentence what the network is and what it scored."""
-    how = labels.capital(network.how)
+def sentence(network: Final) -> str:
+    """Say what the network is and what it scored, as the end of a sentence."""
     if network.error:
-        return f"{how}, failed: {network.error}."
+        return f"{network.how}: the training failed with {network.error}."
     if network.test_accuracy is None or network.interval is None:
-        return f"{how}: not finished yet."
+        return f"{network.how}: not finished yet."
     return (
-        f"{how} in {labels.duration(network.seconds)}: test accuracy "
+        f"{network.how} in {labels.duration(network.seconds)}: test accuracy "
         f"{labels.percent(network.test_accuracy)} (95 % interval "
         f"{labels.interval(*network.interval)})."
     )
 
 
-def support(network: Final) -> tuple[str, ...]:
-    """Say what the score does and does not cover."""
+def paragraphs(network: Final) -> tuple[str, ...]:
+    """Say what the network is, what it scored, and what that covers."""
+    lead = labels.capital(sentence(network))
     if network.test_accuracy is None:
-        return ()
+        return (lead,)
     config = f"Its config: {network.words}."
     if network.validation:
         held_out = labels.count(network.validation)
@@ -154,7 +155,7 @@ def support(network: Final) -> tuple[str, ...]:
         f"{labels.count(network.test_images)} test images, not the luck of a run: "
         "another seed gives a somewhat different network."
     )
-    return (config, _choice(network), once)
+    return (lead, config, _choice(network), once)
 
 
 def _choice(network: Final) -> str:
@@ -165,24 +166,28 @@ def _choice(network: Final) -> str:
             "nothing."
         )
     return (
-        "This trial was named by hand. If test accuracy had a part in that choice, "
-        "the test accuracy here is slightly too high."
+        "Its trial does not rank first in the search: it was named by hand, or the "
+        "search went on. If test accuracy had a part in the choice, the test accuracy "
+        "here is slightly too high."
     )
 
 
 def verdict(study: StudyFrames) -> Verdict:
     """Write the first sentences of the report on a finished network."""
     network = final(study)
-    return Verdict(lead(network), support(network))
+    lead, *support = paragraphs(network)
+    return Verdict(lead, tuple(support))
 
 
 def lines(network: Final) -> list[str]:
     """Return the lines for the terminal."""
     if network.test_accuracy is None or network.interval is None:
-        return [lead(network)]
+        return [labels.capital(sentence(network))]
     low, high = (labels.number(100 * end, 1) for end in network.interval)
     gap = (network.train_accuracy or 0.0) - network.test_accuracy
-    chosen = "Validation chose its config" if network.ranks_first else "Named by hand"
+    chosen = "Validation chose its config"
+    if not network.ranks_first:
+        chosen = "Its trial does not rank first by validation"
     scores = [
         f"Finished  {network.how}, {labels.duration(network.seconds)}",
         f"test {labels.percent(network.test_accuracy)} [{low}, {high}]",

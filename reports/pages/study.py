@@ -96,7 +96,7 @@ def report_html(study: StudyFrames) -> str:
         status=facts.status(study),
         outer=study.name.count("/") == 1,
         verdict=_verdict(analysis, confirmed, network),
-        final=(final.lead(network), *final.support(network)) if network else (),
+        final=final.paragraphs(network) if network else (),
         confirmed=[
             (
                 fresh_seeds.trained_again(inner.study.folder),
@@ -186,7 +186,7 @@ def _verdict(
     luck = findings.luck(analysis.optimism, len(ranking.ranked))
     summaries = [fresh_seeds.on_fresh_seeds(inner) for inner in confirmed]
     if network:
-        summaries.insert(0, f"The finished network: {final.lead(network)}")
+        summaries.insert(0, f"The finished network is {final.sentence(network)}")
     return findings.Verdict(lead, (*summaries, *support, *filter(None, [luck])))
 
 

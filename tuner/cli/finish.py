@@ -167,7 +167,7 @@ def final_object(source: Study) -> dict[str, Any] | None:
         return None
     trials = source.trials.items()
     numbers = (n for n, trial in trials if words.candidate(trial) == network.trial)
-    return {**network.facts, "kind": "final", "trial": next(numbers, None)}
+    return {**network.facts, "trial": next(numbers, None)}
 
 
 def _check(

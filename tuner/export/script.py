@@ -192,7 +192,7 @@ def _recorded(study: Study, trial: TrialRecord) -> str:
 def _who(study: Study, trial: TrialRecord) -> str:
     settings = study.record.settings
     if settings.kind == "final":
-        return f"The finished network of study {study.name}, {trial.name}"
+        return f"The network {study.name}, {trial.name}"
     return f"Trial {trial.trial} of study {study.name}"
 
 
