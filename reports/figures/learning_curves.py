@@ -112,6 +112,8 @@ def _title(ranking: Ranking, frame: pd.DataFrame) -> str:
     if not ranking.by_validation:
         last = frame.groupby("trial")[["train", "test"]].last()
         low, high = (labels.number(v, 1) for v in (last.min().train, last.max().train))
+        if shown == 1:
+            return f"Train accuracy ends at {low} %"
         return f"Train accuracy ends between {low} and {high} % in {shown} trials"
     early, known = peaked_earlier(ranking)
     if not known:

@@ -6,7 +6,7 @@ import datetime as dt
 import itertools
 import shlex
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reports.read import labels
 from reports.read.study import StudyFrames
@@ -17,12 +17,14 @@ from tuner.export.snippet import load_snippet
 from tuner.study.descriptions import DataRecord
 from tuner.study.records import StudyRecord
 
+if TYPE_CHECKING:
+    from reports.pages.final import Final
+
 
 class Use(NamedTuple):
-    """How to export one trial's model and use it.
+    """How to export a model and use it.
 
     Attributes:
-        trial: The trial's number.
         who: The trial in words, for example "trial 7, ranked first".
         export: The export command.
         snippet: Python code that loads the exported model.
@@ -30,7 +32,6 @@ class Use(NamedTuple):
         config: Hyperparameters and their values, as text.
     """
 
-    trial: int
     who: str
     export: str
     snippet: str
@@ -42,6 +43,7 @@ _KINDS = {
     "confirm": "finalists on fresh seeds",
     "try": "changes compared on several seeds",
     "noise": "one config, many seeds",
+    "final": "the finished network of its parent study",
 }
 
 
@@ -147,11 +149,28 @@ def use(study: StudyFrames, ranking: Ranking) -> Use | None:
     if not len(top):
         return None
     trial = int(top["trial"].iloc[0])
-    config = study.configs.loc[trial].dropna()
+    config = dict(study.configs.loc[trial].dropna())
+    return _use(study, f"{in_sentence(trial)}, {role}", (str(trial),), config)
+
+
+def use_final(study: StudyFrames, network: Final) -> Use | None:
+    """Say how to export a finished network; return None if it is not trained yet.
+
+    Args:
+        study: Its own study, or the search.
+        network: The network.
+    """
+    if network.test_accuracy is None:
+        return None
+    return _use(study, network.how, (), network.config)
+
+
+def _use(
+    study: StudyFrames, who: str, trial: tuple[str, ...], config: Mapping[str, Any]
+) -> Use:
     return Use(
-        trial=trial,
-        who=f"{in_sentence(trial)}, {role}",
-        export=command(study, "export", str(trial), "-o", "model.keras"),
+        who=who,
+        export=command(study, "export", *trial, "-o", "model.keras"),
         snippet=load_snippet("model.keras", study.record.data),
         note="If the model has your own layers, export also prints how to load them."
         if study.record.space.user_code is not None

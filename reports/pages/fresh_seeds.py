@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports.pages import noise
+from reports.pages import final, noise
 from reports.pages.findings import Verdict
 from reports.read import labels
 from reports.read.study import StudyFrames, read_study
@@ -247,9 +247,14 @@ def trained_again(folder: Path) -> str:
 
 def verdict(analysis: Analysis) -> Verdict:
     """Write the first sentences of a report on candidates."""
-    kind = analysis.study.kind
-    if kind == "noise":
+    if analysis.study.kind == "noise":
         return noise.verdict(analysis.noise)
+    if analysis.study.kind == "final":
+        return final.verdict(analysis.study)
+    return _comparison(analysis)
+
+
+def _comparison(analysis: Analysis) -> Verdict:
     candidates = results(analysis)
     if candidates and candidates[0].status == "failed":
         failure = labels.capital(sentence(candidates[0], ""))
@@ -261,7 +266,7 @@ def verdict(analysis: Analysis) -> Verdict:
         return Verdict(f"Only {against} has been trained so far.", ())
     lead, *more = (sentence(r, against) for r in others)
     reference = accuracy(candidates[0])
-    if kind == "try" and more:
+    if analysis.study.kind == "try" and more:
         return Verdict(_counted(others, against), (lead, *more[:3], reference))
     return Verdict(lead, (*more[:3], *filter(None, (accuracy(others[0]), reference))))
 

@@ -16,7 +16,16 @@ from markupsafe import Markup
 
 from reports.figures import catalog
 from reports.figures.style import Image
-from reports.pages import advice, facts, findings, fresh_seeds, noise, published, table
+from reports.pages import (
+    advice,
+    facts,
+    final,
+    findings,
+    fresh_seeds,
+    noise,
+    published,
+    table,
+)
 from reports.pages import comparison as comparison_page
 from reports.read import labels
 from reports.read.study import StudyFrames, read_study
@@ -76,6 +85,7 @@ def report_html(study: StudyFrames) -> str:
     analysis = Analysis(study)
     ranking, weights = analysis.ranking, analysis.importance
     confirmed = [inner for inner in _confirmations(study) if inner.comparisons]
+    network = final.read_final(study.folder)
     images = catalog.images("study", analysis)
     columns = table.trials_table(study, ranking) if len(ranking.listed) else []
     return _render(
@@ -85,7 +95,8 @@ def report_html(study: StudyFrames) -> str:
         study=study,
         status=facts.status(study),
         outer=study.name.count("/") == 1,
-        verdict=_verdict(analysis, confirmed),
+        verdict=_verdict(analysis, confirmed, network),
+        final=final.paragraphs(network) if network else (),
         confirmed=[
             (
                 fresh_seeds.trained_again(inner.study.folder),
@@ -118,9 +129,7 @@ def report_html(study: StudyFrames) -> str:
         failures=findings.failures(study),
         steps=() if study.candidates else advice.next_steps(study, ranking),
         command=study.record.command,
-        use=None
-        if study.candidates or study.is_imported
-        else facts.use(study, ranking),
+        use=_use(study, ranking, network),
         environment=facts.environment(study),
     )
 
@@ -156,13 +165,28 @@ def _confirmations(study: StudyFrames) -> list[Analysis]:
     return confirmed
 
 
-def _verdict(analysis: Analysis, confirmed: list[Analysis]) -> findings.Verdict:
+def _use(
+    study: StudyFrames, ranking: Ranking, network: final.Final | None
+) -> facts.Use | None:
+    if study.kind == "final":
+        return facts.use_final(study, final.final(study))
+    if study.candidates or study.is_imported:
+        return None
+    finished = facts.use_final(study, network) if network else None
+    return finished or facts.use(study, ranking)
+
+
+def _verdict(
+    analysis: Analysis, confirmed: list[Analysis], network: final.Final | None
+) -> findings.Verdict:
     study, ranking = analysis.study, analysis.ranking
     if study.candidates:
         return fresh_seeds.verdict(analysis)
     lead, support = findings.verdict(study, ranking)
     luck = findings.luck(analysis.optimism, len(ranking.ranked))
     summaries = [fresh_seeds.on_fresh_seeds(inner) for inner in confirmed]
+    if network:
+        summaries.insert(0, f"The finished network is {final.sentence(network)}")
     return findings.Verdict(lead, (*summaries, *support, *filter(None, [luck])))
 
 

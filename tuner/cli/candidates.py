@@ -1,4 +1,4 @@
-"""The candidates and settings of `tune confirm`, `tune try` and `tune noise`."""
+"""The candidates and settings of `confirm`, `try`, `noise` and `finish`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,73 @@ from typing import Any
 
 from search_spaces.config import BASELINE, HYPERPARAMETERS, LAYERED, CnnConfig
 from search_spaces.user_code import Config, UserConfig
+from tuner.study import words
 from tuner.study.candidates import Candidate
-from tuner.study.configs import read_config
-from tuner.study.folder import NotAStudyError, Study
+from tuner.study.configs import read_config, user_space
+from tuner.study.folder import NotAStudyError, Study, find_study
 from tuner.study.ranking import best_first
+from tuner.study.records import TrialRecord
 from tuner.study.settings import SettingsError, StudySettings
+
+SPACE = "combined"  # has every hyperparameter of a config
+
+
+def open_search(directory: Path, name: str) -> Study:
+    """Open a study that is a search.
+
+    Raises:
+        NotAStudyError: There is no such study.
+        SettingsError: It trains configs that were chosen before.
+    """
+    study = Study.open(find_study(directory, name))
+    settings = study.record.settings
+    if settings.kind == "final":
+        outer = study.name.partition("/")[0]
+        raise SettingsError(
+            f"STUDY must be a search, and {study.name} is the finished network of "
+            f"{outer}. Name {outer}."
+        )
+    if settings.candidates:
+        raise SettingsError(
+            f"STUDY must be a search, and {study.name} compares configs that were "
+            "chosen by hand. Name another study, or add seeds to this one with its "
+            f"own command: {study.record.command}"
+        )
+    return study
+
+
+def settings_like(study: Study, data: str | None) -> StudySettings:
+    """Return the settings of a search on which the result of a config depends.
+
+    Args:
+        study: The search.
+        data: Where its images are now, if they moved.
+    """
+    settings = study.record.settings
+    data = data or settings.data
+    if user_space(study):  # the user's file may have changed or gone since
+        return replace(settings, data=data, kept_space=str(study.space_file))
+    return replace(settings, data=data, space=SPACE)
+
+
+def finalist(study: Study, trial: TrialRecord, epochs: int | None) -> Candidate:
+    """Return the candidate that trains a trial's config on all images.
+
+    Args:
+        study: A study that was searched.
+        trial: One of its completed trials.
+        epochs: Epochs to train, or None for the epochs of the trial: all that the
+            study gives a trial with Hyperband, those that were kept with --patience.
+    """
+    settings, config = study.record.settings, _config(study, trial.trial)
+    kept = [e.best_epoch for e in trial.executions if e.best_epoch is not None]
+    if settings.has_rungs and settings.epochs:
+        config["epochs"] = settings.epochs
+    if settings.patience and kept:
+        config["epochs"] = round(sum(kept) / len(kept))
+    if epochs is not None:
+        config["epochs"] = epochs
+    return Candidate(words.candidate(trial), config, {}, looks=(1,))
 
 
 def finalists(study: Study, trials: Sequence[int], top: int) -> list[Candidate]:
@@ -45,7 +107,7 @@ def finalists(study: Study, trials: Sequence[int], top: int) -> list[Candidate]:
         )
     chosen = list(trials) or [t.trial for t in ranked if t.trial][:top]
     others = [
-        _candidate(first, config, _named(study, number))
+        _candidate(first, config, words.candidate(study.trials[number]))
         for number in dict.fromkeys(chosen)
         if (config := _config(study, number)) != dict(first.config)
     ]
@@ -159,11 +221,6 @@ def _trial_0(study: Study) -> Candidate:
 def _config(study: Study, number: int) -> dict[str, Any]:
     """Give a trial's config with what is younger than its record."""
     return read_config(study, study.trials[number].config).to_dict()
-
-
-def _named(study: Study, number: int) -> str:
-    name = study.trials[number].name
-    return f"trial {number}" + (f" {name}" if name else "")
 
 
 def _candidate(first: Candidate, config: Mapping[str, Any], name: str) -> Candidate:

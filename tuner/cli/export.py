@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -50,8 +50,9 @@ def export(
 ) -> None:
     """Export a trained model, a training script or a table of trials.
 
-    The model or script is of the study's best trial by validation, or of TRIAL, a
-    trial's number. The files work without tune.
+    The model or script is of the network that tune finish trained on all images. If
+    there is none, it is of the study's best trial by validation. TRIAL, a trial's
+    number, exports that trial of the search. The files work without tune.
     """
     with exit_codes():
         from tuner.study.folder import Study, find_study
@@ -85,8 +86,11 @@ def _export_trial(
 ) -> None:
     from tuner.export.network import choose_trial, train_again, write_model
     from tuner.export.script import MARK, script
+    from tuner.study.folder import finished_network
     from tuner.system.files import atomic_file
 
+    if trial is None:
+        study = finished_network(study) or study
     chosen = choose_trial(study, trial)
     if kind == "script":
         text = script(study, chosen)
@@ -102,9 +106,26 @@ def _export_trial(
     else:
         retrain = train_again(study, say)
         key, snippet = "model", write_model(study, chosen, output, retrain)
+    who, facts = f"trial {chosen.trial} of {study.name}", {"trial": chosen.trial}
+    if study.record.settings.kind == "final":
+        who, facts = _finished(study)
     if as_json:
-        print_json({key: str(output), "trial": chosen.trial, "load": snippet})
+        print_json({key: str(output), **facts, "load": snippet})
         return
     purpose = "To train it again" if kind == "script" else "To use it"
-    click.echo(f"Wrote trial {chosen.trial} of {study.name} to {output}. {purpose}:\n")
+    click.echo(f"Wrote {who} to {output}. {purpose}:\n")
     click.echo(snippet)
+
+
+def _finished(study: Study) -> tuple[str, dict[str, Any]]:
+    """Describe a finished network, and return its facts for JSON."""
+    from reports.pages.final import final
+    from reports.read.study import read_study
+    from tuner.cli.finish import final_object
+    from tuner.study.folder import Study
+
+    searched = Study.open(study.folder.parent)
+    facts = final_object(searched) or {}
+    network = final(read_study(study.folder))
+    who = f"the finished network of {searched.name} ({network.how})"
+    return who, {"trial": facts.get("trial"), "final": facts}

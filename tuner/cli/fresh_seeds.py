@@ -24,9 +24,15 @@ from tuner.cli.console import (
     width,
     with_seeds,
 )
-from tuner.cli.options import Sections, data_options, how_options, seeds_option
+from tuner.cli.options import (
+    Sections,
+    data_moved_option,
+    data_options,
+    how_options,
+    seeds_option,
+)
 from tuner.study.candidates import AUTO, Candidate, look
-from tuner.system.files import CONFIRM
+from tuner.system.files import CONFIRM, FINAL
 
 if TYPE_CHECKING:
     from reports.pages.fresh_seeds import Outcome
@@ -35,8 +41,7 @@ if TYPE_CHECKING:
 
 Options = dict[str, Any]
 
-_SPACE = "combined"  # has every hyperparameter of a config
-_RESERVED = (*CONFIRM, "noise", "oracle", "tried", "trials")
+_RESERVED = (*CONFIRM, FINAL, "noise", "oracle", "tried", "trials")
 _RESULT_OPTIONS = (  # a comparison that starts from a study takes these from it
     "dataset",
     "limit",
@@ -68,11 +73,7 @@ _RUN_OPTIONS = (
     help="Train the N best trials again, unless you name trials.",
 )
 @seeds_option()
-@click.option(
-    "--data",
-    type=click.Path(exists=True),
-    help="Where the study's images are now, if they moved.",
-)
+@data_moved_option
 @click.option(
     "--all-images",
     is_flag=True,
@@ -96,9 +97,9 @@ def confirm(
     splits. To add seeds, run it again with a larger --seeds.
     """
     with exit_codes(resumes=True):
-        from tuner.cli.candidates import finalists
+        from tuner.cli.candidates import finalists, open_search
 
-        source = _searched(options["directory"], study)
+        source = open_search(options["directory"], study)
         candidates = finalists(source, trials, top)
         like = _like(source, options)
         folder = source.folder / CONFIRM[0]
@@ -125,10 +126,10 @@ def try_(
     tested together.
     """
     with exit_codes(resumes=True):
-        from tuner.cli.candidates import changed
+        from tuner.cli.candidates import changed, open_search
         from tuner.study.configs import read_config
 
-        source = _searched(options["directory"], base) if base else None
+        source = open_search(options["directory"], base) if base else None
         folder = _folder("tried", source, options)
         first = _first(source, folder, options)
         base_config = read_config(source, first.config)
@@ -154,26 +155,13 @@ def noise(*, seeds: int | None, base: str | None, **options: Any) -> None:
                 "--seeds must be a number for tune noise: auto stops at a verdict, "
                 "and noise compares nothing.",
             )
-        source = _searched(options["directory"], base) if base else None
+        from tuner.cli.candidates import open_search
+
+        source = open_search(options["directory"], base) if base else None
         folder = _folder("noise", source, options)
         first = _first(source, folder, options)
         like = _like(source, options)
         _compare(folder, [first], seeds, kind="noise", like=like, options=options)
-
-
-def _searched(directory: Path, name: str) -> Study:
-    """Open a study, and exit with an error unless it is a search."""
-    from tuner.study.folder import Study, find_study
-
-    study = Study.open(find_study(directory, name))
-    if study.record.settings.candidates:
-        fail(
-            USAGE,
-            f"STUDY must be a search, and {study.name} compares configs that were "
-            "chosen by hand. Name another study, or add seeds to this one with its "
-            f"own command: {study.record.command}",
-        )
-    return study
 
 
 def _first(source: Study | None, folder: Path, options: Options) -> Candidate:
@@ -204,27 +192,17 @@ def _first(source: Study | None, folder: Path, options: Options) -> Candidate:
 
 def _like(source: Study | None, options: Options) -> StudySettings:
     """Return the settings that a result depends on, from a study or the options."""
+    from tuner.cli.candidates import SPACE, settings_like
     from tuner.study.settings import StudySettings
 
     if source:
-        from tuner.study.configs import user_space
-
-        settings = source.record.settings
-        data = options["data"] or settings.data
-        if user_space(source):  # the user's file may have changed or gone since
-            return replace(
-                settings,
-                data=data,
-                space=settings.space,
-                kept_space=str(source.space_file),
-            )
-        return replace(settings, data=data, space=_SPACE)
+        return settings_like(source, options["data"])
     if options["dataset"] and options["data"]:
         fail(USAGE, ONE_SOURCE)
     changes = {n: options[n] for n in _RESULT_OPTIONS if options[n] is not None}
     data = options["data"]
     changes["dataset"] = None if data else changes.get("dataset", "cifar10")
-    return StudySettings(_SPACE, data=data, **changes)
+    return StudySettings(SPACE, data=data, **changes)
 
 
 def _folder(kind: str, source: Study | None, options: Options) -> Path:
@@ -317,7 +295,7 @@ def _next(folder: Path, outcome: Outcome) -> str:
     wanted = None if best is None else config_key(compared.trials[best].config)
     for number, trial in sorted(searched.trials.items()):
         if config_key(trial.config) == wanted:
-            return searched.command("export", number)
+            return f"{searched.command('finish', number)} (train it on all images)"
     return searched.command("show")
 
 

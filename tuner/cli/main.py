@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -29,6 +29,7 @@ from tuner.cli.console import (
     width,
 )
 from tuner.cli.export import export
+from tuner.cli.finish import final_object, finish
 from tuner.cli.fresh_seeds import confirm, noise, try_
 from tuner.cli.options import (
     SearchByDefault,
@@ -37,7 +38,6 @@ from tuner.cli.options import (
     json_option,
     search_options,
 )
-from tuner.system.files import CONFIRM
 
 _T = TypeVar("_T")
 
@@ -61,6 +61,7 @@ def cli() -> None:  # the backspace is Click's mark for lines to keep
     tune --space my_space.py      Search a space of your own.
     tune try filters=48           Change one hyperparameter, and test if it helps.
     tune confirm STUDY            Train a search's best trials on fresh seeds.
+    tune finish STUDY             Train the winner on all images, to use it.
     tune report --open            Compare all studies on one page.
 
     If the first word is an option, `tune` means `tune search`. `tune COMMAND --help`
@@ -216,12 +217,13 @@ def show(*, study: str, trial: int | None, directory: Path, as_json: bool) -> No
     """
     with exit_codes():
         from tuner.cli import summary
+        from tuner.cli.trained_again import trained_again
         from tuner.study.folder import Study, find_study
         from tuner.study.records import to_json
 
         opened = Study.open(find_study(directory, study))
         if trial is None:
-            compared = _comparisons(opened.folder)
+            compared = trained_again(opened)
             if as_json:
                 print_json({**summary.study_object(opened), **compared.facts})
             else:
@@ -237,39 +239,10 @@ def show(*, study: str, trial: int | None, directory: Path, as_json: bool) -> No
             print_lines(summary.trial_lines(opened, record, width()))
 
 
-for command in (export, confirm, try_, noise):
+for command in (export, confirm, finish, try_, noise):
     cli.add_command(command)
 
 _LISTED = ("study", "status", "best", "seconds", "report")
-
-
-class _Comparisons(NamedTuple):
-    """What a study's candidates, or those of its `confirm`, show on fresh seeds."""
-
-    facts: dict[str, Any]
-    lines: list[str]
-
-
-def _comparisons(folder: Path) -> _Comparisons:
-    from tuner.cli.candidates import known_candidates
-
-    if known_candidates(folder):
-        from reports.pages.fresh_seeds import outcome
-
-        result = outcome(folder, width=width())
-        facts = {"candidates": result.facts["candidates"]}
-        return _Comparisons(facts, ["", *result.lines])
-    compared = _Comparisons({}, [])
-    names = zip(CONFIRM, ("confirmed", "confirmed_all_images"), strict=True)
-    for name, key in reversed(list(names)):  # runs on all images say more: first
-        if known_candidates(folder / name):
-            from reports.pages.fresh_seeds import outcome, trained_again
-
-            result = outcome(folder / name, width=width())
-            compared.facts[key] = result.facts
-            heading = f"{trained_again(folder / name)}:"
-            compared.lines.extend(["", heading, *result.lines])
-    return compared
 
 
 def _settings(options: dict[str, Any], folder: Path, *, overwrite: bool) -> Any:
@@ -320,11 +293,11 @@ def _finish(folder: Path, pages: Any, *, as_json: bool, open_page: bool) -> None
     study = Study.open(folder)
     problem = pages.write()
     if as_json:
-        print_json(summary.study_object(study))
+        print_json({**summary.study_object(study), "final": final_object(study)})
     else:
         print_lines(summary.ending(study))
-        if summary.may_confirm(study):
-            click.echo(f"Next     {study.command('confirm')}")
+        if step := summary.next_step(study):
+            click.echo(f"Next     {step}")
         if pages.wanted and not problem:
             run.say_where(folder)
     if problem:

@@ -167,14 +167,21 @@ _DATA = (
         help="Resize images of a folder to N x N pixels.",
     ),
 )
+_DEVICE = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    type=click.Choice(DEVICES),
+    help="What to train on; auto uses a GPU if there is one.",
+)
+_RAY = click.option(
+    "--ray",
+    metavar="ADDRESS",
+    help="Train on a Ray cluster: auto, local or ray://HOST:10001. Needs the extra "
+    "`ray`; on a single machine you do not need it.",
+)
 _PLACE = (
-    click.option(
-        "--device",
-        default="auto",
-        show_default=True,
-        type=click.Choice(DEVICES),
-        help="What to train on; auto uses a GPU if there is one.",
-    ),
+    _DEVICE,
     click.option(
         "--workers",
         default="auto",
@@ -191,12 +198,7 @@ _PLACE = (
         show_default=True,
         help="Trials that share each GPU.",
     ),
-    click.option(
-        "--ray",
-        metavar="ADDRESS",
-        help="Train on a Ray cluster: auto, local or ray://HOST:10001. Needs the extra "
-        "`ray`; on a single machine you do not need it.",
-    ),
+    _RAY,
 )
 _END = (
     click.option(
@@ -218,6 +220,11 @@ _IN = click.option(
     help="Plan a search that takes this long, such as 15m: time a few configs on this "
     "machine, then choose the number of images, epochs and trials.",
 )
+_TRIAL_TIMEOUT = click.option(
+    "--trial-timeout",
+    type=Duration(),
+    help="Stop a run after this long and mark its trial failed.",
+)
 _LIMITS = (
     click.option(
         "--time-limit",
@@ -225,11 +232,7 @@ _LIMITS = (
         help="Start no new trial after this long, such as 45s, 30m or 2h. Running "
         "trials finish.",
     ),
-    click.option(
-        "--trial-timeout",
-        type=Duration(),
-        help="Stop a run after this long and mark its trial failed.",
-    ),
+    _TRIAL_TIMEOUT,
     click.option(
         "--max-consecutive-failed-trials",
         metavar="N",
@@ -445,6 +448,46 @@ def data_options(command: Command) -> Command:
 def how_options(command: Command) -> Command:
     """Add the options for where and how long to train, and what to print."""
     return _with(command, (*_PLACE, *_LIMITS, directory_option, *_END))
+
+
+def finish_options(command: Command) -> Command:
+    """Add the options of `finish`; a single run needs one worker and one limit."""
+    options = (
+        click.option(
+            "--epochs",
+            metavar="N",
+            type=click.IntRange(1),
+            help="Epochs to train. [default: as in the trial]",
+        ),
+        data_moved_option,
+        _DEVICE,
+        _RAY,
+        click.option(
+            "--in",
+            "within",
+            type=Duration(),
+            help="Choose the epochs so that all of this takes so long, such as 15m: at "
+            "most 10 times those of the trial, or 60.",
+        ),
+        _TRIAL_TIMEOUT,
+        directory_option,
+        click.option(
+            "--overwrite",
+            is_flag=True,
+            help="Start over: move an existing finished network to .replaced/.",
+        ),
+        *_END,
+    )
+    return _with(command, options)
+
+
+def data_moved_option(command: Command) -> Command:
+    """Add --data to a command that trains the configs of a search."""
+    return click.option(
+        "--data",
+        type=click.Path(exists=True),
+        help="Where the study's images are now, if they moved.",
+    )(command)
 
 
 def seeds_option(default: str = "5") -> Command:

@@ -181,7 +181,9 @@ class Terminal:
             value = numbers.number(score(trial, objective.name), 4)
             chosen_by = f"{objective.name} {value}  "
         config = words.trial(trial, self._opened().record.space)
-        if self._has_candidates:
+        if self._is_final:
+            config = trial.name or ""
+        elif self._has_candidates:
             config = f"{words.several(len(trial.executions), 'seed')}   {trial.name}"
         if self._opened().record.plan.brackets:  # the end of a rung
             config = f"epoch {trial.rungs[-1].epochs}  {config}"
@@ -197,6 +199,8 @@ class Terminal:
         return trial.status == "completed" and len(trial.executions) < seeds
 
     def _label(self, trial: TrialRecord) -> str:
+        if self._is_final:
+            return "final"
         if trial.trial == 0:
             return " base"
         record = self._opened().record
@@ -207,6 +211,10 @@ class Terminal:
     @property
     def _has_candidates(self) -> bool:
         return bool(self._opened().record.settings.candidates)
+
+    @property
+    def _is_final(self) -> bool:
+        return self._opened().record.settings.kind == "final"
 
     def _outlook(self) -> str:
         study = self._opened()
@@ -325,6 +333,9 @@ def _plan(study: Study) -> str:
     """Return the plan in one line."""
     record = study.record
     settings, plan = record.settings, record.plan
+    if settings.kind == "final":
+        epochs = words.several(settings.epochs or 0, "epoch")
+        return f"{settings.candidates[0].name} on all training images, {epochs}"
     if settings.candidates:
         return _candidates(settings.candidates)
     if record.space.is_published:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tuner.study import rungs, words
 from tuner.study.descriptions import SpaceRecord
-from tuner.study.folder import Study
+from tuner.study.folder import Study, finished_network
 from tuner.study.objective import Objective
 from tuner.study.ranking import best_first, score
 from tuner.study.records import MEASURES, Execution, TrialRecord
@@ -120,10 +120,21 @@ def ending(study: Study) -> list[str]:
     return lines + rungs.sentences(list(trials), study.record.settings)
 
 
-def may_confirm(study: Study) -> bool:
-    """Whether a trial besides the baseline is ranked, so that confirm can test it."""
+def next_step(study: Study) -> str | None:
+    """Return the commands to run after a search; None if no trial is ranked.
+
+    `confirm` needs a ranked trial besides the baseline.
+    """
     ranked = best_first(study.trials.values(), study.record.settings)
-    return any(trial.trial for trial in ranked)
+    if not ranked:
+        return None
+    if finished_network(study):
+        last = f"{study.command('export')} (the finished network)"
+    else:
+        last = f"{study.command('finish')} (train the best on all images)"
+    if not any(trial.trial for trial in ranked):
+        return last
+    return f"{study.command('confirm')} (is it real?) or {last}"
 
 
 def list_lines(studies: list[Study], width: int | None = None) -> list[str]:
@@ -160,7 +171,9 @@ def study_lines(study: Study, width: int | None = None) -> list[str]:
     ]
     lines = [f"Study {study.name}, {state(study)}"]
     lines += table(rows, width, lines=_ROW_LINES)
-    if unranked and not record.data.validation:
+    if record.settings.kind == "final":
+        pass  # a single network, which nothing ranks
+    elif unranked and not record.data.validation:
         lines.append("Without validation images, no trial is ranked or chosen.")
     elif unranked:
         lines.append(

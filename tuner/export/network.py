@@ -31,9 +31,13 @@ if TYPE_CHECKING:
 def choose_trial(study: Study, number: int | None) -> TrialRecord:
     """Find the trial to export: the one with this number, or the best by validation.
 
+    The study of a finished network has only one.
+
     Raises:
         NotAStudyError: There is no such completed trial, or no trial is ranked.
     """
+    if number is None and study.record.settings.kind == "final":
+        number = 0
     ranked = best_first(study.trials.values(), study.record.settings)
     if number is None:
         if not ranked:
@@ -116,7 +120,12 @@ def _save(study: Study, trial: TrialRecord, state: State, path: Path) -> None:
     model = build_model(CnnConfig.from_dict(trial.config), shape, classes)
     restore(model, state)
     probabilities = keras.layers.Softmax(name="probabilities")(model.output)
-    keras.Model(model.input, probabilities, name=f"trial_{trial.trial}").save(path)
+    keras.Model(model.input, probabilities, name=_model_name(study, trial)).save(path)
+
+
+def _model_name(study: Study, trial: TrialRecord) -> str:
+    is_final = study.record.settings.kind == "final"
+    return "final" if is_final else f"trial_{trial.trial}"
 
 
 def _save_user_model(
@@ -139,7 +148,7 @@ def _save_user_model(
     pixels = keras.Input(shape, name="pixels")
     scaled = keras.layers.Rescaling(1 / user_models.divisor(space.model))(pixels)
     probabilities = network.probabilities(network.model(scaled))
-    exported = keras.Model(pixels, probabilities, name=f"trial_{trial.trial}")
+    exported = keras.Model(pixels, probabilities, name=_model_name(study, trial))
     try:
         exported.save(path)
     except Exception as error:

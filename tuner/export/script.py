@@ -19,11 +19,10 @@ from tuner.system.quiet import quiet
 MARK = "Written by tune"  # in every script
 
 _HEAD = '''\
-"""Trial {trial} of study {study}: train it again with plain Keras.
+"""{who}: train it again with plain Keras.
 
 {recorded}
-This script's result differs, because it also trains on the images that tune held out
-({held_out}). {mark} {version}.
+{difference} {mark} {version}.
 """
 
 {imports}
@@ -167,10 +166,9 @@ def script(study: Study, trial: TrialRecord) -> str:
         imports = [*future_imports, "import keras", "import keras_tuner"]
         imports.append("import numpy as np")
     head = _HEAD.format(
-        trial=trial.trial,
-        study=_escape(study.name),
+        who=_escape(_who(study, trial)),
         recorded=_recorded(study, trial),
-        held_out=_held_out(study),
+        difference=_difference(study),
         mark=MARK,
         version=version("tune-keras"),
         imports="\n".join(imports),
@@ -205,11 +203,27 @@ def _recorded(study: Study, trial: TrialRecord) -> str:
     )
 
 
-def _held_out(study: Study) -> str:
-    """Name the training images that the script uses and the study did not."""
-    images = f"{study.record.data.validation:,} for validation"
-    limit = study.record.settings.limit
-    return f"{images}, and all after the first {limit:,}" if limit else images
+def _who(study: Study, trial: TrialRecord) -> str:
+    settings = study.record.settings
+    if settings.kind == "final":
+        return f"The network {study.name}, {trial.name}"
+    return f"Trial {trial.trial} of study {study.name}"
+
+
+def _difference(study: Study) -> str:
+    """Say why the script's result differs from the study's.
+
+    The script uses the images for validation and those beyond the study's limit.
+    """
+    validation, limit = study.record.data.validation, study.record.settings.limit
+    parts = [f"{validation:,} for validation"] if validation else []
+    parts += [f"all after the first {limit:,}"] if limit else []
+    if not parts:
+        return "This script's result differs, as any two runs do."
+    return (
+        "This script's result differs, because it also trains on the images that tune "
+        f"held out\n({', and '.join(parts)})."
+    )
 
 
 def _escape(name: str) -> str:

@@ -459,8 +459,10 @@ class Search:
 
     def _drop_states(self) -> None:
         """Drop every state except those of the best trials and of unfinished ones."""
-        ranked = best_first(self.study.trials.values(), self.study.record.settings)
-        keep = {t.trial for t in ranked[: self.settings.keep_models]}
+        trials = list(self.study.trials.values())
+        if not self.settings.candidates:  # candidates are not ranked
+            trials = best_first(trials, self.study.record.settings)
+        keep = {t.trial for t in trials[: self.settings.keep_models]}
         for number in (
             self.study.trials_with_states() - keep
         ) & self.study.trials.keys():

@@ -361,7 +361,9 @@ class Plan:
 
     @property
     def first_config(self) -> Config:
-        """Trial 0's config: the base, or what a user's file draws by default."""
+        """Trial 0's config: candidate 0, the base, or the defaults of a user's file."""
+        if self.settings.candidates:
+            return self.space.read(self.settings.candidates[0].config)
         is_base = self.settings.base is not None or self.space.has_recipe
         return self.space.base if is_base else self.space.config({})
 

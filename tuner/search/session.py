@@ -223,6 +223,8 @@ def _brings_a_model(settings: StudySettings) -> bool:
 
 def _trainings(settings: StudySettings) -> int:
     """Return the maximum number of runs of a study, before its plan is known."""
+    if settings.candidates:
+        return sum(candidate.seeds for candidate in settings.candidates)
     if settings.space == "published":
         return len(EXPERIMENTS) * settings.executions
     return ((settings.max_trials or 1000) + settings.baseline) * settings.executions

@@ -202,7 +202,8 @@ def measure_speed(
             shape, classes, on_gpu=ready.on_gpu, memory_bytes=memory_bytes()
         )
         plan = plan.fitted(limits, shape, classes)
-        say("Timing a few steps of a few configs. This takes about half a minute.")
+        configs = "the config" if settings.candidates else "a few configs"
+        say(f"Timing a few steps of {configs}. This takes less than half a minute.")
         first = plan.first_configs(limits, shape, classes, wanted=_TIMED)
         timed = _time(workers, plan, [plan.first_config, *first])
         yield Speed(plan, limits, data, ready, timed, load_s)
@@ -219,7 +220,7 @@ def _time(
     while waiting or running:
         while waiting and workers.idle:
             number, config = waiting.pop(0)
-            budget = _BUDGET_S / len(configs)
+            budget = _BUDGET_S / max(_TIMED, len(configs))
             task = TimingTask(config.to_dict(), budget, user_model, trial=number)
             workers.submit(task)
             running += 1

@@ -29,7 +29,7 @@ from tuner.study.record_files import (
 from tuner.study.records import StudyRecord, TrialRecord
 from tuner.study.schema import RecordError, UnknownSchemaError
 from tuner.study.tasks import Assessment, State
-from tuner.system.files import DIRECTORY, atomic_file
+from tuner.system.files import DIRECTORY, FINAL, atomic_file
 
 
 class StudyError(ExpectedError):
@@ -222,6 +222,16 @@ def find_study(directory: Path, name: str) -> Path:
         if (folder / "study.json").is_file():
             return folder
     raise NotAStudyError(_no_study(directory / name))
+
+
+def finished_network(study: Study) -> Study | None:
+    """Open the study of a search's finished network; None if it is not trained yet."""
+    folder = study.folder / FINAL
+    if not (folder / "study.json").exists():
+        return None
+    final = Study.open(folder)
+    is_trained = any(t.status == "completed" for t in final.trials.values())
+    return final if is_trained else None
 
 
 def move_aside(folder: Path) -> Path:

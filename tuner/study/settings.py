@@ -21,7 +21,7 @@ from tuner.system.seeds import derive_seed
 
 DEVICES = ("auto", "cpu", "gpu")
 PIXELS = ("unit", "raw")
-KINDS = ("search", "confirm", "try", "noise")
+KINDS = ("search", "confirm", "try", "noise", "final")
 
 # These say how long and where to search; no result depends on them.
 _MAY_CHANGE = (
@@ -81,7 +81,8 @@ class StudySettings:
             "raw" for 0 to 255.
         kept_space: A copy of the file `space` to read instead: a study of candidates
             reads the copy in the study that it compares. None reads `space`.
-        kind: One of KINDS: a search, or a study that compares candidates.
+        kind: One of KINDS: a search, a study that compares candidates, or "final", a
+            single candidate that is trained on all images.
         candidates: The configs to compare; trial i is candidate i. Empty for a
             search.
 

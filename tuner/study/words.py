@@ -100,5 +100,10 @@ def trial(record: TrialRecord, space: SpaceRecord) -> str:
     return record.name or chosen
 
 
+def candidate(record: TrialRecord) -> str:
+    """Name a trial that is trained again: "trial 7", "trial 0 baseline"."""
+    return f"trial {record.trial} {record.name or ''}".rstrip()
+
+
 def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)

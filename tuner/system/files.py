@@ -12,6 +12,7 @@ DIRECTORY = Path("runs")  # the default of --directory
 # Folders inside a study that hold its finalists' runs on fresh seeds: on the images
 # that the study used, or on all images.
 CONFIRM = ("confirm", "confirm-all-images")
+FINAL = "final"  # the folder inside a study that holds its finished network
 
 
 @contextmanager
