@@ -17,6 +17,7 @@ from tuner.algorithms.random_search import RANDOM
 from tuner.algorithms.sobol import SOBOL
 
 DEFAULT = RANDOM
+FOR_A_TIME = HALVING  # with `--in`
 ALGORITHMS: dict[str, Algorithm] = {
     algorithm.name: algorithm
     for algorithm in (

@@ -23,6 +23,9 @@ from tuner.cli.options import Sections, finish_options
 from tuner.study import words
 from tuner.system.files import FINAL
 
+_FIRST_S = 60.0
+_SHORTEST_S = 30.0
+
 if TYPE_CHECKING:
     from reports.pages.final import Final
     from tuner.study.candidates import Candidate
@@ -151,6 +154,45 @@ def train_on_all_images(
         )
         problem = pages.write()
     return final(read_study(folder)), problem
+
+
+def reserved(within: float) -> float:
+    """Return the seconds of a search with --in that are kept for its winner.
+
+    That is half of the time after the first minute, which starting takes; or nothing
+    if that is too short to be of use.
+    """
+    half = (within - _FIRST_S) / 2
+    return half if half >= _SHORTEST_S else 0.0
+
+
+def finish_in_time(source: Study, *, quiet: bool, verbose: bool) -> None:
+    """Train the winner of a search with --in in the time that was kept for it."""
+    from tuner.study.folder import StudyChangedError
+    from tuner.study.ranking import best_first
+    from tuner.study.settings import SettingsError
+
+    settings = source.record.settings
+    is_complete = source.record.state == "completed"
+    ranked = best_first(source.trials.values(), settings)
+    if not (settings.reserved_s and settings.in_s and is_complete and ranked):
+        return
+    say(f"Trial {ranked[0].trial} is the winner: it now trains on all images.")
+    options: dict[str, Any] = {
+        "within": settings.in_s - source.record.seconds,
+        "device": settings.device,
+        "ray": settings.ray,
+        "trial_timeout": settings.trial_timeout_s,
+        "quiet": quiet,
+        "verbose": verbose,
+    }
+    try:
+        try:
+            train_on_all_images(source, **options)
+        except StudyChangedError:  # the search went on and has another winner
+            train_on_all_images(source, overwrite=True, **options)
+    except SettingsError as error:
+        say(f"{error} tune finish trains the winner later.")
 
 
 def final_object(source: Study) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import click
 
 from search_spaces.errors import ExpectedError
+from tuner.algorithms import DEFAULT, FOR_A_TIME
 from tuner.cli.console import (
     FAILED,
     ONE_SOURCE,
@@ -29,7 +30,7 @@ from tuner.cli.console import (
     width,
 )
 from tuner.cli.export import export
-from tuner.cli.finish import final_object, finish
+from tuner.cli.finish import final_object, finish, finish_in_time, reserved
 from tuner.cli.fresh_seeds import confirm, noise, try_
 from tuner.cli.options import (
     SearchByDefault,
@@ -98,6 +99,7 @@ def search(
         settings = _settings(options, folder, overwrite=overwrite)
         from tuner.cli import run
         from tuner.cli.pages import Pages
+        from tuner.study.folder import Study
 
         if settings.in_s:
             from tuner.search import time_plan
@@ -120,6 +122,7 @@ def search(
                 verbosity=-1 if quiet else int(verbose),
                 started=started,
             )
+            finish_in_time(Study.open(folder), quiet=quiet, verbose=verbose)
             _finish(folder, pages, as_json=as_json, open_page=open_page)
 
 
@@ -265,6 +268,11 @@ def _settings(options: dict[str, Any], folder: Path, *, overwrite: bool) -> Any:
     options["in"] = options.pop("within")
     for option in ("in", "time_limit", "trial_timeout"):
         options[f"{option}_s"] = options.pop(option)
+    wants_network = options.pop("finish")
+    if options["in_s"] and wants_network:
+        options["reserved_s"] = reserved(options["in_s"])
+    if options["algorithm"] is None:
+        options["algorithm"] = _algorithm(options, folder, overwrite=overwrite)
     if options["enqueue"] or options["base"]:
         from tuner.study import configs
 
@@ -276,6 +284,18 @@ def _settings(options: dict[str, Any], folder: Path, *, overwrite: bool) -> Any:
             )
     options["enqueue"] = options["enqueue"] or ()
     return StudySettings(**options)
+
+
+def _algorithm(options: dict[str, Any], folder: Path, *, overwrite: bool) -> str:
+    """Return the default algorithm: a stored study's own, or the one that fits."""
+    from tuner.study.folder import Study
+
+    if options["in_s"] is None:
+        return DEFAULT.name
+    if not overwrite and (folder / "study.json").exists():
+        return Study.open(folder).record.settings.algorithm
+    # With patience, trials are not compared after equal epochs.
+    return (DEFAULT if options["patience"] else FOR_A_TIME).name
 
 
 def _default_name(options: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from tuner.algorithms import ALGORITHMS, DEFAULT
+from tuner.algorithms import ALGORITHMS, DEFAULT, FOR_A_TIME
 from tuner.study.settings import DEVICES, PIXELS, parse_duration
 from tuner.system.files import DIRECTORY
 
@@ -35,7 +35,7 @@ _SECTIONS = {
     "Data": "dataset data limit all_images validation_split test_split image_size "
     "pixels",
     "Where to train": "device workers workers_per_gpu ray",
-    "Limits": "within time_limit trial_timeout max_consecutive_failed_trials",
+    "Limits": "within finish time_limit trial_timeout max_consecutive_failed_trials",
     "Study": "directory name overwrite dry_run keep_models",
     "Output": "",
 }
@@ -225,6 +225,12 @@ _TRIAL_TIMEOUT = click.option(
     type=Duration(),
     help="Stop a run after this long and mark its trial failed.",
 )
+_FINISH = click.option(
+    "--finish/--no-finish",
+    default=True,
+    help="With --in: use about half of the time to train the winner on all images, as "
+    "tune finish does. [default: on]",
+)
 _LIMITS = (
     click.option(
         "--time-limit",
@@ -252,12 +258,10 @@ _SEARCH = (
     ),
     click.option(
         "--algorithm",
-        default=DEFAULT.name,
-        show_default=True,
         type=click.Choice(list(ALGORITHMS)),
         help="Search algorithm: "
         + "; ".join(f"{a.name} {a.help}" for a in ALGORITHMS.values())
-        + ".",
+        + f". [default: {DEFAULT.name}; with --in {FOR_A_TIME.name}]",
     ),
     click.option(
         "-n",
@@ -287,6 +291,7 @@ _SEARCH = (
     *_DATA,
     *_PLACE,
     _IN,
+    _FINISH,
     *_LIMITS,
     click.option(
         "--max-params",

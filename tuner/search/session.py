@@ -344,7 +344,8 @@ def prepare(
     started = time.monotonic() if started is None else started
     deadline = None
     if plan.settings.in_s is not None:
-        left = plan.settings.in_s - study.record.seconds - LAST_PAGE_S
+        search_s = plan.settings.in_s - plan.settings.reserved_s
+        left = search_s - study.record.seconds - LAST_PAGE_S
         work = plan.workload(limits, shape, classes)
         deadline = Deadline(started + left, study, work)
     return Search(

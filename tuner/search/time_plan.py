@@ -69,7 +69,9 @@ def stored_sizes(
             "--in out to resume, or give another --name."
         )
     sizes = {name: getattr(stored, name) for name in SIZES if name not in set_by_user}
-    ratio = (settings.in_s or 0.0) / stored.in_s if stored.in_s else 1.0
+    before, now = (s.in_s or 0.0 for s in (stored, settings))
+    before, now = before - stored.reserved_s, now - settings.reserved_s
+    ratio = now / before if before else 1.0
     if sizes.get("max_trials") and ratio > 1 and settings.search_algorithm.can_grow:
         sizes["max_trials"] = math.ceil(ratio * sizes["max_trials"])
     return replace(settings, **sizes)
@@ -100,7 +102,7 @@ def choose_sizes(
             )
         # The search loads Keras and the images once more.
         overhead = time.monotonic() - started + speed.load_s + LAST_PAGE_S
-        available = (settings.in_s or 0.0) - overhead
+        available = (settings.in_s or 0.0) - settings.reserved_s - overhead
         fits = list(_fits(speed, settings, set_by_user, available))
     fewest = _fewest_trials(speed, settings, set_by_user)
     fit = next((f for f in fits if f.trials >= fewest), None)
@@ -108,7 +110,7 @@ def choose_sizes(
         raise SettingsError(_too_short(speed, settings, fewest, fits[-1], overhead))
     most = _most_trials(speed, settings, set_by_user)
     fit = replace(fit, trials=min(fit.trials, most))
-    say(describe(fit, speed))
+    say(describe(fit, speed, settings.reserved_s))
     trials = settings.max_trials
     if "max_trials" not in set_by_user:
         spare = _SPARE_TRIALS if settings.search_algorithm.can_grow else 1.0
@@ -117,14 +119,24 @@ def choose_sizes(
     return replace(settings, limit=limit, epochs=fit.epochs, max_trials=trials)
 
 
-def describe(fit: Fit, speed: Speed) -> str:
-    """Return a plan in words, with the smallest difference that it can detect."""
+def describe(fit: Fit, speed: Speed, reserved_s: float = 0.0) -> str:
+    """Return a plan in words, with the smallest difference that it can detect.
+
+    Args:
+        fit: The sizes of the search.
+        speed: The measured speed.
+        reserved_s: Seconds that are kept for training the winner on all images.
+    """
     test = len(speed.data.test)
     smallest = wording.points(smallest_difference(test))
+    last = ""
+    if reserved_s:
+        last = f" The winner then trains on all images for {wording.about(reserved_s)}."
+    up_to = "up to " if speed.plan.algorithm.sets_epochs else ""
     return (
         f"Plan  {fit.images:,} of {speed.sizes.images:,} "
-        f"training images, {wording.several(fit.epochs, 'epoch')}, about "
-        f"{fit.trials} trials. {test:,} test images can show a difference of "
+        f"training images, {up_to}{wording.several(fit.epochs, 'epoch')}, about "
+        f"{fit.trials} trials.{last} {test:,} test images can show a difference of "
         f"{smallest} points or more between two trials that disagree on a quarter of "
         "the images; differences between seeds come on top."
     )
@@ -257,12 +269,16 @@ def _trainings(
 ) -> float:
     """Return the worker time that a plan takes, in full-length trials.
 
-    The baseline counts as one. While the last trial ends, each other worker is idle
-    for half a trial, on average.
+    A preset trial, such as the baseline, counts as one. While the last trial ends,
+    each other worker is idle for half a trial, on average.
     """
-    trained = 0.0
-    if trials:
+    preset = speed.plan.preset_trials()
+    trained = float(len(preset))
+    drawn = trials - sum(1 for p in preset if p.trial)
+    if drawn > 0:
         options = settings.algorithm_options
-        schedule = settings.search_algorithm.schedule(trials, epochs, options)
-        trained = schedule.epochs / epochs
-    return trained + settings.baseline + (speed.workers - 1) / 2
+        schedule = settings.search_algorithm.schedule(drawn, epochs, options)
+        if speed.plan.restarts:
+            schedule = schedule.from_scratch()
+        trained += schedule.epochs / epochs
+    return trained + (speed.workers - 1) / 2

@@ -29,6 +29,7 @@ _MAY_CHANGE = (
     "device",
     "time_limit_s",
     "in_s",
+    "reserved_s",
     "trial_timeout_s",
     "max_consecutive_failed_trials",
     "keep_models",
@@ -60,8 +61,10 @@ class StudySettings:
         limit: Training images to use, or None for all.
         objective: Any spelling that `Objective.parse` reads; stored as it writes it.
         time_limit_s: Seconds after which no trial starts, or None.
-        in_s: Seconds that the whole search should take, or None; the search's size
+        in_s: Seconds that the whole command should take, or None; the search's size
             was chosen to fit.
+        reserved_s: The part of `in_s` that is kept for training the winner on all
+            images.
         trial_timeout_s: Seconds after which a run fails, or None.
         workers: Number of runs at a time, or None to let the session choose.
         workers_per_gpu: Workers that share each GPU.
@@ -105,6 +108,7 @@ class StudySettings:
     device: str = "auto"
     time_limit_s: float | None = None
     in_s: float | None = None
+    reserved_s: float = 0.0
     max_params: int | None = None
     seed: int = 0
     baseline: bool = True
