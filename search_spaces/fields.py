@@ -15,9 +15,11 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 MAX_LAYERS = 16
+_FEW_LAYERS = 4
 _KEY = "hyperparameter"
 
 
@@ -66,8 +68,16 @@ class Hyperparameter(ABC):
             return ""
         short = f"{name.replace('_', ' ')} {{}}" if self.short is None else self.short
         template = short if isinstance(short, str) else short.get(value, "")
-        text = "-".join(map(str, value)) if isinstance(value, tuple) else value
+        text = _sizes(value) if isinstance(value, tuple) else value
         return template.format("none" if text == "" else text, c=config)
+
+
+def _sizes(values: tuple[Any, ...]) -> str:
+    """Write "32-48", or "32x2-64x2-128x2" if there are many."""
+    if len(values) <= _FEW_LAYERS:
+        return "-".join(map(str, values))
+    runs = [(value, len(list(equal))) for value, equal in groupby(values)]
+    return "-".join(f"{v}x{n}" if n > 1 else str(v) for v, n in runs)
 
 
 @dataclass(frozen=True, kw_only=True)

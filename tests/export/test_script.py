@@ -38,7 +38,24 @@ CONFIGS = [
         weight_decay=0.001,
     ),
     CnnConfig(filters=(4,), kernel_size=1, units=(8, 8, 8), learning_rate=0.01),
+    CnnConfig(
+        filters=(4, 6, 8, 8),
+        padding="same",
+        activation="gelu",
+        batch_norm=True,
+        batch_norm_momentum=0.9,
+        pooling="max",
+        pool_every=2,
+        pool_first=True,
+        head="average",
+        flip=True,
+        shift=0.1,
+        label_smoothing=0.1,
+        schedule="one_cycle",
+    ),
+    CnnConfig(filters=(4,), head="max", activation="silu", schedule="cosine"),
 ]
+_STEPS = 40
 
 
 def _study(tmp_path, config, **settings):
@@ -115,8 +132,10 @@ def test_a_script_computes_what_the_trained_network_does(tmp_path, config):
             model.train_on_batch(images, labels)
         return weights, before, model.get_weights()
 
-    ours = trained(lambda: build_model(config, (32, 32, 3), 10), None)
-    theirs = trained(runpy.run_path(str(path))["build"], ours[0])
+    ours = trained(lambda: build_model(config, (32, 32, 3), 10, _STEPS), None)
+    build = runpy.run_path(str(path))["build"]
+    steps = [_STEPS] if config.is_scheduled else []
+    theirs = trained(lambda: build(*steps), ours[0])
     np.testing.assert_allclose(theirs[1], ours[1], rtol=1e-4, atol=1e-5)
     assert np.ptp(ours[1], axis=0).min() > 1e-3  # they depend on the images
     for their, our, before in zip(theirs[2], ours[2], ours[0], strict=True):

@@ -15,6 +15,7 @@ from arithmetic import (
     GRID,
     HYPERBAND,
     RANDOM,
+    SCHEDULED,
     SEARCHES,
     SHAPE,
     Arithmetic,
@@ -26,10 +27,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from studies import study_record
 
-from search_spaces.config import BASELINE, CnnConfig
+from search_spaces.config import BASELINE, CnnConfig, is_scheduled
 from tuner.algorithms.screening import Limits
 from tuner.search.loop import HopelessError
 from tuner.study.folder import Study
+from tuner.study.ranking import score_at
 from tuner.study.record_files import read_trial, trial_path
 from tuner.study.settings import SettingsError, StudySettings
 
@@ -61,6 +63,30 @@ def test_a_search_that_dies_anywhere_ends_as_one_that_does_not(tmp_path, asked):
             break
         assert facts_of(folder) == whole
     assert dies_after > 10
+
+
+def test_a_schedule_starts_over_on_every_rung_wherever_the_search_dies(tmp_path):
+    """A short schedule's state never begins a longer one; its score stays."""
+    session(tmp_path / "whole", Arithmetic(), SCHEDULED)
+    whole = facts_of(tmp_path / "whole")
+    trials = Study.open(tmp_path / "whole").trials.values()
+    promoted = [t for t in trials if len(t.rungs) > 1 and is_scheduled(t.config)]
+    assert promoted
+    for trial in promoted:
+        assert all(rung.score is not None for rung in trial.rungs)
+        trained = [rung.epochs for rung in trial.rungs]
+        assert {e.trained_epochs for e in trial.executions} == {sum(trained)}
+        assert score_at(trial, trained[0], "val_accuracy") == trial.rungs[0].score
+
+    for dies_after in itertools.count(1, 7):
+        folder = tmp_path / str(dies_after)
+        try:
+            session(folder, Arithmetic(dies_after=dies_after), SCHEDULED)
+        except Interrupt:
+            session(folder, Arithmetic(), SCHEDULED)
+        else:
+            break
+        assert facts_of(folder) == whole
 
 
 @given(dies=st.lists(st.integers(0, 25), max_size=4), order=st.integers(0, 99))

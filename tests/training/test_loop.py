@@ -29,6 +29,9 @@ from dataclasses import replace
 from tasks import SMALL, digits, task, train
 
 config = replace(SMALL, optimizer=sys.argv[1], learning_rate=0.01, batch_norm=True)
+if sys.argv[1] == "sgd":
+    config = replace(config, schedule="one_cycle", flip=True, shift=0.2, epochs=5)
+    config = replace(config, label_smoothing=0.1)
 events = []
 whole = train(task(config, epochs=5), digits(), events.append)
 part = train(task(config, epochs=2), digits(), lambda e: None)
