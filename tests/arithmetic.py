@@ -156,7 +156,7 @@ GRID = StudySettings(
 )
 SOBOL = replace(RANDOM, algorithm="sobol", executions=1)
 GUIDED = replace(BAYESIAN, algorithm="guided")
-PRIORBAND = replace(GUIDED, algorithm="priorband", epochs=4, max_trials=8)
+PRIORBAND = replace(GUIDED, algorithm="priorband", epochs=3, max_trials=6)
 SEARCHES = {
     "random": RANDOM,
     "hyperband": HYPERBAND,
