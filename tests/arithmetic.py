@@ -160,7 +160,7 @@ GRID = StudySettings(
 )
 SOBOL = replace(RANDOM, algorithm="sobol", executions=1)
 GUIDED = replace(BAYESIAN, algorithm="guided")
-PRIORBAND = replace(GUIDED, algorithm="priorband", epochs=4, max_trials=8)
+PRIORBAND = replace(GUIDED, algorithm="priorband", epochs=3, max_trials=6)
 SCHEDULED = StudySettings(
     "combined", algorithm="halving", epochs=4, max_trials=9, audit=1, executions=2
 )

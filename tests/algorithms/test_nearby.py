@@ -171,17 +171,39 @@ def test_the_first_trials_are_the_priors():
 
 
 def test_priors_are_followed_until_a_result_beats_them():
-    """Three results count; a failed prior is beaten by any."""
+    """Three successful trials count; then a prior that failed is beaten."""
     mixed = MixedTrials(_toy(priors=[GOOD, WORST]), lambda before: 1 / 3)
-    first = [mixed.propose() for _ in range(4)]
+    points = {p.trial: p.values for p in (mixed.propose() for _ in range(5))}
+    for trial, score in {1: 0.5, 2: None, 3: 0.4}.items():
+        assert mixed.anchors() == [GOOD, WORST]
+        mixed.tell(trial, score)
     assert mixed.anchors() == [GOOD, WORST]
-    mixed.tell(1, 0.5)
-    mixed.tell(3, 0.4)
-    assert mixed.anchors() == [GOOD, WORST]
-    mixed.tell(2, None)
+    mixed.tell(4, 0.3)
     assert mixed.anchors() == [GOOD]
-    mixed.tell(4, 0.6)
-    assert mixed.anchors() == [first[3].values]
+    mixed.tell(5, 0.6)
+    assert mixed.anchors() == [points[5]]
+
+
+def test_a_prior_that_runs_still_is_followed_beside_the_best():
+    """Its score may be better."""
+    mixed = MixedTrials(_toy(priors=[GOOD]), lambda before: 1 / 3)
+    points = {p.trial: p.values for p in (mixed.propose() for _ in range(4))}
+    for trial in (2, 3, 4):
+        mixed.tell(trial, trial / 10)
+    assert mixed.anchors() == [GOOD, points[4]]
+
+
+def test_a_prior_that_cannot_be_trained_is_followed_until_there_are_results():
+    """It has no score that another could beat."""
+    prior = {"conv_layers": 1, "width": 16, "units": 16}
+    posed = problem(limits=Limits(max_params=120_000), priors=[prior])
+    mixed = MixedTrials(posed, lambda before: 0)
+    assert mixed.anchors() == [prior]
+    points = [mixed.propose().values for _ in range(3)]
+    assert prior not in points
+    for trial in (1, 2, 3):
+        mixed.tell(trial, trial / 10)
+    assert mixed.anchors() == [points[2]]
 
 
 def test_without_priors_it_draws_at_random_until_there_are_results():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _CHANGED = 0.3  # chance that one changes; PriorBand's 0.5 did no better in simulations
 _DEVIATION = 0.25  # PriorBand's step, as a share of the range
-_ENOUGH = 3  # results before the best of them is followed
+_ENOUGH = 3  # successful trials before the best of them is followed
 _TRIES = 100  # draws that are rejected before a random one is taken
 
 
@@ -74,17 +74,30 @@ class MixedTrials(NewTrials):
         return False
 
     def anchors(self) -> list[Values]:
-        """Return the points to draw near: unbeaten priors and the best so far."""
-        levels = [results for _, results in self._results() if len(results) >= _ENOUGH]
+        """Return the points to draw near: unbeaten priors and the best so far.
+
+        A prior that cannot be trained here counts until there are results.
+        """
+        levels = [
+            results
+            for _, results in self._results()
+            if sum(score > -math.inf for score, _ in results) >= _ENOUGH
+        ]
+        if not levels:
+            return list(self._problem.priors)
+        best = max(levels[0], key=lambda result: result[0])[1]
         anchors = [
             prior
             for prior in self._problem.priors
-            if not any(_is_beaten(prior, results) for results in levels)
+            if prior != best
+            and not self._is_refused(prior)
+            and not any(_is_beaten(prior, results) for results in levels)
         ]
-        best = max(levels[0], key=lambda r: r[0]) if levels else (-math.inf, {})
-        if best[0] > -math.inf and best[1] not in anchors:
-            anchors.append(best[1])
-        return anchors
+        return [*anchors, best]
+
+    def _is_refused(self, point: Values) -> bool:
+        config = self._problem.space.config(point)
+        return self._problem.screen.refusal(config) is not None
 
     def _results(self) -> list[tuple[int, list[tuple[float, Values]]]]:
         """List scores and points by epochs, most epochs first."""
