@@ -87,10 +87,15 @@ def _export_trial(
     from tuner.export.network import choose_trial, train_again, write_model
     from tuner.export.script import MARK, script
     from tuner.study.folder import finished_network
-    from tuner.system.files import atomic_file
+    from tuner.system.files import FINAL, atomic_file
 
-    if trial is None:
-        study = finished_network(study) or study
+    finished = finished_network(study) if trial is None else None
+    if trial is None and not finished and (study.folder / FINAL).exists():
+        say(
+            f"The finished network of {study.name} is not trained yet. This is its "
+            f"best trial instead; {study.command('finish')} resumes the training."
+        )
+    study = finished or study
     chosen = choose_trial(study, trial)
     if kind == "script":
         text = script(study, chosen)
