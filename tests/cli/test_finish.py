@@ -26,7 +26,7 @@ from reports.stats.intervals import wilson_interval
 from search_spaces.config import BASELINE, CnnConfig
 from tuner.cli import summary
 from tuner.cli.candidates import finalist, settings_for
-from tuner.cli.finish import _resumed, _settings
+from tuner.cli.finish import _resumed, _settings, reserved
 from tuner.cli.main import cli
 from tuner.search import final_epochs
 from tuner.search.session import _trainings
@@ -343,3 +343,34 @@ def test_a_search_hands_over_its_winner_trained_on_all_images(tmp_path):
 
 def _epochs(record):
     return json.loads(record.read_text(encoding="utf-8"))["executions"][0]["epochs"]
+
+
+@pytest.mark.parametrize(("within", "kept"), [(60, 0), (100, 0), (600, 270)])
+def test_half_of_the_time_is_kept_for_the_winner(within, kept):
+    """After the first minute, which starting takes; nothing of a short time."""
+    assert reserved(within) == kept
+
+
+@pytest.mark.slow
+def test_a_search_for_a_time_ends_with_the_winner_trained_on_all_images(
+    tmp_path, monkeypatch
+):
+    """In the time that was kept, after successive halving from the recipe."""
+    monkeypatch.setattr("tuner.cli.main.reserved", lambda within: within / 3)
+    monkeypatch.chdir(tmp_path)
+    options = ["--space", "combined", "--dataset", "digits", "--in", "45s", "-n", "5"]
+    started = time.monotonic()
+    done = CliRunner().invoke(cli, [*options, "--json"])
+    took = time.monotonic() - started
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    study = Study.open(tmp_path / "runs/combined-digits")
+    assert study.record.settings.algorithm == "halving"
+    assert study.trials[1].name == "recipe"
+    assert result["final"]["images"] == 1438
+    assert result["final"]["trial"] == result["best"]["trial"]
+    assert took < 90  # a machine may be busy
+
+    again = CliRunner().invoke(cli, [*options, "--json"])
+    assert again.exit_code == 0, again.output
+    assert json.loads(again.stdout)["final"] == result["final"]
