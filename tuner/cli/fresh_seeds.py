@@ -277,7 +277,9 @@ def _compare(
 
 def _next(folder: Path, outcome: Outcome) -> str:
     """Return the command to run next, given what a comparison shows."""
+    from tuner.cli.summary import last_step
     from tuner.study.folder import Study
+    from tuner.study.ranking import best_first
 
     if outcome.state != "completed":
         return command_line()
@@ -295,8 +297,9 @@ def _next(folder: Path, outcome: Outcome) -> str:
     wanted = None if best is None else config_key(compared.trials[best].config)
     for number, trial in sorted(searched.trials.items()):
         if config_key(trial.config) == wanted:
-            return f"{searched.command('finish', number)} (train it on all images)"
-    return searched.command("show")
+            return last_step(searched, number)
+    is_ranked = best_first(searched.trials.values(), searched.record.settings)
+    return last_step(searched) if is_ranked else searched.command("show")
 
 
 def _fewest_seeds(stored: list[Candidate], candidates: list[Candidate]) -> int:

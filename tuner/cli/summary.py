@@ -128,13 +128,30 @@ def next_step(study: Study) -> str | None:
     ranked = best_first(study.trials.values(), study.record.settings)
     if not ranked:
         return None
-    if finished_network(study):
-        last = f"{study.command('export')} (the finished network)"
-    else:
-        last = f"{study.command('finish')} (train the best on all images)"
+    last = last_step(study)
     if not any(trial.trial for trial in ranked):
         return last
     return f"{study.command('confirm')} (is it real?) or {last}"
+
+
+def last_step(study: Study, number: int | None = None) -> str:
+    """Return the command that trains a search's finished network, or exports it.
+
+    Args:
+        study: A search with a completed trial.
+        number: The trial to train; None for the best by validation, or for whichever
+            trial has been trained.
+    """
+    final = finished_network(study)
+    which = "the best" if number is None else "it"
+    if final is None:
+        trial = () if number is None else (number,)
+        return f"{study.command('finish', *trial)} (train {which} on all images)"
+    name = final.record.settings.candidates[0].name
+    if number is None or name == words.candidate(study.trials[number]):
+        return f"{study.command('export')} (the finished network)"
+    command = study.command("finish", number, "--overwrite")
+    return f"{command} (the finished network is {name})"
 
 
 def list_lines(studies: list[Study], width: int | None = None) -> list[str]:
