@@ -147,6 +147,7 @@ class Dense(Layer):
     units: int
     activation: str | None = None
     name: str | None = None
+    dtype: str | None = None
 
     def output_shape(self, inputs: Shape) -> Shape:
         """Return the units as an image of one pixel."""
@@ -180,7 +181,9 @@ def layers(config: CnnConfig, classes: int) -> list[Layer]:
     dropout = [Dropout(config.dropout)] if config.dropout else []
     for units in config.units:
         plan += [*dropout, Dense(units, activation="relu")]
-    return [*plan, *dropout, Dense(config.outputs or classes, name="logits")]
+    # float32 also if the other layers compute in less.
+    logits = Dense(config.outputs or classes, name="logits", dtype="float32")
+    return [*plan, *dropout, logits]
 
 
 LOSS = KerasCall("losses.SparseCategoricalCrossentropy", {"from_logits": True})

@@ -252,7 +252,7 @@ def build(
             return user_models.network(task.user_model, hp, shape, classes)
         return cnn(CnnConfig.from_dict(task.config), shape, classes)
 
-    return fresh(build_network, seed, jit_compile=jit_compile)
+    return fresh(build_network, seed, jit_compile=jit_compile, precision=task.precision)
 
 
 def _variables(model: keras.Model) -> list[Any]:
