@@ -75,6 +75,7 @@ class RandomFlip(Layer):
     """Mirrors half of the images in training."""
 
     mode: str
+    dtype: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class RandomTranslation(Layer):
     width_factor: float
     fill_mode: str
     interpolation: str
+    dtype: str = "float32"  # of places, too: less would shift large images unevenly
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,7 @@ class Dense(Layer):
     units: int
     activation: str | None = None
     name: str | None = None
+    dtype: str | None = None
 
     def output_shape(self, inputs: Shape) -> Shape:
         """Return the units as an image of one pixel."""
@@ -244,7 +247,9 @@ def layers(config: CnnConfig, classes: int) -> list[Layer]:
     dropout = [Dropout(config.dropout)] if config.dropout else []
     for units in config.units:
         plan += [*dropout, Dense(units, activation=config.activation)]
-    return [*plan, *dropout, Dense(config.outputs or classes, name="logits")]
+    # float32 also if the other layers compute in less.
+    logits = Dense(config.outputs or classes, name="logits", dtype="float32")
+    return [*plan, *dropout, logits]
 
 
 LOSS = KerasCall("losses.SparseCategoricalCrossentropy", {"from_logits": True})

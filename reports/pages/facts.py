@@ -106,6 +106,7 @@ def about(study: StudyFrames) -> tuple[tuple[str, str], ...]:
         ("Epochs", _epochs(record, epochs)),
         ("Study seed", str(settings.seed)),
         ("Device", _device(record.hardware)),
+        ("Precision", _precision(settings.precision)),
         ("Time", f"{clock} in all; the trials' times add up to {in_trials}"),
         ("Started", _when(record.created)),
     ]
@@ -236,6 +237,12 @@ def _when(created: str) -> str:
         return f"{dt.datetime.fromisoformat(created):%Y-%m-%d %H:%M %Z}".strip()
     except (TypeError, ValueError):
         return str(created)
+
+
+def _precision(precision: str) -> str:
+    if precision == "bfloat16":
+        return "bfloat16, with weights, logits and loss in float32"
+    return precision
 
 
 def _device(hardware: Mapping[str, Any]) -> str:

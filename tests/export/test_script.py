@@ -106,15 +106,20 @@ def test_a_script_is_python_that_needs_nothing_of_ours(tmp_path, settings):
 
 
 @slow
-@pytest.mark.parametrize("config", CONFIGS, ids=range(len(CONFIGS)))
-def test_a_script_computes_what_the_trained_network_does(tmp_path, config):
+@pytest.mark.parametrize(
+    ("config", "precision"),
+    [*((config, "float32") for config in CONFIGS), (CONFIGS[1], "bfloat16")],
+    ids=[*range(len(CONFIGS)), "bfloat16"],
+)
+def test_a_script_computes_what_the_trained_network_does(tmp_path, config, precision):
     """Equal outputs of equal weights, and equal weights after equal training steps."""
     import keras
 
     from search_spaces.model import build_model
     from tuner.export.script import script
+    from tuner.training.networks import computing_in
 
-    study = _study(tmp_path, config)
+    study = _study(tmp_path, config, precision=precision)
     path = tmp_path / "train.py"
     path.write_text(script(study, study.trials[0]), encoding="utf-8")
     rng = np.random.default_rng(0)
@@ -123,7 +128,9 @@ def test_a_script_computes_what_the_trained_network_does(tmp_path, config):
 
     def trained(build, weights):
         keras.utils.set_random_seed(3)  # of dropout
+        policy = keras.config.dtype_policy()
         model = build()
+        keras.config.set_dtype_policy(policy)  # the script's stays set
         weights = weights or [_some(rng, weight) for weight in model.weights]
         model.set_weights(weights)
         model.run_eagerly = True  # to compile takes longer
@@ -132,7 +139,11 @@ def test_a_script_computes_what_the_trained_network_does(tmp_path, config):
             model.train_on_batch(images, labels)
         return weights, before, model.get_weights()
 
-    ours = trained(lambda: build_model(config, (32, 32, 3), 10, _STEPS), None)
+    def ours_in_its_precision():
+        with computing_in(precision):
+            return build_model(config, (32, 32, 3), 10, _STEPS)
+
+    ours = trained(ours_in_its_precision, None)
     build = runpy.run_path(str(path))["build"]
     steps = [_STEPS] if config.is_scheduled else []
     theirs = trained(lambda: build(*steps), ours[0])

@@ -41,8 +41,11 @@ def build_model(hp):
 
 
 @slow
-@pytest.mark.parametrize("name", _HEADS)
-def test_one_snippet_loads_every_kind_of_network(tmp_path, capsys, name):
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [*((name, "float32") for name in _HEADS), ("one logit", "bfloat16")],
+)
+def test_one_snippet_loads_every_kind_of_network(tmp_path, capsys, name, precision):
     """It names the class that the search's own evaluation chose, whatever came out."""
     from types import SimpleNamespace
 
@@ -51,6 +54,7 @@ def test_one_snippet_loads_every_kind_of_network(tmp_path, capsys, name):
     from tuner.study.records import Execution, TrialRecord
     from tuner.study.settings import StudySettings
     from tuner.training import loop, user_models
+    from tuner.training.networks import computing_in
 
     head, loss, classes = _HEADS[name]
     path = _space(tmp_path, _HEAD.format(head=head, loss=loss))
@@ -58,12 +62,13 @@ def test_one_snippet_loads_every_kind_of_network(tmp_path, capsys, name):
     config = {"units": 4, "epochs": 1}
     record = SimpleNamespace(
         data=DataRecord(input_shape=(8, 8, 1), classes=("cat", "dog", "emu")[:classes]),
-        settings=StudySettings(str(path)),
+        settings=StudySettings(str(path), precision=precision),
         space=SpaceRecord(space.name, source=space.source, user_code=space.to_dict()),
     )
     trial = TrialRecord(0, "completed", config, executions=(Execution(0, 1, epochs=1),))
     hp = user_models.hyperparameters(config)
-    network = user_models.network(space.model, hp, (8, 8, 1), classes)
+    with computing_in(precision):
+        network = user_models.network(space.model, hp, (8, 8, 1), classes)
     network.model.optimizer.build(network.model.trainable_variables)
     bias = network.model.layers[-1].bias
     black = np.zeros((1, 8, 8, 1), np.uint8)

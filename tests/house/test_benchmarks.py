@@ -42,7 +42,8 @@ def test_every_config_can_be_built_for_the_images_that_are_there(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "script", ["gpu_steps", "growth", "memory", "steps", "throughput", "yardstick"]
+    "script",
+    ["gpu_steps", "growth", "memory", "precision", "steps", "throughput", "yardstick"],
 )
 def test_every_script_says_what_it_takes(script):
     done = subprocess.run(

@@ -31,11 +31,21 @@ def sample(hp, base=BASELINE):
     width = hp.Choice("width", [2, 3, 4, 5, 6, 7, 8])
     return replace(base, filters=(width,), units=(8,), dropout=0.2)
 """
+MIXED = ["--precision", "bfloat16"]  # continued as exactly
 # With several workers, what ends first shapes what Hyperband promotes.
 ALONE = ["--workers", "1"]
 SEARCHES = {
     "random": ["-n", "5", "--epochs", "4", "--executions", "2"],
-    "hyperband": ["--algorithm", "hyperband", "--epochs", "9", "--audit", "1", *ALONE],
+    "hyperband": [
+        "--algorithm",
+        "hyperband",
+        "--epochs",
+        "9",
+        "--audit",
+        "1",
+        *ALONE,
+        *MIXED,
+    ],
 }
 
 

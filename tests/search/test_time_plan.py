@@ -235,7 +235,9 @@ def test_in_goes_with_neither_a_limit_nor_the_published():
 
 
 def test_a_plan_says_what_it_does_not_count():
-    dry = dry_run.DryRun(PlanRecord(1, 5), (), 9, "CPU", 2, seconds=60.0, timed=6)
+    dry = dry_run.DryRun(
+        PlanRecord(1, 5), (), 9, "CPU", "float32", 2, seconds=60.0, timed=6
+    )
     asked = StudySettings("architecture")
     said = "Plan      random search, up to 1 trial and 5 epochs in all"
     assert dry_run.lines(dry, asked)[1] == f"{said}, plus the baseline"
@@ -247,7 +249,9 @@ def test_a_plan_says_what_it_does_not_count():
 
 
 def test_an_estimate_is_never_longer_than_the_time_that_was_asked_for():
-    dry = dry_run.DryRun(PlanRecord(18, 90), (), 9, "CPU", 2, seconds=2580.0, timed=6)
+    dry = dry_run.DryRun(
+        PlanRecord(18, 90), (), 9, "CPU", "float32", 2, seconds=2580.0, timed=6
+    )
     asked = StudySettings("architecture", in_s=1800.0)
     *_, estimate, rest = dry_run.lines(dry, asked)
     assert estimate == "Estimate  about 30m, from timing 6 configs for a few steps"

@@ -62,6 +62,7 @@ def test_settings_survive_their_dict():
         ({"seed": 1}, False),
         ({"limit": 100}, False),
         ({"objective": "val_loss"}, False),
+        ({"precision": "bfloat16"}, False),
     ],
 )
 def test_a_resume_may_search_longer_and_nothing_else(change, is_same):

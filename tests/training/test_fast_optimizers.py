@@ -183,24 +183,28 @@ def test_a_layer_that_is_never_called_is_left_as_it_is():
     assert not any("call" in vars(layer) for layer in unused)
 
 
-@pytest.mark.parametrize("count", [1, 2, 32])
-def test_batch_normalization_learns_what_plain_keras_does(count):
+@pytest.mark.parametrize(
+    ("count", "precision"),
+    [(1, "float32"), (2, "float32"), (32, "float32"), (32, "mixed_bfloat16")],
+)
+def test_batch_normalization_learns_what_plain_keras_does(count, precision):
     """Outputs, gradients, and the moving variance, which is the biased one."""
     rng = np.random.default_rng(count)
-    x = tf.constant(rng.normal(3, 2, (count, 2, 3, 5)), tf.float32)
-    weights = tf.constant(rng.normal(size=(count, 2, 3, 5)), tf.float32)
+    kind = precision.removeprefix("mixed_")
+    x = tf.cast(rng.normal(3, 2, (count, 2, 3, 5)), kind)
+    weights = tf.cast(rng.normal(size=(count, 2, 3, 5)), kind)
     found = []
     for fast in (False, True):
-        layer = keras.layers.BatchNormalization(momentum=0.5)
+        layer = keras.layers.BatchNormalization(momentum=0.5, dtype=precision)
         layer.build(x.shape)
-        layer.gamma.assign([1.0, 2.0, 3.0, 4.0, 5.0])
+        layer.gamma.assign([1.1, 2.1, 3.1, 4.1, 5.1])  # no bfloat16 numbers
         if fast:
             quicken([layer], 32)
         assert ("call" in vars(layer)) is fast
         with tf.GradientTape() as tape:
             tape.watch(x)
             outputs = layer(x, training=True)
-            loss = tf.reduce_sum(outputs * weights)
+            loss = tf.reduce_sum(tf.cast(outputs * weights, tf.float32))
         learned = [v.value for v in layer.trainable_variables]
         gradients = tape.gradient(loss, [x, *learned])
         moving = [v.numpy() for v in layer.non_trainable_variables]

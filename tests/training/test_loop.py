@@ -32,13 +32,15 @@ config = replace(SMALL, optimizer=sys.argv[1], learning_rate=0.01, batch_norm=Tr
 if sys.argv[1] == "sgd":
     config = replace(config, schedule="one_cycle", flip=True, shift=0.2, epochs=5)
     config = replace(config, label_smoothing=0.1)
+how = {"precision": sys.argv[2]}
 events = []
-whole = train(task(config, epochs=5), digits(), events.append)
-part = train(task(config, epochs=2), digits(), lambda e: None)
+whole = train(task(config, epochs=5, **how), digits(), events.append)
+part = train(task(config, epochs=2, **how), digits(), lambda e: None)
 assert part.state.epoch == 2
 train(task(replace(config, filters=(4,)), epochs=1), digits(), lambda e: None)
 resumed = []
-rest = train(task(config, epochs=5, state=part.state), digits(), resumed.append)
+more = task(config, epochs=5, state=part.state, **how)
+rest = train(more, digits(), resumed.append)
 
 assert [e.epoch for e in resumed] == [3, 4, 5]
 assert [e.metrics for e in resumed] == [e.metrics for e in events[2:]]
@@ -51,13 +53,20 @@ print("equal in", len(whole.state.arrays), "arrays")
 """
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_training_on_equals_training_through(backend, optimizer):
+@pytest.mark.parametrize(
+    ("backend", "optimizer", "precision"),
+    [
+        ("tensorflow", "adam", "float32"),
+        ("tensorflow", "sgd", "bfloat16"),
+        ("jax", "adam", "bfloat16"),
+        ("jax", "sgd", "float32"),
+    ],
+)
+def test_training_on_equals_training_through(backend, optimizer, precision):
     """2 epochs, then 3 more, are 5 epochs, bit for bit on one CPU thread."""
     assert find_spec(backend), f"install the extra `test`: it brings {backend}"
     done = subprocess.run(
-        [sys.executable, "-c", _CONTINUATION, optimizer],
+        [sys.executable, "-c", _CONTINUATION, optimizer, precision],
         env={**os.environ, "KERAS_BACKEND": backend, "XLA_FLAGS": _ONE_THREAD},
         capture_output=True,
         text=True,

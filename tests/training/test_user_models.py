@@ -168,6 +168,22 @@ def test_a_functions_training_goes_on_where_it_was_cut_off():
 
 
 @slow
+def test_a_precision_reaches_the_layers_of_a_function():
+    """And not those of the next network."""
+    from tasks import digits
+
+    from tuner.training import loop
+
+    config = {"num_layers": 1, "units_0": 16, "dropout": True, "lr": 0.01, "epochs": 1}
+    for precision in ("bfloat16", "float32"):
+        task = _task(user_spaces.FUNCTION, config, precision=precision)
+        layers = loop.build(task, digits(), 1).model.layers
+        assert {layer.compute_dtype for layer in layers} == {precision}
+        *_, result = _train(task)
+        assert result.test.accuracy > 0.2
+
+
+@slow
 @pytest.mark.parametrize("name", ["CLASS", "DRAWS_EPOCHS", "OWN_LOOP"])
 def test_a_users_fit_trains_and_says_when_epochs_end(name):
     """Judged as every network is, whatever it returns; the same seed, the same bits."""

@@ -21,6 +21,7 @@ class DryRun(NamedTuple):
         notes: What a user should know about the plan.
         points: Distinct points of the space, or None if it is continuous.
         device: What one worker trains on.
+        precision: What networks would compute in.
         workers: How many workers train side by side.
         seconds: Wall time of the whole study, or None if no config could be timed.
         timed: How many configs were timed.
@@ -30,6 +31,7 @@ class DryRun(NamedTuple):
     notes: tuple[str, ...]
     points: int | None
     device: str
+    precision: str
     workers: int
     seconds: float | None
     timed: int
@@ -53,6 +55,7 @@ def plan_and_time(settings: StudySettings, say: Callable[[str], None]) -> DryRun
             notes=speed.plan.notes,
             points=speed.plan.points,
             device=speed.ready.device,
+            precision=speed.plan.settings.precision,
             workers=speed.workers,
             seconds=speed.study_s(),
             timed=len(speed.timed),
@@ -68,9 +71,8 @@ def lines(dry: DryRun, settings: StudySettings) -> list[str]:
     ]
     out += [f"          {line}" for line in words.brackets(dry.plan.brackets)]
     out += [f"          {note}" for note in dry.notes]
-    out.append(
-        f"Device    {dry.device}, {words.several(dry.workers, 'trial')} at a time"
-    )
+    trials = words.several(dry.workers, "trial")
+    out.append(f"Device    {dry.device}, {trials} at a time, in {dry.precision}")
     if dry.seconds is None:
         out.append("Estimate  none: no config of this space could be timed")
         return out

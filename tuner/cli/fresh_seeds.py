@@ -49,6 +49,7 @@ _RESULT_OPTIONS = (  # a comparison that starts from a study takes these from it
     "test_split",
     "image_size",
     "deterministic",
+    "precision",
     "seed",
 )
 _MOST_SEEDS = 20  # suggest no more seeds than this
@@ -202,6 +203,7 @@ def _like(source: Study | None, options: Options) -> StudySettings:
     changes = {n: options[n] for n in _RESULT_OPTIONS if options[n] is not None}
     data = options["data"]
     changes["dataset"] = None if data else changes.get("dataset", "cifar10")
+    changes.setdefault("precision", "auto")
     return StudySettings(SPACE, data=data, **changes)
 
 

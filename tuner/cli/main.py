@@ -361,8 +361,10 @@ def _each(
 def _dry_run(settings: Any, folder: Path, *, overwrite: bool, as_json: bool) -> None:
     from tuner.cli import dry_run
     from tuner.search.opening import refuse_changed_settings
+    from tuner.search.precision import with_stored_precision
 
     if not overwrite:
+        settings = with_stored_precision(settings, folder)
         refuse_changed_settings(settings, folder)
     plan = dry_run.plan_and_time(settings, say)
     if as_json:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tuner.algorithms import ALGORITHMS, DEFAULT, FOR_A_TIME
-from tuner.study.settings import DEVICES, PIXELS, parse_duration
+from tuner.study.settings import DEVICES, PIXELS, PRECISIONS, parse_duration
 from tuner.system.files import DIRECTORY
 
 Command = Callable[..., Any]
@@ -31,7 +31,7 @@ _SECTIONS = {
     "What to search": "space algorithm max_trials max_params objective min_epochs "
     "audit",
     "Starting point": "baseline base enqueue",
-    "Training": "top seeds epochs executions patience seed deterministic",
+    "Training": "top seeds epochs executions patience seed precision deterministic",
     "Data": "dataset data limit all_images validation_split test_split image_size "
     "pixels",
     "Where to train": "device workers workers_per_gpu ray",
@@ -213,6 +213,12 @@ _END = (
     click.option("-q", "--quiet", is_flag=True, help="Show no progress."),
     click.option("-v", "--verbose", is_flag=True, help="Print a line per epoch."),
 )
+_PRECISION = (
+    "What networks compute in. bfloat16 keeps weights, logits and loss in float32. "
+    "auto times a few steps when the study begins, and takes bfloat16 if it is clearly "
+    "faster, as on many GPUs and new CPUs. With --deterministic, for images under 16 "
+    "pixels and for models of your own, auto is float32."
+)
 _IN = click.option(
     "--in",
     "within",
@@ -379,6 +385,13 @@ _SEARCH = (
         "best trial, which becomes the baseline.",
     ),
     click.option(
+        "--precision",
+        type=click.Choice(PRECISIONS),
+        default="auto",
+        show_default=True,
+        help=_PRECISION,
+    ),
+    click.option(
         "--deterministic",
         is_flag=True,
         help="Train each run on one CPU thread, so that a repeated search gives the "
@@ -427,6 +440,11 @@ def data_options(command: Command) -> Command:
             type=click.IntRange(0),
             help="Seed of the whole study: splits, weights and shuffling. "
             "[default: 0; with --base: as in STUDY]",
+        ),
+        click.option(
+            "--precision",
+            type=click.Choice(PRECISIONS),
+            help=f"{_PRECISION} [default: auto; with --base: as in STUDY]",
         ),
         click.option(
             "--deterministic",

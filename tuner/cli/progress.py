@@ -81,7 +81,8 @@ class Terminal:
         self._study, self._work, self._workers = study, work, ready.workers
         self._ends = ends
         self._say(f"Study {study.name}   {_plan(study)}")
-        self._say(f"{self._data_line}   Device  {ready.device}")
+        mixed = ", bfloat16" * (study.record.settings.precision == "bfloat16")
+        self._say(f"{self._data_line}   Device  {ready.device}{mixed}")
         if ready.note:
             self._say(f"Runs  {ready.note}")
         brackets = study.record.plan.brackets

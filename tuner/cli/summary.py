@@ -74,6 +74,7 @@ def study_object(study: Study) -> dict[str, Any]:
         "schema": SCHEMA,
         "study": study.name,
         "status": state(study),
+        "precision": study.record.settings.precision,
         "objective": dataclasses.asdict(study.objective),
         "trials": [trial_object(t) for _, t in sorted(study.trials.items())],
         "best": trial_object(ranked[0]) if ranked else None,
@@ -186,7 +187,8 @@ def study_lines(study: Study, width: int | None = None) -> list[str]:
         _trial_row(trial, record.space, chosen_by, _status(study, trial))
         for trial in ranked + unranked
     ]
-    lines = [f"Study {study.name}, {state(study)}"]
+    mixed = ", bfloat16" * (record.settings.precision == "bfloat16")
+    lines = [f"Study {study.name}, {state(study)}{mixed}"]
     lines += table(rows, width, lines=_ROW_LINES)
     if record.settings.kind == "final":
         pass  # a single network, which nothing ranks

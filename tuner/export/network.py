@@ -94,6 +94,7 @@ def write_model(
                 jit_compile=execution.jit_compile,
                 split_seed=settings.split_seed(execution.execution),
                 user_model=space.model if space else None,
+                precision=settings.precision,
             )
         )
     imports, options = [], ""
@@ -114,12 +115,15 @@ def _save(study: Study, trial: TrialRecord, state: State, path: Path) -> None:
 
     from search_spaces.model import build_model
     from tuner.training.loop import restore
+    from tuner.training.networks import computing_in
 
     data = study.record.data
     shape, classes = data.shape, len(data.classes)
-    model = build_model(CnnConfig.from_dict(trial.config), shape, classes)
+    with computing_in(study.record.settings.precision):
+        model = build_model(CnnConfig.from_dict(trial.config), shape, classes)
     restore(model, state)
-    probabilities = keras.layers.Softmax(name="probabilities")(model.output)
+    softmax = keras.layers.Softmax(name="probabilities", dtype="float32")
+    probabilities = softmax(model.output)
     keras.Model(model.input, probabilities, name=_model_name(study, trial)).save(path)
 
 
@@ -137,11 +141,13 @@ def _save_user_model(
     from tuner.export.custom_objects import cannot_store, check_needs
     from tuner.training import user_models
     from tuner.training.loop import restore
+    from tuner.training.networks import computing_in
 
     data = study.record.data
     shape, classes = data.shape, len(data.classes)
     hp = user_models.hyperparameters(trial.config)
-    network = user_models.network(space.model, hp, shape, classes)
+    with computing_in(study.record.settings.precision):
+        network = user_models.network(space.model, hp, shape, classes)
     restore(network.model, state)
     # Without its loss and optimizer, so that loading does not need the user's own.
     network.model.compiled, network.model.optimizer = False, None

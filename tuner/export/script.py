@@ -36,7 +36,7 @@ def load():
 _CNN = '''{smoothing}
 def build({steps}):
     """Return the compiled network: pixels 0 to 255 go in, logits come out."""
-    model = keras.Sequential(
+{precision}    model = keras.Sequential(
         [
 {layers}
         ]
@@ -75,7 +75,7 @@ _USER_MODEL = """
 
 if __name__ == "__main__":
     keras.utils.set_random_seed({seed})
-    x_train, y_train, x_test, y_test = load()
+{precision}    x_train, y_train, x_test, y_test = load()
     x_train, x_test = (x.astype("float32") / {divisor} for x in (x_train, x_test))
     y_train, y_test = ({labels} for y in (y_train, y_test))
     hp = keras_tuner.HyperParameters()
@@ -184,6 +184,7 @@ def script(study: Study, trial: TrialRecord) -> str:
         smoothing=_SMOOTHING.format(share=smoothing) if smoothing else "",
         steps=steps if config.is_scheduled else "",
         count=f"{config.epochs} * {batches}" if config.is_scheduled else "",
+        precision=_precision(study),
         layers="\n".join(_lines(config, data.input_shape, data.classes)),
         optimizer=optimizer(config, steps).source(),
         loss="smoothed_crossentropy" if smoothing else LOSS.source(),
@@ -247,6 +248,13 @@ def _load(study: Study) -> str:
     return read + split.format(path=path, share=share)
 
 
+def _precision(study: Study) -> str:
+    """Write the line that sets the study's precision; float32 needs none."""
+    if study.record.settings.precision == "float32":
+        return ""
+    return '    keras.config.set_dtype_policy("mixed_bfloat16")\n'
+
+
 def _lines(
     config: CnnConfig, shape: tuple[int, ...], classes: Sequence[str]
 ) -> list[str]:
@@ -274,6 +282,7 @@ def _user_model(
     values: dict[str, Any] = dict(trial.config)
     return _USER_MODEL.format(
         file=Path(study.record.settings.space).name,
+        precision=_precision(study),
         path=_path_to_modules(code, Path(space.model.origin or space.model.path)),
         code=code.strip() + "\n",
         seed=seed,

@@ -26,11 +26,10 @@ from tuner.study.ranking import best_first, score
 from tuner.study.records import Execution, Rung, TrialRecord
 from tuner.study.settings import StudySettings
 from tuner.study.tasks import (
-    Discovery,
+    Answer,
     EpochEnd,
     Event,
     Task,
-    Timing,
     TrainingFailure,
     TrainingResult,
     TrainingTask,
@@ -344,10 +343,11 @@ class Search:
             jit_compile=start.jit_compile,
             split_seed=self.settings.split_seed(execution.execution),
             user_model=self.user_model,
+            precision=self.settings.precision,
         )
 
     def _handle(self, event: Event) -> None:
-        if isinstance(event, Timing | Discovery):  # the answer to an earlier request
+        if isinstance(event, Answer):
             return
         record = self.study.trials[event.trial]
         task = self._running.pop((event.trial, event.execution), None)

@@ -29,6 +29,7 @@ from tuner.search.opening import (
     store,
     stored_limits,
 )
+from tuner.search.precision import ask, with_precision, with_stored_precision
 from tuner.study.folder import NotAStudyError, Study, move_aside
 from tuner.study.settings import SettingsError, StudySettings
 from tuner.study.tasks import (
@@ -118,6 +119,7 @@ def run_study(
     started = time.monotonic() if started is None else started
     replaces = overwrite and (folder / "study.json").exists()
     with _locked(folder), _moved_aside(folder, listener) if replaces else nullcontext():
+        settings = with_stored_precision(settings, folder)
         refuse_changed_settings(settings, folder)
         log = folder / "search.log"
         with (
@@ -136,9 +138,10 @@ def run_study(
                 shape, classes, on_gpu=ready.on_gpu, memory_bytes=memory_bytes()
             )
             plan = plan.fitted(limits, shape, classes)
+            plan = with_precision(plan, workers, listener.note, on_gpu=ready.on_gpu)
             study, resumed = open_or_describe(
                 folder,
-                settings,
+                plan.settings,
                 command=command,
                 space=plan.describe_space(),
                 plan=plan.record(),
@@ -269,15 +272,11 @@ def discover(plan: Plan, workers: Workers, folder: Path | None) -> Plan:
         stored = Study.open(folder).record.space
         if stored.source == space.source and stored.user_code is not None:
             return plan_space(plan.settings, space.with_discovery(stored.user_code))
-    while not workers.idle:
-        workers.wait()
-    workers.submit(DiscoveryTask(space.model))
-    while True:
-        for event in workers.wait():
-            if isinstance(event, Discovery):
-                return plan_space(plan.settings, space.with_discovery(event.discovered))
-            if isinstance(event, TrainingFailure | WorkerLoss):
-                raise SpaceError(event.error.removeprefix("SpaceError: "))
+    answer = ask(workers, DiscoveryTask(space.model))
+    if isinstance(answer, TrainingFailure | WorkerLoss):
+        raise SpaceError(answer.error.removeprefix("SpaceError: "))
+    assert isinstance(answer, Discovery)  # noqa: S101  the answer to that request
+    return plan_space(plan.settings, space.with_discovery(answer.discovered))
 
 
 def load_data(settings: StudySettings, say: Callable[[str], None]) -> Dataset:

@@ -116,7 +116,13 @@ def choose_sizes(
         spare = _SPARE_TRIALS if settings.search_algorithm.can_grow else 1.0
         trials = math.ceil(fit.trials * spare)
     limit = settings.limit if fit.images == speed.sizes.images else fit.images
-    return replace(settings, limit=limit, epochs=fit.epochs, max_trials=trials)
+    return replace(
+        settings,
+        limit=limit,
+        epochs=fit.epochs,
+        max_trials=trials,
+        precision=speed.plan.settings.precision,
+    )
 
 
 def describe(fit: Fit, speed: Speed, reserved_s: float = 0.0) -> str:

@@ -22,6 +22,7 @@ from tuner.data.dataset import Dataset, open_arrays, save_arrays
 from tuner.search import session
 from tuner.search.fitting import fit_seconds
 from tuner.search.loop import Workers
+from tuner.search.precision import with_precision
 from tuner.study.settings import StudySettings
 from tuner.study.tasks import Ready, Timing, TimingTask, TrainingFailure, WorkerLoss
 from tuner.system.machine import memory_bytes
@@ -198,6 +199,7 @@ def measure_speed(
         ready = workers.open(Path(folder) / "data")
         load_s = time.monotonic() - started
         plan = session.discover(plan, workers, None)
+        plan = with_precision(plan, workers, say, on_gpu=ready.on_gpu)
         limits = plan.limits(
             shape, classes, on_gpu=ready.on_gpu, memory_bytes=memory_bytes()
         )
@@ -214,6 +216,7 @@ def _time(
 ) -> tuple[tuple[Config, Timing], ...]:
     """Time configs, one per worker at the same time; leave out those that fail."""
     user_model = getattr(plan.space, "model", None)
+    precision = plan.settings.precision
     timings: dict[int, Timing] = {}
     waiting = list(enumerate(configs))
     running = 0
@@ -221,7 +224,9 @@ def _time(
         while waiting and workers.idle:
             number, config = waiting.pop(0)
             budget = _BUDGET_S / max(_TIMED, len(configs))
-            task = TimingTask(config.to_dict(), budget, user_model, trial=number)
+            task = TimingTask(
+                config.to_dict(), budget, user_model, precision, trial=number
+            )
             workers.submit(task)
             running += 1
         for event in workers.wait():

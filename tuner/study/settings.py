@@ -21,6 +21,7 @@ from tuner.system.seeds import derive_seed
 
 DEVICES = ("auto", "cpu", "gpu")
 PIXELS = ("unit", "raw")
+PRECISIONS = ("auto", "float32", "bfloat16")
 KINDS = ("search", "confirm", "try", "noise", "final")
 
 # These say how long and where to search; no result depends on them.
@@ -80,6 +81,9 @@ class StudySettings:
         base_study: The study whose best trial is the base, or None.
         deterministic: Whether each run uses a single CPU thread, so that a study's
             histories are bit-identical for any number of workers.
+        precision: What networks compute in: "float32", or "bfloat16" with weights,
+            statistics, logits and loss in float32. A command may say "auto"; a
+            study's record has what that became.
         pixels: The range of the pixels that a user's model gets: "unit" for 0 to 1,
             "raw" for 0 to 255.
         kept_space: A copy of the file `space` to read instead: a study of candidates
@@ -121,6 +125,7 @@ class StudySettings:
     workers_per_gpu: int = 1
     ray: str | None = None
     deterministic: bool = False
+    precision: str = "float32"
     pixels: str = "unit"
     audit: int = 0
     patience: int | None = None
@@ -259,6 +264,10 @@ class StudySettings:
         candidates = tuple(map(Candidate.from_dict, rows))
         object.__setattr__(settings, "candidates", candidates)
         return settings
+
+    def settled(self, precision: str) -> StudySettings:
+        """Return these settings with a precision in place of "auto"."""
+        return self.from_dict({**self.to_dict(), "precision": precision})
 
     def identity(self) -> dict[str, Any]:
         """Return the options that a resume must not change."""

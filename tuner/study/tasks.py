@@ -51,6 +51,7 @@ class TrainingTask:
             None uses the study's split.
         user_model: The user's code that builds the network, or None for a
             `CnnConfig`.
+        precision: "float32" or "bfloat16"; a state continues only in its own.
     """
 
     trial: int
@@ -65,6 +66,7 @@ class TrainingTask:
     jit_compile: bool | None = None
     split_seed: int | None = None
     user_model: UserModel | None = None
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,13 @@ class TimingTask:
         config: `to_dict` of a config.
         seconds: Approximate duration of the measurement.
         user_model: As in a `TrainingTask`.
+        precision: As in a `TrainingTask`.
     """
 
     config: Mapping[str, Any]
     seconds: float
     user_model: UserModel | None = None
+    precision: str = "float32"
     trial: int = 0
     execution: int = 0
 
@@ -91,6 +95,31 @@ class DiscoveryTask:
     user_model: UserModel
     trial: int = 0
     execution: int = 0
+
+
+@dataclass(frozen=True)
+class PrecisionTask:
+    """Steps of a small network to time in both precisions.
+
+    Attributes:
+        on_gpu: Whether the worker computes on a GPU.
+    """
+
+    on_gpu: bool
+    trial: int = 0
+    execution: int = 0
+
+
+@dataclass(frozen=True)
+class PrecisionTiming:
+    """How fast a worker trains in both precisions.
+
+    Attributes:
+        speedup: Time of a step in float32 over that in bfloat16; None if the device
+            or the images make timing pointless, because bfloat16 cannot pay.
+    """
+
+    speedup: float | None
 
 
 @dataclass(frozen=True)
@@ -232,5 +261,6 @@ class WorkerLoss:
     may_be_to_blame: bool = True
 
 
-Task = TrainingTask | TimingTask | DiscoveryTask
-Event = EpochEnd | TrainingResult | TrainingFailure | WorkerLoss | Timing | Discovery
+Task = TrainingTask | TimingTask | DiscoveryTask | PrecisionTask
+Answer = Timing | Discovery | PrecisionTiming  # to a request before the trainings
+Event = EpochEnd | TrainingResult | TrainingFailure | WorkerLoss | Answer

@@ -6,6 +6,8 @@ import math
 import os
 from pathlib import Path
 
+# Of x86 processors, with and without matrix units, and of ARM's.
+_BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16", "bf16"}
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -20,6 +22,15 @@ def cores() -> int:
         allowed = math.floor(int(quota[0]) / int(quota[1]))
         available = min(available, max(1, allowed))
     return available
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor says that it multiplies bfloat16 numbers.
+
+    Only Linux tells; elsewhere this is False.
+    """
+    flags = {word for line in _lines(Path("/proc/cpuinfo")) for word in line.split()}
+    return not flags.isdisjoint(_BFLOAT16_FLAGS)
 
 
 def memory_bytes() -> int | None:

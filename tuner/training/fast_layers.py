@@ -18,7 +18,7 @@ _IMAGE_AXES = 4
 
 
 def quicken(layers: Iterable[keras.layers.Layer], batch_size: int) -> None:
-    """Give layers their faster form, if they have one, for float32 inputs.
+    """Give layers their faster form, if they have one.
 
     - The input gradient of a wide dense layer y = x W is dy W': a few rows times a
       large matrix that is read across its rows. (W dy')' has the same sums and reads W
@@ -26,9 +26,9 @@ def quicken(layers: Iterable[keras.layers.Layer], batch_size: int) -> None:
       or 32 images, and the published baseline's step took 0.83; it was slower with 8
       images, with 64 or more, and with few weights.
     - Batch normalization in training becomes one operation each way instead of
-      Keras's dozen. Steps of four networks took 0.84 to 0.93 of their time. The
-      operation returns the unbiased variance, but Keras's moving variance uses the
-      biased one.
+      Keras's dozen. Steps of four networks took 0.84 to 0.93 of their time, and those
+      of six convolutions in bfloat16 took 0.91. The operation returns the unbiased
+      variance, but Keras's moving variance uses the biased one.
 
     Args:
         layers: Layers on TensorFlow, on a CPU, not compiled by XLA.
@@ -36,10 +36,12 @@ def quicken(layers: Iterable[keras.layers.Layer], batch_size: int) -> None:
     """
     for layer in layers:
         with patches.applying(patches.LAYERS):
-            if not layer.built or layer.dtype_policy.name != "float32":
+            policy = layer.dtype_policy.name
+            if not layer.built or policy not in {"float32", "mixed_bfloat16"}:
                 continue
-            if batch_size in _BATCHES and _is_wide_dense(layer):
-                _transpose_gradient(layer)
+            if _is_wide_dense(layer):
+                if batch_size in _BATCHES and policy == "float32":
+                    _transpose_gradient(layer)
             elif _normalizes_images(layer):
                 _fuse(layer)
 
@@ -65,7 +67,7 @@ def _transpose_gradient(layer: keras.layers.Dense) -> None:
         return tf.matmul(x, weights), gradient
 
     def call(inputs: Any, training: bool | None = None) -> Any:  # noqa: FBT001
-        if layer.lora_enabled or not _is_float32(inputs, rank=2):
+        if layer.lora_enabled or not _is("float32", inputs, rank=2):
             return plain(inputs, training=training)
         outputs = product(inputs, tf.convert_to_tensor(layer.kernel.value))
         if layer.use_bias:
@@ -98,7 +100,7 @@ def _fuse(layer: keras.layers.BatchNormalization) -> None:
         mask: Any = None,
     ) -> Any:
         learns = training and layer.trainable and mask is None
-        if not (learns and _is_float32(inputs, rank=_IMAGE_AXES)):
+        if not (learns and _is(layer.compute_dtype, inputs, rank=_IMAGE_AXES)):
             return plain(inputs, training=training, mask=mask)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
@@ -122,9 +124,9 @@ def _fuse(layer: keras.layers.BatchNormalization) -> None:
     layer.call = patches.guarded(patches.LAYERS, call, plain)
 
 
-def _is_float32(inputs: Any, rank: int) -> bool:
+def _is(dtype: str, inputs: Any, rank: int) -> bool:
     """Whether the operations accept these inputs; Keras accepts more kinds."""
     import tensorflow as tf
 
     is_dense = isinstance(inputs, tf.Tensor)
-    return is_dense and inputs.dtype == tf.float32 and inputs.shape.rank == rank
+    return is_dense and inputs.dtype == dtype and inputs.shape.rank == rank

@@ -253,7 +253,7 @@ def build(
         config = CnnConfig.from_dict(task.config)
         return cnn(config, shape, classes, len(data.train))
 
-    return fresh(build_network, seed, jit_compile=jit_compile)
+    return fresh(build_network, seed, jit_compile=jit_compile, precision=task.precision)
 
 
 def _variables(model: keras.Model) -> list[Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import keras
@@ -102,7 +103,8 @@ class Network:
         # Always the same shape, because a new shape would compile the network again.
         batch = np.resize(np.arange(len(images)), self.evaluation_batch)
         inputs, _ = self.arrays(images[batch], np.zeros(len(batch), np.int32))
-        return np.asarray(self.model.predict_on_batch(inputs))[: len(images)]
+        outputs = self.model.predict_on_batch(inputs)
+        return np.asarray(outputs, np.float32)[: len(images)]  # of any precision
 
 
 def evaluation_batch(shape: Sequence[int]) -> int:
@@ -162,18 +164,45 @@ def cnn(
     return Network(build_model(config, shape, classes, steps), config.batch_size)
 
 
-def fresh(build: Callable[[], N], seed: int, *, jit_compile: bool | None = None) -> N:
+@contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Make the layers that are created meanwhile compute in a precision.
+
+    Args:
+        precision: "bfloat16" sets Keras's policy `mixed_bfloat16`, in which weights,
+            the optimizer's state and batch normalization's statistics stay float32.
+            "float32" keeps what Keras and a user's code have set.
+    """
+    before = keras.config.dtype_policy()
+    if precision == "bfloat16":
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        yield
+    finally:
+        if precision == "bfloat16":
+            keras.config.set_dtype_policy(before)
+
+
+def fresh(
+    build: Callable[[], N],
+    seed: int,
+    *,
+    jit_compile: bool | None = None,
+    precision: str = "float32",
+) -> N:
     """Build a network whose weights depend only on the seed.
 
     Args:
         build: Builds the network with its weights.
         seed: Seeds weights and dropout.
         jit_compile: Whether XLA compiles it; None keeps the model's own setting.
+        precision: What it computes in; see `computing_in`.
     """
     keras.utils.clear_session()
     gc.collect()
     keras.utils.set_random_seed(seed)
-    network = build()
+    with computing_in(precision):
+        network = build()
     model = network.model
     if jit_compile is not None:
         model.jit_compile = jit_compile

@@ -13,6 +13,7 @@ from tuner.data.dataset import Dataset
 from tuner.study.tasks import (
     DiscoveryTask,
     Event,
+    PrecisionTask,
     Ready,
     Task,
     TimingTask,
@@ -51,7 +52,13 @@ def load_backend(
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     load_keras(with_extras=user_code)
     load_keras_tuner(with_extras=user_code)
-    from tuner.training import devices, discovery, loop, user_fit  # noqa: F401
+    from tuner.training import (  # noqa: F401
+        devices,
+        discovery,
+        loop,
+        precision,
+        user_fit,
+    )
 
     ready = devices.prepare(device, threads)
     # Collecting garbage takes 0.2 s with all modules, twice per network; frozen objects
@@ -66,11 +73,13 @@ def run(task: Task, data: Dataset) -> Iterator[Event]:
 
     An exception becomes a `TrainingFailure`, with its traceback on stderr.
     """
-    from tuner.training import discovery, loop, user_fit
+    from tuner.training import discovery, loop, precision, user_fit
 
     try:
         if isinstance(task, DiscoveryTask):
             yield discovery.discover(task.user_model, data)
+        elif isinstance(task, PrecisionTask):
+            yield precision.compare(task, data.input_shape)
         elif isinstance(task, TimingTask):
             yield loop.time_steps(task, data)
         elif task.user_model and task.user_model.has_fit:
