@@ -220,6 +220,9 @@ def _fewest_trials(
 ) -> int:
     """Return how many trials a plan must have time for."""
     wanted = settings.max_trials if "max_trials" in set_by_user else None
+    algorithm = settings.search_algorithm
+    if algorithm.sets_epochs:  # its first rung is cheap, so more trials cost little
+        wanted = wanted or algorithm.default_trials
     return min(wanted or _FEWEST_TRIALS, _most_trials(speed, settings, set_by_user))
 
 
