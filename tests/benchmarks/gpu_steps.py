@@ -65,7 +65,7 @@ def main() -> None:
         rounds = [[run() for run in sides] for _ in range(asked.rounds)]
         plain, *ours = (statistics.median(c) for c in zip(*rounds, strict=True))
         cells = [f"{plain:.1f}", *(f"{now:.1f} ({plain / now:.1f}x)" for now in ours)]
-        least = floor(config, data.input_shape, speeds)
+        least = floor(cnn_config(config), data.input_shape, speeds)
         print(f"{config!s:>38}", *(f"{cell:>14}" for cell in cells), end=" ")
         print(f"{least:8.2f} {least / ours[-1]:.0%}", flush=True)
 
@@ -75,7 +75,7 @@ def side(name: str, config: tuple, data: object) -> Callable[[], float]:
     from tuner.training.jax_loop import Resident
     from tuner.training.networks import Batches, cnn
 
-    network = cnn(cnn_config(config), data.input_shape, 10)
+    network = cnn(cnn_config(config), data.input_shape, 10, len(data.train))
     model, order = network.model, data.train
     model.optimizer.build(model.trainable_variables)
     if name == "arrays":

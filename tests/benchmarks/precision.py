@@ -94,7 +94,7 @@ def steps(config: CnnConfig, precision: str, data: Dataset) -> Callable[[], floa
     from tuner.training.networks import cnn, fresh
 
     network = fresh(
-        lambda: cnn(config, data.input_shape, len(data.classes)),
+        lambda: cnn(config, data.input_shape, len(data.classes), len(data.train)),
         1,
         precision=precision,
     )

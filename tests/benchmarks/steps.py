@@ -1,4 +1,4 @@
-"""Time the training steps of the yardstick's configs, one gain after another.
+"""Time the training steps of some configs, one gain after another.
 
     python tests/benchmarks/steps.py [--data FILE.npz] [--rounds N] [--threads N]
 
@@ -9,8 +9,11 @@ Sides, each with all that the ones before it have:
     kernels  TensorFlow's own kernels instead of XLA's
     fused    an optimizer's update in one operation
     steps    16 steps a call from Python
-    layers   wide dense layers (and batch normalization, which none of these has) in a
-             faster form: what `tune` does
+    layers   wide dense layers and batch normalization in a faster form: what `tune`
+             does
+
+The last two configs are the recipe, and the recipe without augmentation, smoothed
+labels and schedule, which shows what those cost.
 
 Sides take turns on the same batches. Printed are microseconds of CPU time an image
 (median of the rounds, which other work on the machine disturbs least), the ratio of
@@ -28,11 +31,16 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from configs import CONFIGS
 from data import data_file
+
+from search_spaces.config import CnnConfig
+from tuner.study import words
 
 IMAGES = 1024
 SIDES = ("arrays", "bytes", "kernels", "fused", "steps", "layers")
@@ -48,7 +56,8 @@ def main() -> None:
     from tuner.training import worker
 
     worker.load_backend("cpu", asked.threads)
-    from configs import CONFIGS
+    from search_spaces.config import BASELINE
+    from search_spaces.recipe import recipe
 
     x, y = images(asked.data)
     speeds = machine()
@@ -56,7 +65,10 @@ def main() -> None:
     print(f"{asked.data or 'digits'}, {IMAGES} images, {asked.rounds} rounds in turn")
     print(f"matrix product {speeds[0]:.0f} GFLOP/s, copy {speeds[1]:.1f} GB/s")
     print(f"{'config':>38}", *(f"{name:>14}" for name in SIDES), "  floor share")
-    for config in CONFIGS:
+    known = recipe(BASELINE, x.shape[1:])
+    plain = {"flip": False, "shift": 0.0, "label_smoothing": 0.0}
+    without = replace(known, **plain, schedule="constant")
+    for config in [*map(cnn_config, CONFIGS), known, without]:
         sides = [side(name, config, x, y) for name in SIDES]
         rounds = [[run() for run in sides] for _ in range(asked.rounds)]
         row(
@@ -64,12 +76,16 @@ def main() -> None:
         )
 
 
-def row(config: tuple, found: list[float], x: np.ndarray, speeds: tuple) -> None:
+def row(config: CnnConfig, found: list[float], x: np.ndarray, speeds: tuple) -> None:
     """Print a config's line."""
     cells = [f"{found[0]:.0f}"]
     cells += [f"{now:.0f} ({before / now:.2f}x)" for before, now in pairwise(found)]
     least = floor(config, x.shape[1:], speeds)
-    print(f"{config!s:>38}", *(f"{cell:>14}" for cell in cells), end=" ")
+    print(
+        f"{words.config(config.to_dict(), {'flip', 'filters'}):>38.38}",
+        *(f"{cell:>14}" for cell in cells),
+        end=" ",
+    )
     print(f"{least:7.0f} {least / found[-1]:.0%}", flush=True)
 
 
@@ -83,7 +99,7 @@ def images(path: Path | None) -> tuple[np.ndarray, np.ndarray]:
     return data.x_train[data.train], data.y_train[data.train]
 
 
-def side(name: str, config: tuple, x: np.ndarray, y: np.ndarray) -> Callable:
+def side(name: str, config: CnnConfig, x: np.ndarray, y: np.ndarray) -> Callable:
     """Build a side's network; a call of the result times it."""
     import tensorflow as tf
 
@@ -91,10 +107,10 @@ def side(name: str, config: tuple, x: np.ndarray, y: np.ndarray) -> Callable:
     from tuner.training.fast_optimizers import fuse
     from tuner.training.networks import cnn
 
-    model = cnn(cnn_config(config), x.shape[1:], 10).model
+    model = cnn(config, x.shape[1:], 10, len(x)).model
     model.jit_compile = name in {"arrays", "bytes"}
     model.optimizer.build(model.trainable_variables)
-    batch, gains = config[3], SIDES[3 : SIDES.index(name) + 1]
+    batch, gains = config.batch_size, SIDES[3 : SIDES.index(name) + 1]
     if "fused" in gains:
         fuse(model.optimizer)
     if "steps" in gains:
@@ -130,10 +146,8 @@ def side(name: str, config: tuple, x: np.ndarray, y: np.ndarray) -> Callable:
     return timed
 
 
-def cnn_config(config: tuple) -> object:
+def cnn_config(config: tuple) -> CnnConfig:
     """Make a config of ours."""
-    from search_spaces.config import CnnConfig
-
     filters, units, pooling, batch_size = config
     pool = "max" if pooling else "none"
     return CnnConfig(filters, units=units, pooling=pool, batch_size=batch_size)
@@ -161,14 +175,14 @@ def best(work: Callable) -> float:
     return min(times)
 
 
-def floor(config: tuple, shape: tuple, speeds: tuple) -> float:
+def floor(config: CnnConfig, shape: tuple, speeds: tuple) -> float:
     """Give the least microseconds an image that arithmetic and memory allow."""
     from search_spaces.layers import count_multiply_adds, count_params
 
     gflops, gigabytes = speeds
-    cnn = cnn_config(config)
-    arithmetic = 3 * 2 * count_multiply_adds(cnn, shape, 10) / gflops / 1e3
-    traffic = 7 * 4 * count_params(cnn, shape, 10) / config[3] / gigabytes / 1e3
+    arithmetic = 3 * 2 * count_multiply_adds(config, shape, 10) / gflops / 1e3
+    traffic = 7 * 4 * count_params(config, shape, 10)
+    traffic /= config.batch_size * gigabytes * 1e3
     return arithmetic + traffic
 
 

@@ -179,8 +179,10 @@ def test_a_running_search_has_no_winner_yet(tmp_path):
 
 @pytest.mark.parametrize(("own", "most"), [(1, 10), (5, 50), (12, 60), (100, 100)])
 def test_a_time_is_filled_with_a_bounded_number_of_epochs(own, most):
-    """Ten times the trial's, at most 60, and never fewer than the trial's."""
-    assert final_epochs.most_epochs(own) == most
+    """Ten times the trial's, at most 60; just the trial's at a constant rate."""
+    config = CnnConfig(epochs=own, schedule="one_cycle")
+    assert final_epochs.most_epochs(config) == most
+    assert final_epochs.most_epochs(CnnConfig(epochs=own)) == own
 
 
 @pytest.mark.parametrize(("seconds", "epochs"), [(65, 4), (45, 2), (10_000, 50)])
@@ -201,7 +203,7 @@ def test_the_chosen_epochs_fill_the_time_and_do_not_pass_it(
 def _pretend_speed(monkeypatch):
     timing = Timing(train_s=0.01, evaluate_s=0.02, start_s=1.0)
     speed = SimpleNamespace(
-        timed=((BASELINE, timing),),
+        timed=((replace(BASELINE, schedule="cosine"), timing),),
         sizes=Sizes(1000, 0, 100),
         data=SimpleNamespace(train=range(1000)),
         load_s=10.0,

@@ -32,7 +32,7 @@ jax_loop._STEPS_PER_CALL = 8
 
 
 def network():
-    return fresh(lambda: cnn(config, data.input_shape, 10), 3)
+    return fresh(lambda: cnn(config, data.input_shape, 10, len(data.train)), 3)
 
 
 def same(ours, plain):

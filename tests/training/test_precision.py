@@ -61,7 +61,7 @@ def test_only_arithmetic_is_in_bfloat16():
     config = SMALL.changed({"batch_norm": True})
 
     def build(name):
-        return fresh(lambda: cnn(config, (8, 8, 1), 10), 1, precision=name).model
+        return fresh(lambda: cnn(config, (8, 8, 1), 10, 100), 1, precision=name).model
 
     model = build("bfloat16")
     variables = [*model.variables, *model.optimizer.variables]

@@ -6,22 +6,28 @@ import math
 import time
 from collections.abc import Callable
 
+from search_spaces.config import CnnConfig
+from search_spaces.user_code import Config
 from tuner.search.deadline import LAST_PAGE_S
 from tuner.search.timing import measure_speed, training_seconds
 from tuner.study import words
 from tuner.study.settings import SettingsError, StudySettings
 
-# More epochs than this overfit sooner than they help.
+# More epochs than this overfit sooner than they help; at a constant learning rate, any
+# more than the search chose may do so.
 _MOST_TIMES = 10  # the config's own epochs
 _MOST = 60
 
 
-def most_epochs(own: int) -> int:
+def most_epochs(config: Config) -> int:
     """Return the most epochs that a time may be filled with.
 
     Args:
-        own: The epochs that the config had in the search.
+        config: The config with its epochs in the search.
     """
+    own = config.epochs
+    if isinstance(config, CnnConfig) and not config.is_scheduled:
+        return own
     return max(own, min(_MOST_TIMES * own, _MOST))
 
 
@@ -61,7 +67,7 @@ def epochs_within(
             f"{enough}s on this machine, got {seconds:.0f}s. Give --in {enough}s, or "
             "leave it out for the config's own epochs."
         )
-    epochs = min(epochs, most_epochs(config.epochs))
+    epochs = min(epochs, most_epochs(config))
     say(
         f"Plan  {words.several(epochs, 'epoch')} of {images:,} images, "
         f"{words.about(epochs * epoch)} of training; the trial had {config.epochs}."

@@ -111,6 +111,11 @@ def sentences(trials: Sequence[TrialRecord], settings: StudySettings) -> list[st
         f"rank correlation of {a.correlation:.2f}."
         for a in agreements(trials, settings)
     ]
+    if any(e.earlier_epochs for t in trials for e in t.executions):
+        lines.append(
+            "Where the learning rate has a schedule, each rung trained from the start, "
+            "with a schedule of its own length."
+        )
     outcome = audit(trials, settings)
     if outcome:
         number, wrong = len(outcome.audited), outcome.wrong
