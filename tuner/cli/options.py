@@ -283,7 +283,7 @@ _SEARCH = (
         metavar="N",
         type=click.IntRange(1),
         help="Epochs per trial. If the space searches epochs, the baseline gets N and "
-        "other trials 1 to 2N. With Hyperband, N is the maximum. "
+        "other trials 1 to 2N. Where the algorithm sets the epochs, N is the maximum. "
         f"[default: {_EPOCHS_BY_DEFAULT}; with --base: as in that trial]",
     ),
     click.option(
@@ -353,7 +353,7 @@ _SEARCH = (
         type=click.IntRange(1),
         default=1,
         show_default=True,
-        help="Hyperband: train every config for at least N epochs.",
+        help="hyperband, priorband, halving: train every config for at least N epochs.",
     ),
     click.option(
         "--audit",
@@ -361,7 +361,7 @@ _SEARCH = (
         type=click.IntRange(0),
         default=0,
         show_default=True,
-        help="Hyperband: fully train N eliminated configs, and report how many were "
+        help="The same: fully train N eliminated configs, and report how many were "
         "wrongly eliminated.",
     ),
     click.option(

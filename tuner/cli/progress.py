@@ -89,7 +89,9 @@ class Terminal:
         for line in words.brackets(brackets):
             self._say("  " + line)
         if brackets:
-            self._say("  Hyperband sets the epochs, so the space does not search them.")
+            self._say(
+                "  The algorithm sets the epochs; the space does not search them."
+            )
         settings = study.record.settings
         if settings.audit:
             configs = words.several(settings.audit, "eliminated config")
