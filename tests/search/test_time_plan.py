@@ -64,10 +64,15 @@ def _fits(given=(), available=900.0, **options):
 def test_the_plan_fills_the_time_and_does_not_pass_it(minutes, algorithm):
     fit, speed = _fits(available=60.0 * minutes, algorithm=algorithm)
     training = speed.training_s(speed.sizes.of(fit.images), fit.epochs)
+    sizes = speed.sizes.of(fit.images)
     if algorithm == "random":
         work = (fit.trials + 1) * training
-    else:
-        work = training * (1 + _epochs(fit) / fit.epochs)
+    else:  # with the baseline and the recipe
+        planned = _hyperband(fit)
+        runs = sum(rung.configs for rungs in planned.brackets for rung in rungs)
+        fixed = training_seconds(speed.timed[0][1], sizes, 0)
+        epoch = training_seconds(speed.timed[0][1], sizes, 1) - fixed
+        work = (runs + 2) * fixed + (planned.epochs + 2 * fit.epochs) * epoch
     wall = work / 2 + training / 4
     assert wall <= 60 * minutes
     is_all_of_hyperband = algorithm == "hyperband" and minutes == 600
@@ -75,10 +80,10 @@ def test_the_plan_fills_the_time_and_does_not_pass_it(minutes, algorithm):
     assert fit.trials >= 12
 
 
-def _epochs(fit):
+def _hyperband(fit):
     from tuner.algorithms import hyperband
 
-    return hyperband.plan(fit.epochs, 1, fit.trials).epochs
+    return hyperband.plan(fit.epochs, 1, fit.trials - 1)
 
 
 def test_more_time_buys_images_first_then_trials():

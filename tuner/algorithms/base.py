@@ -100,6 +100,12 @@ class Schedule:
     epochs: int
     brackets: tuple[tuple[Rung, ...], ...] = ()
 
+    @property
+    def runs(self) -> int:
+        """How often a config is trained, or trained further."""
+        rungs = [rung for bracket in self.brackets for rung in bracket]
+        return sum(rung.configs for rung in rungs) or self.trials
+
     def from_scratch(self) -> Schedule:
         """Return the same schedule if no rung can continue the one before."""
         repeated = sum(

@@ -173,9 +173,10 @@ def finish_in_time(source: Study, *, quiet: bool, verbose: bool) -> None:
     from tuner.study.settings import SettingsError
 
     settings = source.record.settings
-    is_complete = source.record.state == "completed"
+    # A search that the time has ended is "interrupted" if its plan is not done.
+    has_ended = source.record.state in {"completed", "interrupted"}
     ranked = best_first(source.trials.values(), settings)
-    if not (settings.reserved_s and settings.in_s and is_complete and ranked):
+    if not (settings.reserved_s and settings.in_s and has_ended and ranked):
         return
     say(f"Trial {ranked[0].trial} is the winner: it now trains on all images.")
     options: dict[str, Any] = {

@@ -152,9 +152,8 @@ def _too_short(
     speed: Speed, settings: StudySettings, fewest: int, least: Fit, overhead: float
 ) -> str:
     """Return the error for a time that is too short, with one that is long enough."""
-    training = _training_s(speed, settings, least.images, least.epochs)
-    trainings = _trainings(speed, settings, least.epochs, fewest)
-    enough = 1.1 * (overhead + training * trainings / speed.workers)
+    work = _worker_s(speed, settings, least.images, least.epochs, fewest)
+    enough = 1.1 * (overhead + settings.reserved_s + work / speed.workers)
     enough_s = math.ceil(enough / 10) * 10  # rounded up: start times vary
     least_in = f"{enough_s}s" if enough_s <= 90 else f"{math.ceil(enough / 60)}m"
     baseline = " and the baseline" if settings.baseline else ""
@@ -254,40 +253,34 @@ def _fit(
     speed: Speed, settings: StudySettings, images: int, epochs: int, available: float
 ) -> Fit:
     """Return how many trials of this size fit into the available time."""
-    training = _training_s(speed, settings, images, epochs)
-    held = available * speed.workers / training
+    held = available * speed.workers
     algorithm, options = settings.search_algorithm, settings.algorithm_options
     most = algorithm.schedule(_MOST_TRIALS, epochs, options).trials
     trials = bisect_right(
         range(1, most + 1),
         held,
-        key=lambda count: _trainings(speed, settings, epochs, count),
+        key=lambda count: _worker_s(speed, settings, images, epochs, count),
     )
     return Fit(images, epochs, trials)
 
 
-def _training_s(
-    speed: Speed, settings: StudySettings, images: int, epochs: int
+def _worker_s(
+    speed: Speed, settings: StudySettings, images: int, epochs: int, trials: int
 ) -> float:
-    """Return the seconds that a full-length trial takes on one worker, all seeds."""
-    return speed.training_s(speed.sizes.of(images), epochs) * settings.executions
+    """Return the worker time that a plan takes, all seeds, in seconds.
 
-
-def _trainings(
-    speed: Speed, settings: StudySettings, epochs: int, trials: int
-) -> float:
-    """Return the worker time that a plan takes, in full-length trials.
-
-    A preset trial, such as the baseline, counts as one. While the last trial ends,
-    each other worker is idle for half a trial, on average.
+    While the last trial ends, each other worker is idle for half a trial, on average.
     """
     preset = speed.plan.preset_trials()
-    trained = float(len(preset))
+    runs, total = len(preset), len(preset) * epochs
     drawn = trials - sum(1 for p in preset if p.trial)
     if drawn > 0:
         options = settings.algorithm_options
         schedule = settings.search_algorithm.schedule(drawn, epochs, options)
         if speed.plan.restarts:
             schedule = schedule.from_scratch()
-        trained += schedule.epochs / epochs
-    return trained + (speed.workers - 1) / 2
+        runs, total = runs + schedule.runs, total + schedule.epochs
+    sizes = speed.sizes.of(images)
+    work = speed.worker_s(sizes, runs, total)
+    idle = speed.training_s(sizes, epochs) * (speed.workers - 1) / 2
+    return settings.executions * (work + idle)

@@ -121,6 +121,14 @@ class Speed:
         ]
         return sum(times) / len(times)
 
+    def worker_s(self, sizes: Sizes, runs: float, epochs: float) -> float:
+        """Return the mean worker seconds of some runs with so many epochs in all."""
+        fixed, one = (
+            sum(training_seconds(timing, sizes, n) for _, timing in self.expected)
+            for n in (0, 1)
+        )
+        return (runs * fixed + epochs * (one - fixed)) / len(self.expected)
+
     def study_s(self) -> float | None:
         """Estimate the wall time of the whole plan, or None if nothing was timed."""
         if not self.timed:
@@ -128,9 +136,12 @@ class Speed:
         settings, planned = self.plan.settings, self.plan.record()
         mean = self.training_s(self.sizes)
         trainings = mean * (planned.trials or 0) * settings.executions
-        if settings.search_algorithm.sets_epochs:  # most runs continue from a state
-            epochs = sum(c.epochs for c, _ in self.expected) / len(self.expected)
-            trainings = mean * (planned.epochs or 0) / epochs
+        if planned.brackets:
+            runs = sum(
+                configs for bracket in planned.brackets for configs, _ in bracket
+            )
+            runs *= settings.executions
+            trainings = self.worker_s(self.sizes, runs, planned.epochs or 0)
         base, timing = self.timed[0]
         one_run = training_seconds(timing, self.sizes, base.epochs)
         trainings += one_run * settings.executions * settings.baseline
