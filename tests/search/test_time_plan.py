@@ -143,7 +143,7 @@ def test_a_time_that_holds_too_little_is_refused(chosen, options):
     ("options", "trials"),
     [
         ({"max_trials": 14}, 14),
-        ({"max_trials": 30, "algorithm": "hyperband"}, 22),  # its whole plan
+        ({"max_trials": 30, "algorithm": "hyperband"}, 23),  # its plan and the recipe
         ({"max_trials": 100, "space": "eight"}, 7),  # and the baseline
     ],
 )
