@@ -23,24 +23,32 @@ configs = st.builds(
     filters=st.lists(st.integers(1, 64), min_size=1, max_size=6).map(tuple),
     kernel_size=st.integers(1, 5),
     padding=st.sampled_from(["valid", "same"]),
+    activation=st.sampled_from(["relu", "gelu", "silu"]),
     batch_norm=st.booleans(),
+    batch_norm_momentum=st.floats(0.5, 0.99),
     pooling=st.sampled_from(["none", "max", "average"]),
     pool_size=st.integers(2, 3),
     pool_every=st.integers(1, 3),
+    pool_first=st.booleans(),
+    head=st.sampled_from(["flatten", "average", "max"]),
     units=st.lists(st.integers(1, 256), max_size=3).map(tuple),
     outputs=st.none() | st.integers(10, 256),
     dropout=st.floats(0, 0.9),
+    flip=st.booleans(),
+    shift=st.floats(0, 0.5),
+    label_smoothing=st.floats(0, 0.5),
+    schedule=st.sampled_from(["constant", "cosine", "one_cycle"]),
     epochs=st.integers(1, 50),
 )
 
 
 @given(configs)
 def test_a_config_survives_its_dict(config):
-    """What is meaningless without pooling is dropped, and nothing else."""
+    """What does not apply is dropped, and nothing else."""
     back = CnnConfig.from_dict(config.to_dict())
 
     assert back.to_dict() == config.to_dict()
-    if config.pooling != "none":
+    if config.pooled and config.batch_norm:
         assert back == config
 
 

@@ -18,6 +18,18 @@ pytestmark = pytest.mark.slow
         CnnConfig(filters=(8, 16, 24), padding="same", batch_norm=True),
         CnnConfig(filters=(8,) * 3, pooling="average", pool_size=3, pool_every=2),
         CnnConfig(filters=(4, 4), kernel_size=5, pooling="max", units=(), outputs=64),
+        CnnConfig(
+            filters=(8, 8, 16, 16),
+            padding="same",
+            batch_norm=True,
+            pooling="max",
+            pool_every=2,
+            pool_first=True,
+            head="average",
+            flip=True,
+            shift=0.1,
+        ),
+        CnnConfig(filters=(4, 4), head="max", activation="gelu", units=(8,)),
     ],
 )
 def test_the_arithmetic_counts_what_keras_builds(config):

@@ -34,7 +34,7 @@ EDITS = {
     ],
     "architecture.py": [
         (
-            "        filters=tuple(filters[:depth]),\n",
+            "        filters=filters(stages, convs, first, growth),\n",
             f'        {NAME}=hp.Float("{NAME}", 0.0, 0.5, default=base.{NAME}),\n',
         ),
     ],
@@ -55,10 +55,10 @@ from search_spaces.model import build_model
 from tuner.cli.main import cli
 
 for what, path in (("script", "train.py"), ("keras", "model.keras")):
-    arguments = ["export", "architecture-digits", "1", "--to", what, "-o", path]
+    arguments = ["export", "architecture-digits", "2", "--to", what, "-o", path]
     done = CliRunner().invoke(cli, arguments)
     assert done.exit_code == 0, done.output
-flat = json.loads(Path("runs/architecture-digits/trials/0001.json").read_text())
+flat = json.loads(Path("runs/architecture-digits/trials/0002.json").read_text())
 config = CnnConfig.from_dict(flat["config"])
 exported = keras.models.load_model("model.keras")
 images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1)).astype("float32")
@@ -123,9 +123,9 @@ def work(tmp_path_factory):
 
 def test_three_edits_search_record_report_and_export_it(work):
     """The script computes what the trained network does, and the field counts."""
-    work.search("architecture", 1, changed=True)
-    baseline, trial = work.records("architecture")
-    assert baseline["config"][NAME] == 0.0
+    work.search("architecture", 2, changed=True)
+    baseline, recipe, trial = work.records("architecture")
+    assert baseline["config"][NAME] == recipe["config"][NAME] == 0.0
     assert 0 < trial["config"][NAME] == trial["values"][NAME] <= 0.5
     page = (work.folder / "runs/architecture-digits/report.html").read_text("utf-8")
     assert NAME in page
