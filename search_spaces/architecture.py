@@ -79,5 +79,9 @@ def _stages_of(config: CnnConfig) -> tuple[int, int, int, float]:
     """Return a config's stages, convolutions each, first filters and growth."""
     every = config.pool_every if config.pooled else 1
     widths = config.filters[::every]
-    growth = (widths[-1] / widths[0]) ** (1 / max(1, len(widths) - 1))
-    return len(widths), every, widths[0], growth
+
+    def distance(growth: float) -> int:
+        grown = filters(len(widths), 1, widths[0], growth)
+        return sum(abs(a - b) for a, b in zip(grown, widths, strict=True))
+
+    return len(widths), every, widths[0], min(_GROWTHS, key=distance)

@@ -105,9 +105,7 @@ class CnnConfig:
     )
     pool_size: int = whole(2, 2, 8, only_if=POOLED, architecture=True, short="")
     pool_every: int = whole(1, 1, 16, only_if=POOLED, architecture=True, short="")
-    pool_first: bool = flag(
-        False, only_if=POOLED, architecture=True, short="pool-first"
-    )
+    pool_first: bool = flag(False, only_if=POOLED, architecture=True, short="early")
     head: str = choice(
         "flatten", HEADS, architecture=True, short={"average": "gap", "max": "gmp"}
     )
@@ -115,16 +113,16 @@ class CnnConfig:
         (128,), 1, 8192, count="dense_layers", architecture=True, short="fc {}"
     )
     outputs: int | None = whole(None, 2, 65_536, architecture=True, short="out {}")
-    dropout: float = number(0.0, 0.0, 0.95, short="drop{:.1f}")
+    dropout: float = number(0.0, 0.0, 0.95, short="drop{:.1f}", unshown=[0.0])
     flip: bool = flag(False, short="flip")
     shift: float = number(0.0, 0.0, 0.5, short="shift{:.0%}", unshown=[0.0])
-    label_smoothing: float = number(0.0, 0.0, 0.9, short="smooth{:g}", unshown=[0.0])
+    label_smoothing: float = number(0.0, 0.0, 0.9, short="ls{:g}", unshown=[0.0])
     optimizer: str = choice("adam", OPTIMIZERS, short="{}")
     learning_rate: float = number(0.001, 1e-7, 10.0, short="lr{:.2g}")
     schedule: str = choice(
         "constant", SCHEDULES, short={"cosine": "cosine", "one_cycle": "one-cycle"}
     )
-    weight_decay: float = number(0.0, 0.0, 1.0, short="wd{:g}")
+    weight_decay: float = number(0.0, 0.0, 1.0, short="wd{:g}", unshown=[0.0])
     batch_size: int = whole(32, 1, 65_536, short="b{}")
     epochs: int = whole(5, 1, 100_000, short="{}ep")
 

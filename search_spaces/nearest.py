@@ -92,9 +92,9 @@ def _legal_point(
 def _unlike(
     space: Space | UserSpace, point: Mapping[str, Any], flat: Mapping[str, Any]
 ) -> float:
-    """Count the entries in which a point's config and another config differ."""
+    """Count the entries of a config that a point's config lacks."""
     try:
-        return len(space.config(point).to_dict().items() ^ flat.items())
+        return len(flat.items() - space.config(point).to_dict().items())
     except SpaceError:
         return math.inf
 

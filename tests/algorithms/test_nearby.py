@@ -262,7 +262,7 @@ def test_base_and_enqueued_configs_are_priors(monkeypatch):
     settings = StudySettings(
         "combined",
         algorithm="guided",
-        base=replace(COMBINED.base, filters=(48, 48)).to_dict(),
+        base=COMBINED.config({"filters_1": 48}).to_dict(),
         enqueue=[{"batch_size": 64}, {"batch_size": 50}],
         max_trials=6,
     )

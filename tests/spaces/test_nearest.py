@@ -81,7 +81,7 @@ def test_a_config_outside_of_the_space_keeps_what_it_can():
     config = CnnConfig(filters=(30,) * 9, kernel_size=9, batch_size=50, dropout=0.3)
     space, declared = SPACES["combined"], DECLARED["combined"]
     found = space.config(nearest_point(space, declared, config))
-    assert found.filters == (32,) * 6
+    assert found.filters == (32,) * 4
     assert (found.kernel_size, found.batch_size, found.dropout) == (5, 64, 0.3)
 
 

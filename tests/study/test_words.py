@@ -32,12 +32,12 @@ def test_a_config_is_told_by_what_its_space_varies(values, names, text):
     assert config(CnnConfig(**values).to_dict(), names) == text
 
 
-@pytest.mark.parametrize("name", ["architecture", "hyperparams"])
-def test_words_fit_a_line(name):
+@pytest.mark.parametrize(("name", "most"), [("architecture", 64), ("hyperparams", 72)])
+def test_words_fit_a_line(name, most):
     """Whatever is drawn leaves room for a trial's number and accuracy."""
     space = load_space(name)
     declared = space.declare()
     names = {h.name for h in declared.space}
     for draw in range(200):
         flat = space.config(random_point(declared, draw)).to_dict()
-        assert len(config(flat, names)) <= 60
+        assert len(config(flat, names)) <= most

@@ -256,6 +256,7 @@ def _fit(
     held = available * speed.workers
     algorithm, options = settings.search_algorithm, settings.algorithm_options
     most = algorithm.schedule(_MOST_TRIALS, epochs, options).trials
+    most += sum(1 for p in speed.plan.preset_trials() if p.trial)
     trials = bisect_right(
         range(1, most + 1),
         held,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search_spaces.config import HYPERPARAMETERS, CnnConfig
+from search_spaces.config import HYPERPARAMETERS, OPTIMIZERS, CnnConfig
 from tuner.study.descriptions import SpaceRecord
 from tuner.study.objective import Objective
 from tuner.study.records import TrialRecord
@@ -63,7 +63,7 @@ def config(flat: Mapping[str, Any], names: set[str]) -> str:
         names: Hyperparameters to show. If one of them is of the architecture, the
             whole architecture is shown.
     """
-    c = CnnConfig.from_dict(flat)
+    c, names = CnnConfig.from_dict(flat), _fields(names)
     of_training = {n for n, h in HYPERPARAMETERS.items() if not h.architecture}
     architecture, training = [], []
     for name, hyperparameter in HYPERPARAMETERS.items():
@@ -76,6 +76,14 @@ def config(flat: Mapping[str, Any], names: set[str]) -> str:
     return "  ".join(filter(None, parts))
 
 
+def _fields(names: set[str]) -> set[str]:
+    """Replace the names of one optimizer's ranges, such as `adam_learning_rate`."""
+    by_optimizer = {
+        f"{o}_{field}": field for o in OPTIMIZERS for field in HYPERPARAMETERS
+    }
+    return {by_optimizer.get(name, name) for name in names}
+
+
 def trial(record: TrialRecord, space: SpaceRecord) -> str:
     """Describe a trial's config.
 
@@ -84,13 +92,7 @@ def trial(record: TrialRecord, space: SpaceRecord) -> str:
         space: The study's space, from its record. If its hyperparameters are not
             those of the config, this shows the space's values.
     """
-    names = [h.name for h in space.hyperparameters]
-    # A range of one optimizer alone is that of `adam_learning_rate`, for example.
-    varied = {
-        field
-        for field in record.config
-        if any(name == field or name.endswith(f"_{field}") for name in names)
-    }
+    varied = _fields({h.name for h in space.hyperparameters}) & set(record.config)
     if varied and space.user_code is not None:
         drawn = [(n, value) for n, value in record.config.items() if n in varied]
         return " ".join(f"{name} {_short(value)}" for name, value in drawn)
