@@ -173,8 +173,7 @@ def finish_in_time(source: Study, *, quiet: bool, verbose: bool) -> None:
     from tuner.study.settings import SettingsError
 
     settings = source.record.settings
-    # A search that the time has ended is "interrupted" if its plan is not done.
-    has_ended = source.record.state in {"completed", "interrupted"}
+    has_ended = source.record.state == "completed"
     ranked = best_first(source.trials.values(), settings)
     if not (settings.reserved_s and settings.in_s and has_ended and ranked):
         return

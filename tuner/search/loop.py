@@ -125,13 +125,15 @@ class Search:
         """Whether the search has done everything, rather than run out of time.
 
         A search with a deadline is finished if no more training fits before it, unless
-        rungs of Hyperband's plan or seeds of its trials are missing.
+        seeds of its trials are missing, or rungs of Hyperband's plan; but rungs that do
+        not fit are given up where the rest of the time is the winner's.
         """
         if self._has_nothing_left:
             return True
         fills_its_time = self.deadline is not None and self._was_late
         search = self.settings.search_algorithm
-        is_open = not search.can_grow or self._next_without_seeds()
+        may_grow = search.can_grow or self.settings.reserved_s
+        is_open = not may_grow or self._next_without_seeds()
         return fills_its_time and not is_open and not self._has_work
 
     @property
