@@ -146,6 +146,16 @@ def test_hyperband_that_the_clock_cuts_off_is_not_complete(tmp_path, monkeypatch
         assert (ENOUGH in said) is not whole
 
 
+def test_a_search_that_leaves_the_rest_to_its_winner_is_complete(tmp_path, monkeypatch):
+    """Rungs that do not fit are given up; nothing starts in the winner's time."""
+    asked = {"algorithm": "halving", "max_trials": 9, "epochs": 9, "in_s": 1200.0}
+    workers = Clocked(2, 0)
+    search, said = _search(tmp_path, monkeypatch, workers, reserved_s=600.0, **asked)
+    assert said == [ENOUGH]
+    assert search.is_finished
+    assert workers.now < 600 + max(workers.took)
+
+
 def test_a_seed_that_the_clock_refuses_is_still_wanted(tmp_path, monkeypatch):
     """A study whose trials lack seeds that were asked for is not complete."""
     asked = {"max_trials": 3, "seed": 1}
