@@ -100,5 +100,5 @@ def test_an_unmodified_random_search_searches_it(name, tmp_path):
     assert completed, [t.message for t in trials]
     best = tuner.oracle.get_best_trials()[0]
     assert 0.0 < best.score <= 1.0
-    declared = {"conv_layers", "filters_1"} if name == "architecture" else {"epochs"}
+    declared = {"stages", "filters_1"} if name == "architecture" else {"epochs"}
     assert declared <= set(best.hyperparameters.values)

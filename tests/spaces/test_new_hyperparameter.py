@@ -30,7 +30,7 @@ EDITS = {
         ),
     ],
     "layers.py": [
-        ("\n\n@dataclass(frozen=True)\nclass Conv2D", f"    {NAME}: float\n"),
+        ("\n\n@dataclass(frozen=True)\nclass RandomFlip", f"    {NAME}: float\n"),
     ],
     "architecture.py": [
         (

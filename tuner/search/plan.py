@@ -50,7 +50,8 @@ class Plan:
         trials: Maximum number of configs that the algorithm proposes, without trial 0
             and enqueued configs.
         points: Number of distinct points of the space, or None if it is continuous.
-        shape: Height, width and channels of one image; None before they are loaded.
+        recipe: The trial of the recipe; None if there is none, or before the images are
+            loaded.
         notes: Notes about the fitted plan for the user.
     """
 
@@ -59,7 +60,7 @@ class Plan:
     declared: kt.HyperParameters
     trials: int
     points: int | None
-    shape: Shape | None = None
+    recipe: Proposal | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -100,7 +101,29 @@ class Plan:
         return any(h.name == "epochs" for h in self.declared.space)
 
     def fitted(self, limits: Limits, shape: Shape, classes: int) -> Plan:
-        """Return this plan with the number of trials for these images.
+        """Return this plan with its recipe and the number of trials for these images.
+
+        Raises:
+            SettingsError: No config of the space can be trained on these images.
+        """
+        if self.is_list:
+            return replace(self, trials=len(self.preset_trials()) - 1)
+        plan = self._with_recipe(limits, shape, classes)
+        return plan.counted(limits, shape, classes)
+
+    def _with_recipe(self, limits: Limits, shape: Shape, classes: int) -> Plan:
+        """Return this plan with the recipe as one of its trials, if that can be one."""
+        if self.recipe or not self.space.has_recipe or not self.trials:
+            return self
+        space, trial = self.space, 1 + len(self.settings.enqueue)
+        values = nearest_point(space, self.declared, recipe(space.base, shape)) or {}
+        proposal = Proposal(trial, values, space.config(values), name="recipe")
+        if limits.refusal(proposal.config, shape, classes):
+            return self
+        return replace(self, recipe=proposal, trials=self.trials - 1)
+
+    def counted(self, limits: Limits, shape: Shape, classes: int) -> Plan:
+        """Return this plan with no more trials than there are configs.
 
         The configs of a small space are counted, without those that the limits reject
         and those that build the same network as another point.
@@ -108,10 +131,6 @@ class Plan:
         Raises:
             SettingsError: No config of the space can be trained on these images.
         """
-        if self.is_list:
-            return replace(self, trials=len(self.preset_trials()) - 1)
-        if self.shape is None:  # then there is no recipe yet
-            return replace(self, shape=shape).fitted(limits, shape, classes)
         screen = Screen(limits, shape, classes)
         for proposal in self.preset_trials():
             if screen.admits(proposal.config):
@@ -286,7 +305,7 @@ class Plan:
         name = f"best of {source}" if source else "baseline"
         first = Proposal(0, {}, self.first_config, name=name)
         preset = [*([first] if self.settings.baseline else []), *self._enqueued()]
-        return [*preset, *self._recipe()]
+        return [*preset, self.recipe] if self.recipe else preset
 
     def proposer(self, screen: Screen, preset: Sequence[Proposal]) -> Proposer:
         """Return a new proposer of the preset trials and then the algorithm's.
@@ -313,7 +332,7 @@ class Plan:
             seed=self.settings.seed,
             epochs=self.space.base.epochs,
             trials=self.trials,
-            first_trial=1 + len(self.settings.enqueue) + len(self._recipe()),
+            first_trial=1 + len(self.settings.enqueue) + bool(self.recipe),
             options=self.settings.algorithm_options,
             priors=self._priors([*base, *(p.config for p in preset if p.trial)]),
             given={
@@ -342,22 +361,6 @@ class Plan:
             name = f"enqueued {trial}"
             proposals.append(Proposal(trial, values, config, name=name))
         return proposals
-
-    def _recipe(self) -> list[Proposal]:
-        """Return the recipe's trial, if the space and the plan have one."""
-        if self.shape is None or not self._has_recipe:
-            return []
-        space = self.space
-        wanted = recipe(space.base, self.shape)
-        values = nearest_point(space, self.declared, wanted) or {}
-        trial = 1 + len(self.settings.enqueue)
-        return [Proposal(trial, values, space.config(values), name="recipe")]
-
-    @property
-    def _has_recipe(self) -> bool:
-        most = self.settings.max_trials
-        has_room = most is None or most > len(self.settings.enqueue)
-        return self.space.has_recipe and has_room
 
     @property
     def first_config(self) -> Config:

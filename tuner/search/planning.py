@@ -73,7 +73,6 @@ def plan_space(settings: StudySettings, space: Space | UserSpace) -> Plan:
     if refusal:
         raise SettingsError(refusal)
     trials = (settings.max_trials or sys.maxsize) - len(settings.enqueue)
-    trials -= space.has_recipe
     plan = Plan(settings, space, declared, max(0, trials), points)
     # Check the enqueued configs and the schedule before any data are loaded.
     plan.preset_trials()
