@@ -402,6 +402,7 @@ def test_deterministic_histories_are_the_same_with_any_workers(tmp_path, backend
 def test_published_goes_on_where_a_shorter_experiment_ended(folder):
     """epochs-10 continues the baseline, combined-7 wide-output; results stay theirs."""
     search = ["--space", "published", "--dataset", "digits", "--limit", "300"]
+    search += ["--workers", "1"]  # so that the shorter one has ended
     tune(folder, *search, "--deterministic", "--keep-models", "0", "--no-report")
     records = {r["name"]: r for r in _records(folder, "published-digits")}
     for name, shorter in (("epochs-10", "baseline"), ("combined-7", "wide-output")):
