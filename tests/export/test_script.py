@@ -47,13 +47,13 @@ CONFIGS = [
         pooling="max",
         pool_every=2,
         pool_first=True,
-        head="average",
+        head="max",
         flip=True,
         shift=0.1,
         label_smoothing=0.1,
         schedule="one_cycle",
     ),
-    CnnConfig(filters=(4,), head="max", activation="silu", schedule="cosine"),
+    CnnConfig(filters=(4,), head="average", activation="silu", schedule="cosine"),
 ]
 _STEPS = 40
 
@@ -148,7 +148,7 @@ def test_a_script_computes_what_the_trained_network_does(tmp_path, config, preci
     steps = [_STEPS] if config.is_scheduled else []
     theirs = trained(lambda: build(*steps), ours[0])
     np.testing.assert_allclose(theirs[1], ours[1], rtol=1e-4, atol=1e-5)
-    assert np.ptp(ours[1], axis=0).min() > 1e-4  # they depend on the images
+    assert np.ptp(ours[1], axis=0).min() > 1e-3  # they depend on the images
     for their, our, before in zip(theirs[2], ours[2], ours[0], strict=True):
         np.testing.assert_allclose(their, our, rtol=1e-4, atol=1e-5)
         assert not np.array_equal(our, before)
